@@ -1,0 +1,78 @@
+// From parts to values: an attribute's value is a fold over the parts of its measure. Reads only.
+// AV1: a value never depends on the order of parts.
+import { readDecimal, readWide } from './decimal_sum.ts';
+import type { IdentityState } from './identity_state.ts';
+import { SLOT, type Part } from './part.ts';
+import type { Attribute, Plan } from './plan.ts';
+
+/** The value as of the state's last advance; undefined when absent. Cost: O(parts). */
+export function attributeValue(state: IdentityState, attribute: Attribute): unknown {
+  if (attribute.function === 'count') {
+    let count = 0;
+    for (const part of state.parts) if (part.measure === attribute.measure) count += part.acc[attribute.slot * SLOT]!;
+    return count;
+  }
+  if (attribute.function === 'sum') return sumValue(state, attribute);
+  return latest(state, attribute)?.recentValue;
+}
+
+function sumValue(state: IdentityState, attribute: Attribute): number {
+  const at = attribute.slot * SLOT;
+  let whole = 0;
+  let nanos = 0;
+  let wide: bigint | null = null;
+  let n = 0;
+  for (const part of state.parts) {
+    if (part.measure !== attribute.measure) continue;
+    const partWide = part.wide?.get(attribute.slot);
+    if (++n > 2 || partWide !== undefined) wide ??= 0n; // three wholes could leave 2^53: add them as BigInt
+    if (wide !== null) {
+      wide += (BigInt(part.acc[at + 1]!) * 10n ** 9n + BigInt(part.acc[at + 2]!)) * 10n ** 331n + (partWide ?? 0n);
+    } else {
+      whole += part.acc[at + 1]!;
+      nanos += part.acc[at + 2]!;
+    }
+  }
+  return wide === null ? readDecimal(whole, nanos) : readWide(whole, nanos, wide);
+}
+
+/** The part that holds the latest value of a mostRecent attribute, if it is inside the window. */
+export function latest(state: IdentityState, attribute: Attribute): Part | undefined {
+  let best: Part | undefined;
+  for (const part of state.parts) {
+    if (part.measure !== attribute.measure || part.recentValue === undefined) continue;
+    if (best === undefined || part.recentMs > best.recentMs || (part.recentMs === best.recentMs && part.recentSequence > best.recentSequence)) best = part;
+  }
+  if (best === undefined || best.recentMs < windowStart(state, attribute)) return undefined;
+  return best;
+}
+
+/** Latest values don't move when a window does, so the state says up to when it was advanced. */
+function windowStart(state: IdentityState, attribute: Attribute): number {
+  return attribute.window.kind === 'lifetime' ? -Infinity : state.evaluatedMs - attribute.window.ms;
+}
+
+/** When the attribute changes by itself: the first instant at which a value leaves its window. Infinity: never. */
+export function nextChange(state: IdentityState, attribute: Attribute, plan: Plan): number {
+  if (attribute.window.kind === 'lifetime') return Infinity;
+  if (attribute.function === 'mostRecent') {
+    const part = latest(state, attribute);
+    return part === undefined ? Infinity : part.recentMs + attribute.window.ms + 1;
+  }
+  let next = Infinity;
+  for (const part of state.parts) {
+    if (part.measure !== attribute.measure) continue;
+    const held = part.acc[attribute.slot * SLOT]!;
+    if (held === 0) continue;
+    const leavesMs = part.ring!.timeAt(part.ring!.size - held) + plan.measures[part.measure]!.windows[attribute.slot]! + 1;
+    if (leavesMs < next) next = leavesMs;
+  }
+  return next;
+}
+
+/** Equal as a reader sees it: primitives by value, arrays element by element. */
+export function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+  return a.every((item, i) => item === (b as unknown[])[i]);
+}

@@ -1,0 +1,58 @@
+// Everything that is kept about one identity. Plain data; the fold changes it, the store writes it.
+import type { IdentityKey } from '../message/identity.ts';
+import { Part } from './part.ts';
+import type { Measure } from './plan.ts';
+import { SeenIds } from './seen_ids.ts';
+
+export class IdentityState {
+  readonly key: IdentityKey;
+  /** Sequence of the last message that visibly changed the profile; 0 before the first. */
+  version = 0;
+  /** When something changes next without any message: the earliest due of its parts and latest values. Infinity: never. */
+  dueMs = Infinity;
+  /** Shard time up to which its windows were advanced. */
+  evaluatedMs = 0;
+  readonly seen = new SeenIds();
+  readonly parts: Part[] = [];
+
+  // What follows belongs to the cache and the checkpoint, and is not stored.
+  /** Due as the store's index has it; Infinity when it has no entry. */
+  storedDueMs = Infinity;
+  /** Approximate memory, as of the last estimate. */
+  bytes = 0;
+  /** Touched since the clock hand passed. */
+  referenced = true;
+  dirty = false;
+  /** In the checkpoint that is being written, and not encoded yet: must be encoded before it may change. */
+  frozen = false;
+  /** In the checkpoint that is being written: must stay in memory until it is committed. */
+  writing = false;
+
+  constructor(key: IdentityKey) {
+    this.key = key;
+  }
+
+  /** The part of (dataset, measure), made when there is none. */
+  partFor(measure: Measure, dataset: number): Part {
+    for (const part of this.parts) if (part.measure === measure.index && part.dataset === dataset) return part;
+    const made = new Part(measure, dataset);
+    this.parts.push(made);
+    return made;
+  }
+}
+
+/** Approximate heap bytes: objects, unboxed doubles with their growth slack, strings. */
+export function estimateBytes(state: IdentityState): number {
+  let bytes = 360 + state.key.length + listBytes(state.seen.size, 3);
+  for (const part of state.parts) {
+    bytes += 240 + part.acc.length * 8;
+    if (part.ring !== null) bytes += listBytes(part.ring.size, part.ring.stride);
+    if (typeof part.recentValue === 'string') bytes += 2 * part.recentValue.length;
+    else if (part.recentValue !== undefined) bytes += 64;
+  }
+  return bytes;
+}
+
+function listBytes(rows: number, stride: number): number {
+  return 180 + (rows + (rows >> 1)) * stride * 8;
+}

@@ -1,0 +1,111 @@
+// Every setting of this release: its key, its kind, its bounds and its default, in one table.
+// K1: a setting exists exactly when it stands here; the file, the environment and overrides all go by this table.
+import { parseBytes } from '../base/bytes.ts';
+import { errorText } from '../base/errors.ts';
+import { parseDuration } from '../base/time.ts';
+
+type Kind =
+  | { readonly kind: 'duration'; readonly min: string; readonly max: string; readonly zero?: true }
+  | { readonly kind: 'size'; readonly min: string; readonly max: string }
+  | { readonly kind: 'whole'; readonly min: number; readonly max: number }
+  | { readonly kind: 'text'; readonly pattern?: RegExp }
+  | { readonly kind: 'list' }
+  | { readonly kind: 'choice'; readonly values: readonly string[] };
+
+/** `standard` is the default, written as in the file; undefined means that it resolves to null. */
+export type SettingKey = { readonly key: string; readonly type: Kind; readonly standard: unknown };
+
+export type SettingValue = number | string | readonly string[] | null;
+
+/** Longer timers fire at once (Node holds them in 31 bits), hence the bounds of intervals. */
+const interval = (standard: string): Pick<SettingKey, 'type' | 'standard'> => ({ type: { kind: 'duration', min: '1ms', max: '1h' }, standard });
+const age = (standard: string, zero?: true): Pick<SettingKey, 'type' | 'standard'> => ({
+  type: { kind: 'duration', min: '1s', max: '36500d', ...(zero ? { zero } : {}) },
+  standard,
+});
+const path: Pick<SettingKey, 'type' | 'standard'> = { type: { kind: 'text' }, standard: undefined };
+
+export const SETTING_KEYS: readonly SettingKey[] = [
+  { key: 'nats.servers', type: { kind: 'list' }, standard: ['nats://127.0.0.1:4222'] },
+  { key: 'nats.credentials', ...path },
+  { key: 'nats.tls.ca', ...path },
+  { key: 'nats.tls.cert', ...path },
+  { key: 'nats.tls.key', ...path },
+  { key: 'root', type: { kind: 'text', pattern: /^[a-z][a-z0-9_-]{0,31}$/ }, standard: 'visage' },
+  { key: 'instance', type: { kind: 'text', pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/ }, standard: undefined },
+  { key: 'partitions', type: { kind: 'whole', min: 1, max: 1024 }, standard: 16 },
+  { key: 'replicas', type: { kind: 'whole', min: 1, max: 5 }, standard: 1 },
+  { key: 'clock', type: { kind: 'choice', values: ['log'] }, standard: 'log' },
+  { key: 'dataDirectory', type: { kind: 'text' }, standard: './visage-data' },
+  { key: 'log.maxAge', ...age('0', true) },
+  { key: 'log.maxBytes', type: { kind: 'size', min: '1MB', max: '1000TB' }, standard: undefined },
+  { key: 'changes.maxAge', ...age('7d') },
+  { key: 'dead.maxAge', ...age('30d') },
+  { key: 'tick', ...interval('100ms') },
+  { key: 'maxFutureSkew', type: { kind: 'duration', min: '1ms', max: '365d', zero: true }, standard: '5m' },
+  { key: 'maxClockJump', type: { kind: 'duration', min: '1s', max: '365d' }, standard: '10m' },
+  { key: 'commit.interval', ...interval('10ms') },
+  { key: 'checkpoint.interval', ...interval('2s') },
+  { key: 'checkpoint.maxDirtyProfiles', type: { kind: 'whole', min: 1, max: 100_000_000 }, standard: 20_000 },
+  { key: 'cache.maxBytes', type: { kind: 'size', min: '1MB', max: '1TB' }, standard: '512MB' },
+  { key: 'logGap', type: { kind: 'choice', values: ['halt', 'continue'] }, standard: 'halt' },
+  { key: 'dedupeHorizon', type: { kind: 'duration', min: '1s', max: '3650d' }, standard: '7d' },
+  { key: 'limits.eventBytes', type: { kind: 'size', min: '64B', max: '1MB' }, standard: '10KB' },
+  // An id may triple when percent-encoded and must still fit a key of LMDB (1,978 bytes).
+  { key: 'limits.idBytes', type: { kind: 'size', min: '16B', max: '512B' }, standard: '512B' },
+  { key: 'limits.depth', type: { kind: 'whole', min: 1, max: 100 }, standard: 16 },
+  { key: 'limits.identitiesPerMessage', type: { kind: 'whole', min: 1, max: 1000 }, standard: 20 },
+  { key: 'limits.dedupeIds', type: { kind: 'whole', min: 1, max: 1_000_000 }, standard: 10_000 },
+];
+
+const UNIT_SUFFIX: Readonly<Partial<Record<Kind['kind'], string>>> = { duration: 'Ms' };
+
+/** Where the value stands in `Settings`: as the key, durations with their unit: `commit.interval` → `commit.intervalMs`. */
+export function settingPath(setting: SettingKey): readonly string[] {
+  return (setting.key + (UNIT_SUFFIX[setting.type.kind] ?? '')).split('.');
+}
+
+/** `checkpoint.maxDirtyProfiles` → `VISAGE_CHECKPOINT_MAX_DIRTY_PROFILES`. */
+export function environmentName(key: string): string {
+  return `VISAGE_${key.replaceAll('.', '_').replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** The value in its unit, or what is wrong with it.
+ *  @param text true for environment variables, where numbers arrive as text and lists with commas */
+export function settingValue(type: Kind, raw: unknown, text: boolean): { readonly value: SettingValue } | { readonly wrong: string } {
+  switch (type.kind) {
+    case 'duration': {
+      if (type.zero && (raw === 0 || raw === '0')) return { value: 0 };
+      if (typeof raw !== 'string') return { wrong: `must be a duration with a unit such as ${type.min}` };
+      return bounded(raw, parseDuration, type.min, type.max);
+    }
+    case 'size':
+      if (typeof raw !== 'string') return { wrong: `must be a size with a unit such as ${type.min}` };
+      return bounded(raw, parseBytes, type.min, type.max);
+    case 'whole': {
+      const number = text && typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+      if (!Number.isSafeInteger(number)) return { wrong: 'must be a whole number' };
+      const { min, max } = type;
+      return (number as number) >= min && (number as number) <= max ? { value: number as number } : { wrong: `must be between ${min} and ${max}` };
+    }
+    case 'text':
+      if (typeof raw !== 'string' || raw === '') return { wrong: 'must be a text that is not empty' };
+      return type.pattern === undefined || type.pattern.test(raw) ? { value: raw } : { wrong: `must match ${type.pattern.source}` };
+    case 'list': {
+      const items: unknown = typeof raw === 'string' ? raw.split(',').map((item) => item.trim()) : raw;
+      const good = Array.isArray(items) && items.length > 0 && items.every((item) => typeof item === 'string' && item !== '');
+      return good ? { value: items as string[] } : { wrong: `must be a list of texts, or one text${text ? ' with commas' : ''}` };
+    }
+    case 'choice':
+      return type.values.includes(raw as string) ? { value: raw as string } : { wrong: `must be one of: ${type.values.join(', ')}` };
+  }
+}
+
+function bounded(raw: string, parse: (text: string) => number, min: string, max: string): { readonly value: number } | { readonly wrong: string } {
+  try {
+    const value = parse(raw);
+    return value >= parse(min) && value <= parse(max) ? { value } : { wrong: `must be between ${min} and ${max}` };
+  } catch (error) {
+    return { wrong: errorText(error) };
+  }
+}

@@ -1,0 +1,11 @@
+// A message as the log holds it, before anything is believed about it.
+import type { EpochMs } from '../base/time.ts';
+
+/** `stampMs` is the time the server stored it; `headers` is parsed on demand (reading headers costs more than the fold). */
+export type LogMessage = {
+  readonly sequence: number;
+  readonly stampMs: EpochMs;
+  readonly subject: string;
+  readonly body: Uint8Array;
+  readonly headers: (() => Readonly<Record<string, string>>) | null;
+};

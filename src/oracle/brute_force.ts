@@ -1,0 +1,140 @@
+// One shard's log, read from its start and kept whole; profiles are recomputed from it when asked for.
+// B1: written apart from the product's incremental code; shared are only decoding and the compiled definitions.
+// B2: an answer for sequence S depends on nothing that came after S.
+// B3: plain and slow: every event is kept, nothing expires. Memory: O(log); feed it one shard at a time.
+import { assert } from '../base/assert.ts';
+import type { EpochMs } from '../base/time.ts';
+import { DEFAULT_FOLD_SETTINGS, parseControl, type FoldSettings } from '../message/control.ts';
+import { decodeEvent, isRefusal } from '../message/decode.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import type { LogMessage } from '../message/log_message.ts';
+import type { RefusalReason } from '../message/refusal.ts';
+import { controlSubject, shardLogPrefix } from '../message/subject.ts';
+import { recompute, type CountedEvent, type ExpectedValue, type OraclePlan } from './recompute.ts';
+
+export type ShardOracleOptions = {
+  readonly root: string;
+  readonly shard: number;
+  readonly partitions: number;
+  /** The compiled definitions with this content hash. Throws when it does not know them: nothing can be verified then. */
+  readonly planOf: (hash: string) => OraclePlan;
+};
+
+/** What one identity has: the events that count, in log order, and the ids that make a later event a duplicate, in order of arrival. */
+type Identified = { readonly events: CountedEvent[]; readonly arrivedMs: Map<string, EpochMs> };
+
+export class ShardOracle {
+  readonly shard: number;
+  /** Why each refused message was refused, by sequence. */
+  readonly refused: ReadonlyMap<number, RefusalReason>;
+  /** Events that did not count because their id was remembered. */
+  duplicates = 0;
+  /** Events that count: admitted, of a dataset with `profile: true`, no duplicate. */
+  events = 0;
+  /** The greatest log time so far. */
+  shardTimeMs: EpochMs = 0;
+  lastSequence = 0;
+
+  readonly #options: ShardOracleOptions;
+  readonly #inputPrefix: string;
+  readonly #controlPrefix: string;
+  readonly #refused = new Map<number, RefusalReason>();
+  readonly #profiles = new Map<IdentityKey, Identified>();
+  readonly #plans: { readonly sequence: number; readonly hash: string; readonly plan: OraclePlan }[] = [];
+  readonly #times: { readonly sequence: number; readonly timeMs: EpochMs }[] = [];
+  #settings: FoldSettings = DEFAULT_FOLD_SETTINGS;
+
+  constructor(options: ShardOracleOptions) {
+    this.#options = options;
+    this.shard = options.shard;
+    this.refused = this.#refused;
+    this.#inputPrefix = `${shardLogPrefix(options.root, options.shard)}in.`;
+    this.#controlPrefix = controlSubject(options.root, options.shard, '');
+  }
+
+  /** The next message of the shard's log, in order of sequence.
+   *  @throws VisageError `unknown_control`; AssertionFailed for a message that is out of order or of another shard; what `planOf` throws */
+  feed(message: LogMessage): void {
+    assert(message.sequence > this.lastSequence, `the oracle was given message ${message.sequence} after ${this.lastSequence}`);
+    this.lastSequence = message.sequence;
+    if (message.stampMs > this.shardTimeMs) {
+      this.shardTimeMs = message.stampMs; // time moves first, then the message applies
+      this.#times.push({ sequence: message.sequence, timeMs: message.stampMs });
+    }
+    if (message.subject.startsWith(this.#controlPrefix)) this.#control(message);
+    else if (message.subject.startsWith(this.#inputPrefix)) this.#input(message);
+    else assert(false, `message ${message.sequence} is neither input nor control of shard ${this.shard}`);
+  }
+
+  /** The profiles that exist at `sequence` (default: at the end), sorted. */
+  keys(sequence: number = this.lastSequence): IdentityKey[] {
+    const keys: IdentityKey[] = [];
+    for (const [key, profile] of this.#profiles) if (profile.events[0]!.sequence <= sequence) keys.push(key);
+    return keys.sort();
+  }
+
+  /** The computed values at the instant `timeMs` over all messages up to `sequence` (default: all), under the definitions in force
+   *  there; undefined when no event had made this profile by then. Cost: O(attributes × events of the profile) */
+  profileAt(key: IdentityKey, timeMs: EpochMs, sequence: number = this.lastSequence): Record<string, ExpectedValue> | undefined {
+    const events = this.#profiles.get(key)?.events.filter((event) => event.sequence <= sequence) ?? [];
+    const inForce = this.#plans.findLast((from) => from.sequence <= sequence);
+    return events.length === 0 || inForce === undefined ? undefined : recompute(inForce.plan, events, timeMs);
+  }
+
+  /** The shard time after the message at `sequence`. */
+  shardTimeAt(sequence: number): EpochMs {
+    let low = 0;
+    let high = this.#times.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#times[middle]!.sequence <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? 0 : this.#times[low - 1]!.timeMs;
+  }
+
+  #control(message: LogMessage): void {
+    const control = parseControl(message.subject.slice(this.#controlPrefix.length), message.body);
+    if (control.kind !== 'definitions') return; // tick and cut only move time
+    this.#settings = control.settings;
+    if (this.#plans.at(-1)?.hash === control.hash) return;
+    this.#plans.push({ sequence: message.sequence, hash: control.hash, plan: this.#options.planOf(control.hash) });
+  }
+
+  #input(message: LogMessage): void {
+    const { shard, partitions } = this.#options;
+    const admission = this.#plans.at(-1)?.plan.admission ?? null;
+    const context = { prefixLength: this.#inputPrefix.length, shard, partitions };
+    const decoded = decodeEvent(message, this.shardTimeMs, admission, this.#settings, context);
+    if (isRefusal(decoded)) {
+      this.#refused.set(message.sequence, decoded.reason);
+      return;
+    }
+    if (!decoded.dataset.profile) return;
+    let profile = this.#profiles.get(decoded.key);
+    const id = `${decoded.dataset.name} ${decoded.id}`; // a dataset's name has no space: no two pairs have the same text
+    if (profile !== undefined && this.#isRemembered(profile, id)) {
+      this.duplicates++;
+      return;
+    }
+    if (profile === undefined) this.#profiles.set(decoded.key, (profile = { events: [], arrivedMs: new Map() }));
+    this.#remember(profile, id);
+    this.events++;
+    profile.events.push({ sequence: message.sequence, atMs: decoded.atMs, eventType: decoded.eventType, body: decoded.body });
+  }
+
+  #isRemembered(profile: Identified, id: string): boolean {
+    const arrivedMs = profile.arrivedMs.get(id);
+    return arrivedMs !== undefined && this.shardTimeMs - arrivedMs <= this.#settings.dedupeHorizonMs;
+  }
+
+  /** A Map keeps the order in which keys were added, which is the order of arrival. */
+  #remember(profile: Identified, id: string): void {
+    profile.arrivedMs.delete(id); // forgotten by age: it arrives anew, as the youngest
+    profile.arrivedMs.set(id, this.shardTimeMs);
+    for (const oldest of profile.arrivedMs.keys()) {
+      if (profile.arrivedMs.size <= this.#settings.dedupeIds) return;
+      profile.arrivedMs.delete(oldest);
+    }
+  }
+}

@@ -1,0 +1,33 @@
+// The exact decimal sum of doubles, the slow and plain way: a BigInt coefficient and a power of ten.
+// X1: every number stands for its shortest decimal text (`String(v)`), so 0.1 is one tenth; nothing is rounded before the end.
+
+/** coefficient × 10^exponent. */
+type Decimal = { readonly coefficient: bigint; readonly exponent: number };
+
+/** The sum of finite numbers, to the nearest double; one that is too large for a double is ±Number.MAX_VALUE. No numbers: 0. */
+export function exactSum(values: readonly number[]): number {
+  let total: Decimal = { coefficient: 0n, exponent: 0 };
+  for (const value of values) total = add(total, decimalOf(value));
+  const nearest = Number(`${total.coefficient}e${total.exponent}`);
+  if (nearest === Infinity) return Number.MAX_VALUE;
+  if (nearest === -Infinity) return -Number.MAX_VALUE;
+  return nearest + 0; // −0 (an underflow from below) is 0
+}
+
+/** `-1.25e-7` → −125 × 10^−9. */
+function decimalOf(value: number): Decimal {
+  const m = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value));
+  if (m === null) throw new RangeError('an exact sum takes finite numbers only');
+  const fraction = m[3] ?? '';
+  const digits = BigInt(m[2]! + fraction);
+  return { coefficient: m[1] === '-' ? -digits : digits, exponent: Number(m[4] ?? '0') - fraction.length };
+}
+
+function add(a: Decimal, b: Decimal): Decimal {
+  const exponent = Math.min(a.exponent, b.exponent);
+  return { coefficient: scaled(a, exponent) + scaled(b, exponent), exponent };
+}
+
+function scaled(d: Decimal, exponent: number): bigint {
+  return d.exponent === exponent ? d.coefficient : d.coefficient * 10n ** BigInt(d.exponent - exponent);
+}

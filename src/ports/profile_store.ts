@@ -1,0 +1,80 @@
+// Where a shard's profiles and its position in the log rest between runs. LMDB in the product, memory in tests and simulation.
+// PS1: profiles and meta change in one transaction (I2): after a crash either all of a checkpoint is there or none of it.
+// PS2: `encode` reads the state at the moment of the call: what is written later is what was then.
+import type { IdentityState } from '../aggregate/identity_state.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import type { FoldSettings } from '../message/control.ts';
+import type { IdentityKey } from '../message/identity.ts';
+
+/** Where a commit ends: after the first `ordinal` changes of the message at `sequence`; ALL_CHANGES when after all of them. */
+export type Position = { readonly sequence: number; readonly ordinal: number };
+export const ALL_CHANGES = -1;
+
+/** What the log position means and what it was checked against. Written with the profiles, in the same transaction. */
+export type ShardMeta = {
+  readonly formatVersion: number;
+  readonly shard: number;
+  readonly partitions: number;
+  readonly clock: 'log' | 'event';
+  readonly foldVersion: number;
+  readonly definitionsHash: string | null;
+  readonly settings: FoldSettings;
+  /** Everything up to here is in the state. 0: nothing yet. */
+  readonly applied: number;
+  /** The log has nothing for this shard between `applied` and here. */
+  readonly readThrough: number;
+  /** Greatest log time applied. */
+  readonly shardTimeMs: number;
+  /** Hash of the message at `applied`; '' when nothing was applied. */
+  readonly fingerprint: string;
+  readonly logCreated: string;
+  readonly changesCreated: string;
+  readonly epoch: number;
+  /** The last acknowledged commit when this was written: its stream sequence, its position. */
+  readonly commitStreamSequence: number;
+  readonly commitPosition: Position;
+  /** Visible changes, counted per message and profile since the beginning, and a rolling digest of them. */
+  readonly changeCount: number;
+  readonly changeDigest: number;
+  /** How many profiles there are. */
+  readonly profiles: number;
+};
+
+/** Ready to be written: the store's own form. `bytes` counts what it will take. */
+export interface EncodedProfile {
+  readonly key: IdentityKey;
+  readonly bytes: number;
+}
+
+export type DueEntry = { readonly dueMs: number; readonly key: IdentityKey };
+
+export interface Checkpoint {
+  /** Puts ready profiles. Call it in slices; sorted keys share pages. */
+  put(profiles: readonly EncodedProfile[]): void;
+  /** Writes meta last and commits everything as one transaction; resolves when it is committed. */
+  commit(meta: ShardMeta): Promise<void>;
+}
+
+/** A consistent look at everything as of the last checkpoint, for exports. Close it: it keeps old pages alive. */
+export interface StoreSnapshot {
+  readonly meta: ShardMeta;
+  /** Up to `limit` profiles with keys greater than `after`, in key order. */
+  page(after: IdentityKey, limit: number, plan: Plan): readonly IdentityState[];
+  close(): void;
+}
+
+export interface ProfileStore {
+  /** Undefined when the store is new. */
+  readMeta(): ShardMeta | undefined;
+  /** Reads and decodes one profile; undefined when there is none. Synchronous: the page is in memory after `prefetch`. */
+  get(key: IdentityKey, plan: Plan): IdentityState | undefined;
+  /** Brings the pages of these keys into memory, off the event loop. */
+  prefetch(keys: readonly IdentityKey[]): Promise<void>;
+  encode(state: IdentityState, plan: Plan): EncodedProfile;
+  beginCheckpoint(): Promise<Checkpoint>;
+  /** Due entries in (due, key) order, strictly after `after`. Never call it while a checkpoint is open. */
+  scanDue(after: DueEntry, limit: number): readonly DueEntry[];
+  snapshot(): StoreSnapshot;
+  stats(): { readonly fileBytes: number; readonly profileBytes: number };
+  close(): Promise<void>;
+}

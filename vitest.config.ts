@@ -1,0 +1,45 @@
+// One project per test folder; `vitest run --project unit` runs one of them, test/run_all.ts all of them against their wall budgets.
+// V1: pool `forks` everywhere: LMDB's native handles do not survive worker threads.
+// V2: folders that start servers or processes run one file at a time: two cores, and their timings are part of what they test.
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+interface Folder {
+  readonly timeoutMs: number;
+  /** Files of the folder may run at the same time. */
+  readonly parallel: boolean;
+  /** A fresh process per file; pure folders do without, that is most of their wall time. */
+  readonly isolate: boolean;
+}
+
+const FOLDERS: Readonly<Record<string, Folder>> = {
+  unit: { timeoutMs: 10_000, parallel: true, isolate: false },
+  property: { timeoutMs: 60_000, parallel: true, isolate: false },
+  conformance: { timeoutMs: 30_000, parallel: true, isolate: true },
+  simulation: { timeoutMs: 150_000, parallel: true, isolate: true },
+  integration: { timeoutMs: 60_000, parallel: false, isolate: true },
+  faults: { timeoutMs: 120_000, parallel: false, isolate: true },
+  e2e: { timeoutMs: 90_000, parallel: false, isolate: true },
+};
+
+const project = (name: string, folder: Folder): TestProjectInlineConfiguration => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    environment: 'node',
+    pool: 'forks',
+    maxWorkers: folder.parallel ? 2 : 1,
+    fileParallelism: folder.parallel,
+    isolate: folder.isolate,
+    testTimeout: folder.timeoutMs,
+    hookTimeout: Math.max(60_000, folder.timeoutMs),
+    // Vitest runs projects of one group together and wants them to agree on their workers; the others wait their turn.
+    sequence: { groupOrder: folder.parallel ? 0 : Object.keys(FOLDERS).indexOf(name) },
+  },
+});
+
+export default defineConfig({
+  test: {
+    teardownTimeout: 20_000,
+    projects: Object.entries(FOLDERS).map(([name, folder]) => project(name, folder)),
+  },
+});
