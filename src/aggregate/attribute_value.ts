@@ -41,7 +41,12 @@ export function latest(state: IdentityState, attribute: Attribute): Part | undef
   let best: Part | undefined;
   for (const part of state.parts) {
     if (part.measure !== attribute.measure || part.recentValue === undefined) continue;
-    if (best === undefined || part.recentMs > best.recentMs || (part.recentMs === best.recentMs && part.recentSequence > best.recentSequence)) best = part;
+    if (
+      best === undefined ||
+      part.recentMs > best.recentMs ||
+      (part.recentMs === best.recentMs && part.recentSequence > best.recentSequence)
+    )
+      best = part;
   }
   if (best === undefined || best.recentMs < windowStart(state, attribute)) return undefined;
   return best;

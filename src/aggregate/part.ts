@@ -44,7 +44,11 @@ export function isPlainValue(value: unknown): boolean {
 /** Takes in one event's value at its effective time (≤ now). `advance` must have brought the part to `nowMs`.
  *  Cost: O(windows), plus O(log n) when out of order. */
 export function insertValue(part: Part, measure: Measure, value: unknown, atMs: number, sequence: number, nowMs: number): void {
-  if (measure.recent && isPlainValue(value) && (atMs > part.recentMs || (atMs === part.recentMs && sequence > part.recentSequence))) {
+  if (
+    measure.recent &&
+    isPlainValue(value) &&
+    (atMs > part.recentMs || (atMs === part.recentMs && sequence > part.recentSequence))
+  ) {
     part.recentMs = atMs;
     part.recentSequence = sequence;
     part.recentValue = value;

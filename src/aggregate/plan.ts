@@ -53,6 +53,8 @@ export type Plan = {
   readonly datasets: readonly string[];
   readonly measures: readonly Measure[];
   readonly attributes: readonly Attribute[];
+  /** The mostRecent attributes with a sliding window: their expiry is not in a part's ring. */
+  readonly slidingLatest: readonly Attribute[];
   /** Measures that look at this event type (those without event types look at every one, and are included). */
   readonly byEventType: ReadonlyMap<string, readonly number[]>;
   /** Measures that look at events of any other type. */

@@ -8,7 +8,9 @@ export function parseBytes(text: string): number {
   const m = /^(\d+(?:\.\d+)?)(B|KB|MB|GB|TB)$/.exec(text);
   const bytes = m === null ? NaN : Math.round(Number(m[1]) * UNIT[m[2]!]!);
   if (!Number.isSafeInteger(bytes)) {
-    throw new VisageError('bad_size', `'${text}' is not a size; write a number and a unit: B, KB, MB, GB or TB, e.g. 512MB`, { kind: 'usage' });
+    throw new VisageError('bad_size', `'${text}' is not a size; write a number and a unit: B, KB, MB, GB or TB, e.g. 512MB`, {
+      kind: 'usage',
+    });
   }
   return bytes;
 }

@@ -82,7 +82,11 @@ export function parseDuration(text: string): DurationMs {
   const m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(text);
   const ms = m === null ? NaN : Number(m[1]) * UNIT_MS[m[2]!]!;
   if (!Number.isSafeInteger(ms)) {
-    throw new VisageError('bad_duration', `'${text}' is not a duration; write a number and a unit: ms, s, m, h, d or w, e.g. 30d`, { kind: 'usage' });
+    throw new VisageError(
+      'bad_duration',
+      `'${text}' is not a duration; write a number and a unit: ms, s, m, h, d or w, e.g. 30d`,
+      { kind: 'usage' },
+    );
   }
   return ms;
 }

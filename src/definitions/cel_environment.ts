@@ -12,14 +12,23 @@ export type CelNode = ASTNode;
 export type ExpressionMistake = { readonly offset: number; readonly message: string };
 
 /** `type` is the library's name of the result type. */
-export type CheckedExpression = { readonly type: string; readonly root: CelNode; readonly evaluate: (event: EventBody) => unknown };
+export type CheckedExpression = {
+  readonly type: string;
+  readonly root: CelNode;
+  readonly evaluate: (event: EventBody) => unknown;
+};
 
 export interface CelEnvironment {
   check(text: string): CheckedExpression | ExpressionMistake;
 }
 
 type CelSchema = { [key: string]: string | CelSchema };
-type CelFailure = { readonly code?: string; readonly summary?: string; readonly range?: { readonly start: number }; readonly node?: unknown };
+type CelFailure = {
+  readonly code?: string;
+  readonly summary?: string;
+  readonly range?: { readonly start: number };
+  readonly node?: unknown;
+};
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Methods that evaluate an argument once per element. */
@@ -29,6 +38,7 @@ export function celEnvironment(shape: EventShape): CelEnvironment {
   const environment = new Environment({ homogeneousAggregateLiterals: false, limits: { maxAstNodes: 1000, maxDepth: 50 } });
   if (shape.kind === 'object') environment.registerVariable({ name: 'event', schema: celSchema(shape.fields) });
   else environment.registerVariable('event', 'dyn');
+  const misread = declaresPrototypeName(shape);
   return {
     check(text) {
       try {
@@ -37,7 +47,7 @@ export function celEnvironment(shape: EventShape): CelEnvironment {
         if (refused !== undefined) return refused;
         const result = program.check();
         if (!result.valid) return expressionMistake(result.error as CelFailure, shape);
-        return { type: result.type ?? 'dyn', root: program.ast, evaluate: evaluator(program) };
+        return { type: result.type ?? 'dyn', root: program.ast, evaluate: evaluator(program, misread) };
       } catch (error) {
         return expressionMistake(error as CelFailure, shape);
       }
@@ -56,18 +66,18 @@ function celSchema(fields: ReadonlyMap<string, EventShape>): CelSchema {
   return schema;
 }
 
-/** A key named `constructor` in an event makes the library take the object for a foreign class. Maps are not read that way,
- *  so what failed for that reason is evaluated again on Maps: data cannot switch a filter off. */
-function evaluator(program: (context: { event: unknown }) => unknown): (event: EventBody) => unknown {
+/** The library asks `value.constructor` what a value is, so an event with a key of that name (or a schema that declares a name
+ *  of Object.prototype) makes it see foreign classes and functions. Maps it reads truly: what failed is evaluated again on Maps.
+ *  Data cannot switch a filter off. Errors that && and || absorb need no second look: their result holds for every operand. */
+function evaluator(program: (context: { event: unknown }) => unknown, misread: boolean): (event: EventBody) => unknown {
   return (event) => {
-    // A missing key throws, often; collecting a stack for it costs ten times the evaluation.
+    // A missing key throws, often; collecting a stack for it costs as much as all the rest.
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
     try {
       return plain(program({ event }));
-    } catch (error) {
-      const code = (error as CelFailure).code;
-      if (code !== undefined && code !== 'unsupported_type') return undefined;
+    } catch {
+      if (!misread && !namesConstructor(event)) return undefined;
       try {
         return plain(program({ event: asMaps(event) }));
       } catch {
@@ -77,6 +87,18 @@ function evaluator(program: (context: { event: unknown }) => unknown): (event: E
       Error.stackTraceLimit = limit;
     }
   };
+}
+
+function namesConstructor(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(namesConstructor);
+  return Object.hasOwn(value, 'constructor') || Object.values(value).some(namesConstructor);
+}
+
+function declaresPrototypeName(shape: EventShape): boolean {
+  return (
+    shape.kind === 'object' && [...shape.fields].some(([key, field]) => key in Object.prototype || declaresPrototypeName(field))
+  );
 }
 
 function asMaps(value: unknown): unknown {
@@ -133,13 +155,21 @@ function refusedUse(node: CelNode, shape: EventShape, loops: number): Expression
   let inner = loops;
   if (node.op === 'rcall') {
     const [name, , args] = node.args;
-    if (name === 'matches') return { offset, message: `matches() is not supported: a pattern can take seconds; use contains(), startsWith() or endsWith()` };
+    if (name === 'matches')
+      return {
+        offset,
+        message: `matches() is not supported: a pattern can take seconds; use contains(), startsWith() or endsWith()`,
+      };
     if (name === 'getDayOfYear' || (/^get[A-Z]/.test(name) && args.length > 0)) {
-      return { offset, message: `${name}(${args.length > 0 ? 'zone' : ''}) is not supported: its result depends on the machine's time zone data` };
+      return {
+        offset,
+        message: `${name}(${args.length > 0 ? 'zone' : ''}) is not supported: its result depends on the machine's time zone data`,
+      };
     }
     if (LOOPS.has(name) && args[0]?.op === 'id') {
       if (args[0].args === 'event') return { offset, message: `a loop variable must not be called 'event'` };
-      if (loops > 0) return { offset, message: `${name}() inside another loop is not supported: its cost grows with the square of the event` };
+      if (loops > 0)
+        return { offset, message: `${name}() inside another loop is not supported: its cost grows with the square of the event` };
       inner = loops + 1;
     }
     if (name === 'bind' && args[0]?.args === 'event') return { offset, message: `a bound variable must not be called 'event'` };
@@ -147,12 +177,19 @@ function refusedUse(node: CelNode, shape: EventShape, loops: number): Expression
   if (node.op === 'call') {
     const [name, args] = node.args;
     if (name === 'timestamp' && !isPlainTime(args[0])) {
-      return { offset, message: `timestamp() takes event.timestamp or an RFC 3339 literal: other texts are read in the machine's time zone` };
+      return {
+        offset,
+        message: `timestamp() takes event.timestamp or an RFC 3339 literal: other texts are read in the machine's time zone`,
+      };
     }
     const path = name === 'has' && args[0] !== undefined ? eventPath(args[0]) : undefined;
     if (path !== undefined) {
       const missing = undeclared(shape, path);
-      if (missing !== undefined) return { offset: args[0]!.pos, message: `no schema declares '${['event', ...missing].join('.')}'${suggestPath(shape, missing)}` };
+      if (missing !== undefined)
+        return {
+          offset: args[0]!.pos,
+          message: `no schema declares '${['event', ...missing].join('.')}'${suggestPath(shape, missing)}`,
+        };
     }
   }
   for (const child of children(node.args)) {

@@ -7,7 +7,17 @@ import { celEnvironment, type CelEnvironment, type ExpressionMistake } from './c
 import { compileFilter, compileValue, isMistake } from './compile_expression.ts';
 import type { AttributeDefinition, DefinitionsData, NamespaceDefinition } from './definitions_document.ts';
 import { unionShape, type EventShape } from './event_shape.ts';
-import { ENTRY_NAME, ENTRY_NOUN, ENTRY_SHAPES, SECTIONS, type FileAttribute, type FileDataset, type FileNamespace, type FileSchema, type Section } from './file_shape.ts';
+import {
+  ENTRY_NAME,
+  ENTRY_NOUN,
+  ENTRY_SHAPES,
+  SECTIONS,
+  type FileAttribute,
+  type FileDataset,
+  type FileNamespace,
+  type FileSchema,
+  type Section,
+} from './file_shape.ts';
 import { atKey, atValue, type LocatedFile, type Path } from './located_yaml.ts';
 import { formatMistake, type Mistake } from './mistakes.ts';
 import { didYouMean } from './near_miss.ts';
@@ -18,7 +28,13 @@ const MAX_WINDOW_MS = 3650 * 86_400_000;
 const RESERVED_DATASET = '_profile';
 
 /** An entry of a section: where it stands, what it says, and that again as `value` when its shape is right. */
-type Entry<T> = { readonly name: string; readonly located: LocatedFile; readonly path: Path; readonly raw: Raw; readonly value: T | undefined };
+type Entry<T> = {
+  readonly name: string;
+  readonly located: LocatedFile;
+  readonly path: Path;
+  readonly raw: Raw;
+  readonly value: T | undefined;
+};
 type Raw = Readonly<Record<string, unknown>>;
 type Entries<T> = ReadonlyMap<string, Entry<T>>;
 
@@ -47,12 +63,19 @@ export function checkDefinitions(files: readonly LocatedFile[]): { data: Definit
     mistakes.push(...attributeMistakes(entry, cel, shape));
   }
   const extra = [...attributes.values()][MAX_ATTRIBUTES];
-  if (extra !== undefined) mistakes.push(atKey(extra.located, extra.path, `more than ${MAX_ATTRIBUTES} computed attributes (${attributes.size})`));
+  if (extra !== undefined)
+    mistakes.push(atKey(extra.located, extra.path, `more than ${MAX_ATTRIBUTES} computed attributes (${attributes.size})`));
   const data: DefinitionsData = {
-    namespaces: mapped(namespaces, ({ type, priority, unique }): NamespaceDefinition => ({ type, priority, unique: unique ?? false })),
+    namespaces: mapped(namespaces, ({ type, priority, unique }): NamespaceDefinition => ({
+      type,
+      priority,
+      unique: unique ?? false,
+    })),
     schemas: mapped(schemas, (schema) => schema),
     datasets: mapped(datasets, (dataset) => dataset),
-    computedAttributes: mapped(attributes, (attribute, name) => attributeOf(attribute, windows.get(name) ?? { kind: 'lifetime' })),
+    computedAttributes: mapped(attributes, (attribute, name) =>
+      attributeOf(attribute, windows.get(name) ?? { kind: 'lifetime' }),
+    ),
   };
   return { data, mistakes };
 }
@@ -65,7 +88,8 @@ function topLevelMistakes(file: LocatedFile): Mistake[] {
     .filter((key) => !known.includes(key))
     .map((key) => atKey(file, [key], `unknown key '${key}'${didYouMean(key, known)}; known here: ${known.join(', ')}`));
   if (value['version'] === undefined) mistakes.push(atKey(file, [], `'version: 1' is missing`));
-  else if (value['version'] !== 1) mistakes.push(atValue(file, ['version'], `unsupported value ${show(value['version'])} of 'version'; supported: 1`));
+  else if (value['version'] !== 1)
+    mistakes.push(atValue(file, ['version'], `unsupported value ${show(value['version'])} of 'version'; supported: 1`));
   return mistakes;
 }
 
@@ -88,11 +112,14 @@ function entriesOf<T>(section: Section, files: readonly LocatedFile[], mistakes:
       }
       if (section === 'datasets' && name === RESERVED_DATASET) mistakes.push(atKey(located, path, `'${name}' is reserved`));
       else if (!ENTRY_NAME[section].pattern.test(name)) {
-        mistakes.push(atKey(located, path, `'${name}' cannot name a ${ENTRY_NOUN[section]}; names match ${ENTRY_NAME[section].text}`));
+        mistakes.push(
+          atKey(located, path, `'${name}' cannot name a ${ENTRY_NOUN[section]}; names match ${ENTRY_NAME[section].text}`),
+        );
       }
       const shape = ENTRY_SHAPES[section];
       const parsed = shape.safeParse(map[name]);
-      if (!parsed.success) mistakes.push(...shapeMistakes(located, path, map[name], parsed.error.issues, Object.keys(shape.shape)));
+      if (!parsed.success)
+        mistakes.push(...shapeMistakes(located, path, map[name], parsed.error.issues, Object.keys(shape.shape)));
       const raw = isMap(map[name]) ? map[name] : {};
       entries.set(name, { name, located, path, raw, value: parsed.success ? (parsed.data as T) : undefined });
     }
@@ -126,7 +153,8 @@ function eventShape(schemas: Entries<FileSchema>, complete: boolean, mistakes: M
 /** YAML knows numbers that JSON does not. */
 function notJson(value: unknown, path: Path): Path | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : path;
-  if (typeof value !== 'object' || value === null) return ['string', 'boolean'].includes(typeof value) || value === null ? undefined : path;
+  if (typeof value !== 'object' || value === null)
+    return ['string', 'boolean'].includes(typeof value) || value === null ? undefined : path;
   for (const key of Object.keys(value)) {
     const found = notJson((value as Record<string, unknown>)[key], [...path, key]);
     if (found !== undefined) return found;
@@ -150,7 +178,8 @@ function windowOf(entry: Entry<FileAttribute>, mistakes: Mistake[]): Window | un
   const sliding = window['sliding'];
   if (sliding === undefined) return wrong ? undefined : complain(at, `'sliding' is missing; it must be a duration such as 30d`);
   const where = [...at, 'sliding'];
-  if (typeof sliding !== 'string') return complain(where, `'sliding' must be a duration with a unit such as 30d, not ${typeText(sliding)}`);
+  if (typeof sliding !== 'string')
+    return complain(where, `'sliding' must be a duration with a unit such as 30d, not ${typeText(sliding)}`);
   let ms: number;
   try {
     ms = parseDuration(sliding);
@@ -162,7 +191,11 @@ function windowOf(entry: Entry<FileAttribute>, mistakes: Mistake[]): Window | un
 }
 
 /** Works on the raw entry: a mistake in one key does not hide those in the others. */
-function attributeMistakes({ name, located, path, raw }: Entry<FileAttribute>, cel: CelEnvironment, shape: EventShape): Mistake[] {
+function attributeMistakes(
+  { name, located, path, raw }: Entry<FileAttribute>,
+  cel: CelEnvironment,
+  shape: EventShape,
+): Mistake[] {
   const mistakes: Mistake[] = [];
   const at = (key: string, { offset, message }: ExpressionMistake): void =>
     void mistakes.push(atValue(located, [...path, key], `${key} of '${name}': ${message}`, offset));
@@ -172,7 +205,8 @@ function attributeMistakes({ name, located, path, raw }: Entry<FileAttribute>, c
     if (isMistake(compiled)) at('filter', compiled);
   }
   if (function_ === 'count') {
-    if (value !== undefined) mistakes.push(atKey(located, [...path, 'value'], `count takes no 'value': it counts the events that pass the filter`));
+    if (value !== undefined)
+      mistakes.push(atKey(located, [...path, 'value'], `count takes no 'value': it counts the events that pass the filter`));
   } else if (function_ === 'sum' || function_ === 'mostRecent') {
     if (value === undefined) mistakes.push(atKey(located, path, `'value' is missing: ${function_} needs one`));
     if (typeof value !== 'string' || value === '') return mistakes;

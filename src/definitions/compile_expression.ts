@@ -1,7 +1,13 @@
 // One filter or value of a computed attribute: checked against the union schema, then compiled.
 // X1: what compiles never throws on any event. X2: the fast forms answer exactly as the interpreter does.
 import type { EventBody } from '../message/decode.ts';
-import { eventPath, type CelEnvironment, type CelNode, type CheckedExpression, type ExpressionMistake } from './cel_environment.ts';
+import {
+  eventPath,
+  type CelEnvironment,
+  type CelNode,
+  type CheckedExpression,
+  type ExpressionMistake,
+} from './cel_environment.ts';
 import { strictPaths } from './strict_paths.ts';
 import type { Read } from './event_path.ts';
 import type { EventShape } from './event_shape.ts';
@@ -14,17 +20,26 @@ const NUMBERS = ['double', 'int', 'dyn'];
 const PRIMITIVES = [...NUMBERS, 'string', 'bool', 'null'];
 
 /** @param fast false takes the interpreter even where a fast form exists; tests compare the two */
-export function compileFilter(text: string, cel: CelEnvironment, shape: EventShape, fast = true): CompiledFilter | ExpressionMistake {
+export function compileFilter(
+  text: string,
+  cel: CelEnvironment,
+  shape: EventShape,
+  fast = true,
+): CompiledFilter | ExpressionMistake {
   const checked = cel.check(text);
   if (isMistake(checked)) return checked;
-  if (checked.type !== 'bool' && checked.type !== 'dyn') return { offset: 0, message: `a filter must be true or false; this one is ${typeName(checked.type)}` };
+  if (checked.type !== 'bool' && checked.type !== 'dyn')
+    return { offset: 0, message: `a filter must be true or false; this one is ${typeName(checked.type)}` };
   const evaluate = checked.evaluate;
   if (!fast) return { matches: (event) => evaluate(event) === true, fast: false };
   const parts = conjuncts(checked.root);
   const tests = parts.map((part) => fastTest(part, shape));
   const quick = allTrue(tests.filter((test) => test !== null));
   if (!tests.includes(null)) return { matches: quick, fast: true };
-  const present = presentAll(parts.filter((_, i) => tests[i] === null), shape);
+  const present = presentAll(
+    parts.filter((_, i) => tests[i] === null),
+    shape,
+  );
   return { matches: (event) => quick(event) && present(event) && evaluate(event) === true, fast: false };
 }
 

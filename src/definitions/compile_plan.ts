@@ -48,7 +48,11 @@ export function compilePlan(document: DefinitionsDocument): Plan {
     datasets,
     measures,
     attributes,
-    ...byEventType(measures, texts.map((text) => groups.get(text)![0]!.definition.eventTypes)),
+    slidingLatest: attributes.filter((attribute) => attribute.function === 'mostRecent' && attribute.window.kind === 'sliding'),
+    ...byEventType(
+      measures,
+      texts.map((text) => groups.get(text)![0]!.definition.eventTypes),
+    ),
   };
 }
 
@@ -66,7 +70,9 @@ function measureOf(
   shape: EventShape,
 ): Measure {
   const { filter, value } = group[0]!.definition;
-  const slotted = group.filter(({ definition }) => definition.function !== 'mostRecent').map(({ definition }) => definition.window);
+  const slotted = group
+    .filter(({ definition }) => definition.function !== 'mostRecent')
+    .map(({ definition }) => definition.window);
   const sums = group.some(({ definition }) => definition.function === 'sum');
   const windows = slotted.flatMap((window) => (window.kind === 'sliding' ? [window.ms] : []));
   return {
@@ -89,7 +95,10 @@ function slotOf(function_: AttributeFunction, window: Window, measure: Measure):
   return window.kind === 'lifetime' ? measure.windows.length : measure.windows.indexOf(window.ms);
 }
 
-function byEventType(measures: readonly Measure[], eventTypes: readonly (readonly string[] | null)[]): Pick<Plan, 'byEventType' | 'anyEventType'> {
+function byEventType(
+  measures: readonly Measure[],
+  eventTypes: readonly (readonly string[] | null)[],
+): Pick<Plan, 'byEventType' | 'anyEventType'> {
   const anyEventType = measures.filter((_, i) => eventTypes[i] === null).map((measure) => measure.index);
   const types = [...new Set(eventTypes.flatMap((list) => list ?? []))].sort();
   const lookedAt = (type: string): number[] =>
@@ -103,7 +112,11 @@ export function refuseCollisions(measures: readonly Pick<Measure, 'id' | 'text'>
   for (const { id, text } of measures) {
     const other = seen.get(id);
     if (other !== undefined) {
-      throw new VisageError('bad_definitions', `the measures ${other} and ${text} have the same 32-bit id; write one filter or value differently`, { kind: 'usage' });
+      throw new VisageError(
+        'bad_definitions',
+        `the measures ${other} and ${text} have the same 32-bit id; write one filter or value differently`,
+        { kind: 'usage' },
+      );
     }
     seen.set(id, text);
   }

@@ -5,7 +5,11 @@ import { createHash } from 'node:crypto';
 import type { AttributeFunction, Window } from '../aggregate/plan.ts';
 import { formatDuration } from '../base/time.ts';
 
-export type NamespaceDefinition = { readonly type: 'person' | 'device' | 'cookie'; readonly priority: number; readonly unique: boolean };
+export type NamespaceDefinition = {
+  readonly type: 'person' | 'device' | 'cookie';
+  readonly priority: number;
+  readonly unique: boolean;
+};
 
 export type SchemaDefinition = {
   readonly class: 'individual';
@@ -68,6 +72,8 @@ function fileForm(attribute: AttributeDefinition): Record<string, unknown> {
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const entries = Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonicalJson((value as Record<string, unknown>)[key])}`);
+  const entries = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson((value as Record<string, unknown>)[key])}`);
   return `{${entries.join(',')}}`;
 }

@@ -27,7 +27,10 @@ const ENVELOPE: ReadonlyMap<string, EventShape> = new Map<string, EventShape>([
 ]);
 
 /** The union of the schemas (name → JSON schema), in name order, with every mistake found in them. */
-export function unionShape(schemas: ReadonlyMap<string, Readonly<Record<string, unknown>>>): { shape: EventShape; mistakes: ShapeMistake[] } {
+export function unionShape(schemas: ReadonlyMap<string, Readonly<Record<string, unknown>>>): {
+  shape: EventShape;
+  mistakes: ShapeMistake[];
+} {
   const mistakes: ShapeMistake[] = [];
   const origins = new Map<string, string>();
   let union: EventShape | undefined;
@@ -52,7 +55,10 @@ function shapeOf(schema: unknown, path: readonly (string | number)[], report: Re
   }
   for (const type of [schema['type']].flat()) {
     if (type !== undefined && !TYPES.includes(type as string)) {
-      report([...path, 'type'], `unknown type ${JSON.stringify(type)}${typeof type === 'string' ? didYouMean(type, TYPES) : ''}; known: ${TYPES.join(', ')}`);
+      report(
+        [...path, 'type'],
+        `unknown type ${JSON.stringify(type)}${typeof type === 'string' ? didYouMean(type, TYPES) : ''}; known: ${TYPES.join(', ')}`,
+      );
       return DYN;
     }
   }
@@ -84,12 +90,18 @@ function shapeOf(schema: unknown, path: readonly (string | number)[], report: Re
 function objectOf(schema: Readonly<Record<string, unknown>>, path: readonly (string | number)[], report: Report): EventShape {
   const properties = schema['properties'] as Readonly<Record<string, unknown>> | undefined;
   const fields = new Map<string, EventShape>();
-  for (const key of Object.keys(properties ?? {})) fields.set(key, shapeOf(properties![key], [...path, 'properties', key], report));
+  for (const key of Object.keys(properties ?? {}))
+    fields.set(key, shapeOf(properties![key], [...path, 'properties', key], report));
   const open = schema['additionalProperties'] !== undefined && schema['additionalProperties'] !== false;
   return fields.size === 0 || open ? DYN : { kind: 'object', fields };
 }
 
-type Merging = { readonly path: readonly string[]; readonly name: string; readonly origins: Map<string, string>; readonly report: Report };
+type Merging = {
+  readonly path: readonly string[];
+  readonly name: string;
+  readonly origins: Map<string, string>;
+  readonly report: Report;
+};
 
 function merge(a: EventShape, b: EventShape, merging: Merging): EventShape {
   if (a.kind === 'dyn' || b.kind === 'dyn') return DYN;
@@ -98,7 +110,10 @@ function merge(a: EventShape, b: EventShape, merging: Merging): EventShape {
     for (const [key, shape] of b.fields) {
       const other = a.fields.get(key);
       const path = [...merging.path, key];
-      fields.set(key, other === undefined ? note(shape, path, merging.name, merging.origins) : merge(other, shape, { ...merging, path }));
+      fields.set(
+        key,
+        other === undefined ? note(shape, path, merging.name, merging.origins) : merge(other, shape, { ...merging, path }),
+      );
     }
     return { kind: 'object', fields };
   }

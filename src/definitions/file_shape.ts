@@ -27,7 +27,8 @@ export const ENTRY_SHAPES = {
     filter: z.string().min(1).optional(),
     value: z.string().min(1).optional(),
     function: z.enum(['count', 'sum', 'mostRecent']),
-    window: z.unknown(),
+    // Its two forms are told apart in check_definitions.ts, for better words than a union of shapes has.
+    window: z.unknown().optional(),
   }),
 } as const;
 

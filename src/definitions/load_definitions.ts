@@ -24,12 +24,20 @@ export function loadDefinitionsFile(path: string): DefinitionsDocument {
 export function parseDefinitionsDocument(canonicalJson: string): DefinitionsDocument {
   const hash = hashOf(canonicalJson);
   try {
-    return { ...checkedDocument([readLocated(`definitions ${hash.slice(0, 12)}`, canonicalJson)]), hash, canonical: canonicalJson };
+    return {
+      ...checkedDocument([readLocated(`definitions ${hash.slice(0, 12)}`, canonicalJson)]),
+      hash,
+      canonical: canonicalJson,
+    };
   } catch (cause) {
-    throw new VisageError('unreadable_definitions', `the stored definitions ${hash.slice(0, 12)} cannot be read by this release: ${errorText(cause)}`, {
-      cause,
-      kind: 'stop_worker',
-    });
+    throw new VisageError(
+      'unreadable_definitions',
+      `the stored definitions ${hash.slice(0, 12)} cannot be read by this release: ${errorText(cause)}`,
+      {
+        cause,
+        kind: 'stop_worker',
+      },
+    );
   }
 }
 
@@ -48,7 +56,8 @@ function filesOf(path: string): string[] {
     throw unreadable(path, cause);
   }
   const files = names.filter((name) => EXTENSION.test(name)).sort();
-  if (files.length === 0) throw new VisageError('bad_definitions', `${path}: the folder has no .yaml, .yml or .json file`, { kind: 'usage' });
+  if (files.length === 0)
+    throw new VisageError('bad_definitions', `${path}: the folder has no .yaml, .yml or .json file`, { kind: 'usage' });
   return files.map((name) => join(path, name));
 }
 

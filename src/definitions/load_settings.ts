@@ -36,7 +36,12 @@ export function loadSettings(sources: SettingsSources): Settings {
   fromEnvironment(sources.env, values, mistakes);
   fromOverrides(sources.overrides ?? {}, values, mistakes);
   if ((values.get('nats.tls.cert') === null) !== (values.get('nats.tls.key') === null)) {
-    mistakes.push({ file: sources.file ?? 'settings', line: 0, column: 0, message: `'nats.tls.cert' and 'nats.tls.key' go together; one of them is missing` });
+    mistakes.push({
+      file: sources.file ?? 'settings',
+      line: 0,
+      column: 0,
+      message: `'nats.tls.cert' and 'nats.tls.key' go together; one of them is missing`,
+    });
   }
   if (mistakes.length > 0) throw new MistakesError('bad_settings', mistakes);
   return settingsOf(values);
@@ -71,7 +76,11 @@ function takeLevel(located: LocatedFile, path: readonly string[], level: unknown
     return;
   }
   const prefix = path.length === 0 ? '' : `${path.join('.')}.`;
-  const known = [...new Set(SETTING_KEYS.filter(({ key }) => key.startsWith(prefix)).map(({ key }) => key.slice(prefix.length).split('.')[0]!))];
+  const known = [
+    ...new Set(
+      SETTING_KEYS.filter(({ key }) => key.startsWith(prefix)).map(({ key }) => key.slice(prefix.length).split('.')[0]!),
+    ),
+  ];
   for (const [name, raw] of Object.entries(level as Record<string, unknown>)) {
     const key = prefix + name;
     const at = [...path, name];
@@ -81,13 +90,16 @@ function takeLevel(located: LocatedFile, path: readonly string[], level: unknown
     }
     const setting = SETTING_KEYS.find((candidate) => candidate.key === key);
     if (setting === undefined) takeLevel(located, at, raw, values, mistakes);
-    else take(setting, raw, false, values, (wrong) => mistakes.push(atValue(located, at, `'${key}' ${wrong}; it is ${show(raw)}`)));
+    else
+      take(setting, raw, false, values, (wrong) => mistakes.push(atValue(located, at, `'${key}' ${wrong}; it is ${show(raw)}`)));
   }
 }
 
 function fromEnvironment(env: SettingsSources['env'], values: Values, mistakes: Mistake[]): void {
   const settings = new Map(SETTING_KEYS.map((setting) => [environmentName(setting.key), setting]));
-  for (const name of Object.keys(env).filter((variable) => variable.startsWith('VISAGE_')).sort()) {
+  for (const name of Object.keys(env)
+    .filter((variable) => variable.startsWith('VISAGE_'))
+    .sort()) {
     if (OTHER_VARIABLES.includes(name) || env[name] === undefined) continue;
     const setting = settings.get(name);
     const mistake = (message: string): void => void mistakes.push({ file: name, line: 0, column: 0, message });
@@ -102,7 +114,13 @@ function fromOverrides(overrides: Readonly<Record<string, unknown>>, values: Val
     if (raw === undefined) continue;
     const setting = SETTING_KEYS.find((candidate) => candidate.key === key);
     const mistake = (message: string): void => void mistakes.push({ file: 'override', line: 0, column: 0, message });
-    if (setting === undefined) mistake(`unknown setting '${key}'${didYouMean(key, SETTING_KEYS.map((candidate) => candidate.key))}`);
+    if (setting === undefined)
+      mistake(
+        `unknown setting '${key}'${didYouMean(
+          key,
+          SETTING_KEYS.map((candidate) => candidate.key),
+        )}`,
+      );
     else take(setting, raw, true, values, (wrong) => mistake(`'${key}' ${wrong}; it is ${show(raw)}`));
   }
 }

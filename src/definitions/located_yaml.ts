@@ -1,7 +1,20 @@
 // YAML or JSON text whose every value knows its line and column. JSON is read as YAML 1.2, of which it is a subset.
 // Boundary: syntax only; what keys mean is for the callers.
 // L1: never throws for bad text: mistakes are values. L2: one document a file, no duplicate keys, no `__proto__` key.
-import { LineCounter, isAlias, isMap, isNode, isPair, isScalar, isSeq, parseDocument, visit, type Document, type Node, type Pair } from 'yaml';
+import {
+  LineCounter,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type Pair,
+} from 'yaml';
 import type { Mistake } from './mistakes.ts';
 import { errorText } from '../base/errors.ts';
 
@@ -84,6 +97,7 @@ function pairOf(items: readonly unknown[], key: string | number): Pair | undefin
 /** The library's words for the mistakes that people make most, in ours. */
 function syntaxText(message: string): string {
   if (message.startsWith('Map keys must be unique')) return 'the same key twice in one map';
-  if (message.startsWith('Source contains multiple documents')) return 'more than one YAML document in one file; split it into files of one folder';
+  if (message.startsWith('Source contains multiple documents'))
+    return 'more than one YAML document in one file; split it into files of one folder';
   return `not valid YAML: ${message.split('\n')[0]!}`;
 }

@@ -6,14 +6,17 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return near === undefined ? '' : ` (did you mean '${near}'?)`;
 }
 
-/** The known word with the smallest edit distance, if that is at most a third of its length (at least 1; case is free). */
+/** The known word with the smallest edit distance, if that is at most a third of its length (at least 1; case is free);
+ *  a word cut short (`bool`) counts as just near enough. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > 100) return undefined;
   let best: string | undefined;
   let bestDistance = Infinity;
   for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance <= Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3)) && distance < bestDistance) {
+    const limit = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
+    const cut = word.length >= 3 && candidate.toLowerCase().startsWith(word.toLowerCase());
+    const distance = Math.min(editDistance(word.toLowerCase(), candidate.toLowerCase()), cut ? limit : Infinity);
+    if (distance <= limit && distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }

@@ -18,7 +18,10 @@ export type SettingKey = { readonly key: string; readonly type: Kind; readonly s
 export type SettingValue = number | string | readonly string[] | null;
 
 /** Longer timers fire at once (Node holds them in 31 bits), hence the bounds of intervals. */
-const interval = (standard: string): Pick<SettingKey, 'type' | 'standard'> => ({ type: { kind: 'duration', min: '1ms', max: '1h' }, standard });
+const interval = (standard: string): Pick<SettingKey, 'type' | 'standard'> => ({
+  type: { kind: 'duration', min: '1ms', max: '1h' },
+  standard,
+});
 const age = (standard: string, zero?: true): Pick<SettingKey, 'type' | 'standard'> => ({
   type: { kind: 'duration', min: '1s', max: '36500d', ...(zero ? { zero } : {}) },
   standard,
@@ -67,12 +70,19 @@ export function settingPath(setting: SettingKey): readonly string[] {
 
 /** `checkpoint.maxDirtyProfiles` → `VISAGE_CHECKPOINT_MAX_DIRTY_PROFILES`. */
 export function environmentName(key: string): string {
-  return `VISAGE_${key.replaceAll('.', '_').replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  return `VISAGE_${key
+    .replaceAll('.', '_')
+    .replace(/[A-Z]/g, (letter) => `_${letter}`)
+    .toUpperCase()}`;
 }
 
 /** The value in its unit, or what is wrong with it.
  *  @param text true for environment variables, where numbers arrive as text and lists with commas */
-export function settingValue(type: Kind, raw: unknown, text: boolean): { readonly value: SettingValue } | { readonly wrong: string } {
+export function settingValue(
+  type: Kind,
+  raw: unknown,
+  text: boolean,
+): { readonly value: SettingValue } | { readonly wrong: string } {
   switch (type.kind) {
     case 'duration': {
       if (type.zero && (raw === 0 || raw === '0')) return { value: 0 };
@@ -86,22 +96,33 @@ export function settingValue(type: Kind, raw: unknown, text: boolean): { readonl
       const number = text && typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
       if (!Number.isSafeInteger(number)) return { wrong: 'must be a whole number' };
       const { min, max } = type;
-      return (number as number) >= min && (number as number) <= max ? { value: number as number } : { wrong: `must be between ${min} and ${max}` };
+      return (number as number) >= min && (number as number) <= max
+        ? { value: number as number }
+        : { wrong: `must be between ${min} and ${max}` };
     }
     case 'text':
       if (typeof raw !== 'string' || raw === '') return { wrong: 'must be a text that is not empty' };
-      return type.pattern === undefined || type.pattern.test(raw) ? { value: raw } : { wrong: `must match ${type.pattern.source}` };
+      return type.pattern === undefined || type.pattern.test(raw)
+        ? { value: raw }
+        : { wrong: `must match ${type.pattern.source}` };
     case 'list': {
       const items: unknown = typeof raw === 'string' ? raw.split(',').map((item) => item.trim()) : raw;
       const good = Array.isArray(items) && items.length > 0 && items.every((item) => typeof item === 'string' && item !== '');
       return good ? { value: items as string[] } : { wrong: `must be a list of texts, or one text${text ? ' with commas' : ''}` };
     }
     case 'choice':
-      return type.values.includes(raw as string) ? { value: raw as string } : { wrong: `must be one of: ${type.values.join(', ')}` };
+      return type.values.includes(raw as string)
+        ? { value: raw as string }
+        : { wrong: `must be one of: ${type.values.join(', ')}` };
   }
 }
 
-function bounded(raw: string, parse: (text: string) => number, min: string, max: string): { readonly value: number } | { readonly wrong: string } {
+function bounded(
+  raw: string,
+  parse: (text: string) => number,
+  min: string,
+  max: string,
+): { readonly value: number } | { readonly wrong: string } {
   try {
     const value = parse(raw);
     return value >= parse(min) && value <= parse(max) ? { value } : { wrong: `must be between ${min} and ${max}` };

@@ -5,13 +5,21 @@ import type { Mistake } from './mistakes.ts';
 import { didYouMean } from './near_miss.ts';
 
 /** @param base where `input` stands in the file   @param known the keys of the shape, for "did you mean" */
-export function shapeMistakes(located: LocatedFile, base: Path, input: unknown, issues: readonly z.core.$ZodIssue[], known: readonly string[]): Mistake[] {
+export function shapeMistakes(
+  located: LocatedFile,
+  base: Path,
+  input: unknown,
+  issues: readonly z.core.$ZodIssue[],
+  known: readonly string[],
+): Mistake[] {
   return issues.flatMap((issue) => {
     const inner = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
     const path = [...base, ...inner];
     const name = String(path.at(-1));
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => atKey(located, [...path, key], `unknown key '${key}'${didYouMean(key, known)}; known here: ${known.join(', ')}`));
+      return issue.keys.map((key) =>
+        atKey(located, [...path, key], `unknown key '${key}'${didYouMean(key, known)}; known here: ${known.join(', ')}`),
+      );
     }
     const value = inner.reduce<unknown>((at, step) => (at as Record<string | number, unknown> | undefined)?.[step], input);
     if (value === undefined) return [atKey(located, path, `'${name}' is missing${expectation(issue)}`)];
@@ -20,9 +28,11 @@ export function shapeMistakes(located: LocatedFile, base: Path, input: unknown, 
       const near = typeof value === 'string' ? didYouMean(value, values) : '';
       return [atValue(located, path, `unsupported value ${show(value)} of '${name}'${near}; supported: ${values.join(', ')}`)];
     }
-    if (issue.code === 'invalid_type') return [atValue(located, path, `'${name}' must be ${article(issue.expected)}, not ${typeText(value)}`)];
+    if (issue.code === 'invalid_type')
+      return [atValue(located, path, `'${name}' must be ${article(issue.expected)}, not ${typeText(value)}`)];
     if (issue.code === 'too_small') {
-      const what = issue.origin === 'array' || issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}`;
+      const what =
+        issue.origin === 'array' || issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}`;
       return [atValue(located, path, `'${name}' ${what}`)];
     }
     return [atValue(located, path, `'${name}': ${issue.message}`)];
@@ -43,7 +53,13 @@ export function typeText(value: unknown): string {
 
 function article(type: string): string {
   const words: Readonly<Record<string, string>> = {
-    string: 'text', boolean: 'true or false', number: 'a number', int: 'a whole number', record: 'a map', object: 'a map', array: 'a list',
+    string: 'text',
+    boolean: 'true or false',
+    number: 'a number',
+    int: 'a whole number',
+    record: 'a map',
+    object: 'a map',
+    array: 'a list',
   };
   return words[type] ?? type;
 }

@@ -51,7 +51,11 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
   } catch (cause) {
     throw new VisageError('unknown_control', `control message '${kind}' cannot be read`, { cause, kind: 'stop_shard' });
   }
-  throw new VisageError('unknown_control', `control message '${kind}' is unknown to this release; start a release that knows it`, { kind: 'stop_shard' });
+  throw new VisageError(
+    'unknown_control',
+    `control message '${kind}' is unknown to this release; start a release that knows it`,
+    { kind: 'stop_shard' },
+  );
 }
 
 export function encodeControl(message: ControlMessage): Uint8Array {

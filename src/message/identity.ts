@@ -22,7 +22,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function encodeId(id: string): string {
   if (PLAIN.test(id)) return id;
   if (id === '') throw new VisageError('bad_identity', 'an id must not be empty', { kind: 'usage' });
-  if (!id.isWellFormed()) throw new VisageError('bad_identity', 'an id must be valid Unicode (it holds half of a surrogate pair)', { kind: 'usage' });
+  if (!id.isWellFormed())
+    throw new VisageError('bad_identity', 'an id must be valid Unicode (it holds half of a surrogate pair)', { kind: 'usage' });
   let out = '';
   for (const byte of encoder.encode(id)) {
     const c = String.fromCharCode(byte);
@@ -58,7 +59,9 @@ export function decodeId(token: string): string | undefined {
 /** @throws VisageError `bad_identity` */
 export function identityKey(identity: Identity): IdentityKey {
   if (!NAME.test(identity.namespace)) {
-    throw new VisageError('bad_identity', `'${identity.namespace}' is not a namespace; names match [A-Za-z][A-Za-z0-9_-]*`, { kind: 'usage' });
+    throw new VisageError('bad_identity', `'${identity.namespace}' is not a namespace; names match [A-Za-z][A-Za-z0-9_-]*`, {
+      kind: 'usage',
+    });
   }
   return `${identity.namespace}.${encodeId(identity.id)}`;
 }

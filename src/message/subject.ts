@@ -37,7 +37,9 @@ export function topologyOf(root: string): Topology {
  *  @throws VisageError `bad_dataset`, `bad_identity` */
 export function inputSubject(root: string, dataset: string, identity: Identity): string {
   if (!DATASET_NAME.test(dataset)) {
-    throw new VisageError('bad_dataset', `'${dataset}' is not a dataset name; names match [a-z][A-Za-z0-9_-]*`, { kind: 'usage' });
+    throw new VisageError('bad_dataset', `'${dataset}' is not a dataset name; names match [a-z][A-Za-z0-9_-]*`, {
+      kind: 'usage',
+    });
   }
   return `${root}.in.${dataset}.${identityKey(identity)}`;
 }

@@ -1,0 +1,31 @@
+// The shard's log, as its owner uses it: read in order, append control messages, look at its state.
+import type { EpochMs } from '../base/time.ts';
+import type { LogMessage } from '../message/log_message.ts';
+
+/** Messages in sequence order. `pending`: how many more the server has for this shard, as of the last one. */
+export type LogBatch = { readonly messages: readonly LogMessage[]; readonly pending: number };
+
+/** Delivers every message of one shard after a sequence, in order, each once, whatever happens to connections. */
+export interface LogReader {
+  /** The next batch (never empty); null after `close`. Asking again gives credit for more: not asking is back-pressure. */
+  next(): Promise<LogBatch | null>;
+  /** A sequence up to which the log has nothing more for this shard than was handed out by `next`, or undefined when not known. */
+  readThrough(): Promise<number | undefined>;
+  close(): Promise<void>;
+}
+
+export type StreamState = { readonly created: string; readonly firstSequence: number; readonly lastSequence: number };
+
+export interface ShardLog {
+  open(afterSequence: number): Promise<LogReader>;
+  /** Appends a control message; resolves with its sequence. @throws VisageError `append_failed` (retry) */
+  append(kind: string, body: Uint8Array): Promise<number>;
+  state(): Promise<StreamState>;
+  /** The last sequence that the log has for this shard; 0 when it has none. */
+  lastForShard(): Promise<number>;
+  /** Fingerprint of the message at a sequence; undefined when it is not there (any more). */
+  fingerprintAt(sequence: number): Promise<string | undefined>;
+}
+
+/** Time of a message in the log, as the driver needs it. */
+export type Stamp = { readonly sequence: number; readonly stampMs: EpochMs };

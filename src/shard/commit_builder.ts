@@ -1,0 +1,246 @@
+// Packs changes into commits: per profile one change event, folded over the messages of a commit.
+// CB1: a commit holds exactly the changes after the previous commit's position up to its own.
+// CB2: its size is bounded before it is encoded, by an upper bound on every piece; past COMMIT_BYTES_MAX it is closed.
+// CB3: a profile whose version moved is in the commit even when the net change is nothing: otherwise its chain would break.
+import { formatTime } from '../base/time.ts';
+import { sameValue } from '../aggregate/attribute_value.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import { identityName, parseIdentityKey, type IdentityKey } from '../message/identity.ts';
+import type { LogMessage } from '../message/log_message.ts';
+import { ALL_CHANGES, type Position } from '../ports/profile_store.ts';
+import type { Cause, Change } from './effects.ts';
+
+const COMMIT_BYTES_MAX = 512 * 1024;
+const EVENT_BYTES_MAX = 128 * 1024;
+const CAUSES_MAX = 20;
+
+type PendingEvent = {
+  readonly key: IdentityKey;
+  readonly previousVersion: number;
+  readonly created: boolean;
+  version: number;
+  ordinal: number;
+  timeMs: number;
+  readonly causes: Cause[];
+  causeCount: number;
+  readonly attributes: number[];
+  readonly before: unknown[];
+  readonly after: unknown[];
+  bytes: number;
+};
+
+/** Where a commit ends, and the shard's running values there. */
+export type CommitPoint = {
+  readonly sequence: number;
+  readonly ordinal: number;
+  readonly message: LogMessage | null;
+  readonly count: number;
+  readonly digest: number;
+  readonly plan: Plan | null;
+  readonly foldVersion: number;
+};
+
+export type SealedCommit = CommitPoint & { readonly events: readonly PendingEvent[] };
+
+export class CommitBuilder {
+  private readonly source: string;
+  private readonly shard: number;
+  private readonly repeatedThrough: number;
+  private pending = new Map<IdentityKey, PendingEvent>();
+  private bytes = 2;
+  private readonly point: { -readonly [K in keyof CommitPoint]: CommitPoint[K] };
+  /** Something happened that a commit must pass although no change was visible (a dead letter, a checkpoint). */
+  private wanted = false;
+  private readonly sealed: SealedCommit[] = [];
+
+  /** @param options.repeatedThrough events up to this sequence may be in the stream already, from a life whose commits aged out */
+  constructor(options: { logStream: string; root: string; shard: number; repeatedThrough: number; start: CommitPoint }) {
+    this.source = `/${options.root}/${options.logStream}/${options.shard}`;
+    this.shard = options.shard;
+    this.repeatedThrough = options.repeatedThrough;
+    this.point = { ...options.start };
+  }
+
+  get isEmpty(): boolean {
+    return this.pending.size === 0 && !this.wanted && this.sealed.length === 0;
+  }
+
+  get pendingEvents(): number {
+    return this.pending.size;
+  }
+
+  /** Commits that are closed because they were full. */
+  get sealedCount(): number {
+    return this.sealed.length;
+  }
+
+  /** One message was applied: takes in its changes, from the `skip`-th on (those before are in an earlier commit). */
+  add(changes: readonly Change[], skip: number, message: LogMessage, plan: Plan | null, foldVersion: number): void {
+    const point = this.point;
+    for (let i = skip; i < changes.length; i++) {
+      const change = changes[i]!;
+      const cost = this.costOf(change, plan!);
+      if (this.bytes + cost > COMMIT_BYTES_MAX && this.pending.size > 0) this.close();
+      this.bytes += cost;
+      this.merge(change, i + 1, cost);
+      point.sequence = message.sequence;
+      point.ordinal = i + 1;
+      point.message = message;
+      point.plan = plan;
+      point.foldVersion = foldVersion;
+      point.count = change.count;
+      point.digest = change.digest;
+    }
+    point.sequence = message.sequence;
+    point.ordinal = ALL_CHANGES;
+    point.message = message;
+    point.plan = plan;
+    point.foldVersion = foldVersion;
+  }
+
+  /** The next commit must reach here, even if nothing visible changed. */
+  want(): void {
+    this.wanted = true;
+  }
+
+  /** The next commit to publish; undefined when there is nothing to say. */
+  take(): SealedCommit | undefined {
+    if (this.sealed.length > 0) return this.sealed.shift();
+    if (this.isEmpty) return undefined;
+    this.close();
+    return this.sealed.shift();
+  }
+
+  private close(): void {
+    this.sealed.push({ ...this.point, events: [...this.pending.values()] });
+    this.pending = new Map();
+    this.bytes = 2;
+    this.wanted = false;
+  }
+
+  private merge(change: Change, ordinal: number, cost: number): void {
+    const found = this.pending.get(change.key);
+    if (found === undefined) {
+      this.pending.set(change.key, {
+        key: change.key,
+        previousVersion: change.previousVersion,
+        created: change.created,
+        version: change.sequence,
+        ordinal,
+        timeMs: change.timeMs,
+        causes: change.causes.slice(0, CAUSES_MAX),
+        causeCount: change.causes.length,
+        attributes: [...change.attributes],
+        before: [...change.before],
+        after: [...change.after],
+        bytes: cost,
+      });
+      return;
+    }
+    found.version = change.sequence;
+    found.ordinal = ordinal;
+    found.timeMs = change.timeMs;
+    found.bytes += cost;
+    found.causeCount += change.causes.length;
+    for (const cause of change.causes) if (found.causes.length < CAUSES_MAX) found.causes.push(cause);
+    for (let i = 0; i < change.attributes.length; i++) {
+      const index = change.attributes[i]!;
+      const at = found.attributes[i] === index ? i : found.attributes.indexOf(index);
+      if (at >= 0) {
+        found.after[at] = change.after[i];
+      } else {
+        found.attributes.push(index);
+        found.before.push(change.before[i]);
+        found.after.push(change.after[i]);
+      }
+    }
+  }
+
+  /** Upper bound of the bytes that this change adds. */
+  private costOf(change: Change, plan: Plan): number {
+    const found = this.pending.get(change.key);
+    let bytes = found === undefined ? 640 + 8 * change.key.length + this.source.length : 0;
+    const causes = found?.causes.length ?? 0;
+    for (let i = 0; i < change.causes.length && causes + i < CAUSES_MAX; i++) {
+      const cause = change.causes[i]!;
+      bytes += 120 + (cause.kind === 'event' ? cause.dataset.length + 6 * cause._id.length : 0);
+    }
+    for (let i = 0; i < change.attributes.length; i++) {
+      const index = change.attributes[i]!;
+      const at = found === undefined ? -1 : found.attributes[i] === index ? i : found.attributes.indexOf(index);
+      if (at >= 0) bytes += Math.max(0, sizeOf(change.after[i]) - sizeOf(found!.after[at]));
+      else bytes += 40 + plan.attributes[index]!.path.length + sizeOf(change.before[i]) + sizeOf(change.after[i]);
+    }
+    const room = EVENT_BYTES_MAX - (found?.bytes ?? 0);
+    return Math.max(0, Math.min(bytes, room)); // past EVENT_BYTES_MAX the event is truncated
+  }
+
+  /** The commit as a CloudEvents batch. Cost: about 1 µs an event with ten changes. */
+  encode(commit: SealedCommit): string {
+    if (commit.events.length === 0) return '[]';
+    const plan = commit.plan!;
+    let out = '[';
+    let lastTimeMs = -1;
+    let time = '';
+    for (let i = 0; i < commit.events.length; i++) {
+      const event = commit.events[i]!;
+      if (event.timeMs !== lastTimeMs) {
+        lastTimeMs = event.timeMs;
+        time = formatTime(event.timeMs);
+      }
+      if (i > 0) out += ',';
+      out += this.encodeEvent(event, time, plan);
+    }
+    return out + ']';
+  }
+
+  private encodeEvent(event: PendingEvent, time: string, plan: Plan): string {
+    const identity = parseIdentityKey(event.key);
+    const head =
+      `{"specversion":"1.0","id":"${this.shard}-${event.version}-${event.ordinal}","source":"${this.source}",` +
+      `"type":"visage.profile.${event.created ? 'created' : 'updated'}","subject":${quote(identityName(identity))},` +
+      `"time":"${time}","datacontenttype":"application/json","data":{"profile":{"namespace":"${identity.namespace}","id":${quote(identity.id)}},` +
+      `"version":${event.version},"previousVersion":${event.previousVersion},"sequence":${event.version}`;
+    const truncated = event.bytes >= EVENT_BYTES_MAX;
+    let causes = '';
+    for (const cause of truncated ? [] : event.causes) {
+      causes += `${causes === '' ? '' : ','}{"kind":"${cause.kind}",${cause.kind === 'event' ? `"dataset":"${cause.dataset}","_id":${quote(cause._id)},` : ''}"sequence":${cause.sequence}}`;
+    }
+    const causeCount = truncated || event.causeCount > event.causes.length ? `,"causeCount":${event.causeCount}` : '';
+    let changes = '';
+    for (let i = 0; i < event.attributes.length; i++) {
+      const before = event.before[i];
+      const after = event.after[i];
+      if (sameValue(before, after)) continue;
+      changes += `${changes === '' ? '' : ','}{"path":"${plan.attributes[event.attributes[i]!]!.path}"`;
+      if (!truncated && before !== undefined) changes += `,"before":${jsonOf(before)}`;
+      if (!truncated && after !== undefined) changes += `,"after":${jsonOf(after)}`;
+      changes += '}';
+    }
+    return `${head},"cause":[${causes}]${causeCount}${truncated ? ',"truncated":true' : ''}${event.version <= this.repeatedThrough ? ',"possiblyRepeated":true' : ''},"changes":[${changes}],"audiences":{"entered":[],"exited":[]}}}`;
+  }
+}
+
+const NEEDS_ESCAPE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
+
+function quote(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+function jsonOf(value: unknown): string {
+  if (typeof value === 'number') return Object.is(value, -0) ? '0' : String(value);
+  return typeof value === 'string' ? quote(value) : JSON.stringify(value);
+}
+
+function sizeOf(value: unknown): number {
+  if (typeof value === 'number') return 25;
+  if (typeof value === 'string') return value.length <= 256 ? 2 + 6 * value.length : 3 * JSON.stringify(value).length;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + 1 + sizeOf(item), 2);
+  return 5;
+}
+
+/** Is position `a` at or past `b`? */
+export function reaches(a: Position, b: Position): boolean {
+  if (a.sequence !== b.sequence) return a.sequence > b.sequence;
+  return a.ordinal === ALL_CHANGES || (b.ordinal !== ALL_CHANGES && a.ordinal >= b.ordinal);
+}

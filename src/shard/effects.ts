@@ -1,0 +1,37 @@
+// What the fold asks the world to do. Data only; the shard's driver performs them, or suppresses them on replay.
+import type { IdentityKey } from '../message/identity.ts';
+import type { LogMessage } from '../message/log_message.ts';
+import type { Refusal } from '../message/refusal.ts';
+
+export type Cause =
+  | { readonly kind: 'event'; readonly dataset: string; readonly _id: string; readonly sequence: number }
+  | { readonly kind: 'expiry'; readonly sequence: number };
+
+/** One visible change of one profile by one message. `attributes[i]` went from `before[i]` to `after[i]` (undefined: absent).
+ *  `count` and `digest` are the shard's running values after this change. */
+export type Change = {
+  readonly key: IdentityKey;
+  readonly sequence: number;
+  readonly timeMs: number;
+  readonly previousVersion: number;
+  readonly created: boolean;
+  readonly causes: readonly Cause[];
+  readonly attributes: readonly number[];
+  readonly before: readonly unknown[];
+  readonly after: readonly unknown[];
+  readonly count: number;
+  readonly digest: number;
+};
+
+export type DeadLetter = Refusal & { readonly message: LogMessage; readonly timeMs: number; readonly dataset: string };
+
+/** A message for a shard's log. */
+export type Append = { readonly shard: number; readonly kind: 'tick' };
+
+export type Effects = {
+  readonly changes: readonly Change[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly appends: readonly Append[];
+  /** The id of an export that asked for a checkpoint exactly here. */
+  readonly cut: string | null;
+};

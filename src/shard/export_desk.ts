@@ -1,0 +1,64 @@
+// Exports in progress: a look at one checkpoint each, handed out page by page.
+// ED1: at most OPEN_MAX at a time, each closed IDLE_MS after its last page: an open look keeps old pages of the store alive.
+import { VisageError } from '../base/errors.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { StoreSnapshot } from '../ports/profile_store.ts';
+import type { ProfileView } from '../profile/view.ts';
+import { profileView } from './profile_view.ts';
+
+const OPEN_MAX = 4;
+const IDLE_MS = 60_000;
+
+type Open = { readonly snapshot: StoreSnapshot; readonly plan: Plan | null; cancel: () => void };
+
+/** `next`: where to go on; null when this was the last page. `sequence`: the cut, up to which everything is in it. */
+export type ExportPage = {
+  readonly sequence: number;
+  readonly profiles: readonly ProfileView[];
+  readonly next: IdentityKey | null;
+};
+
+export class ExportDesk {
+  private readonly clock: Clock;
+  private readonly shard: number;
+  private readonly exports = new Map<string, Open>();
+
+  constructor(clock: Clock, shard: number) {
+    this.clock = clock;
+    this.shard = shard;
+  }
+
+  open(id: string, snapshot: StoreSnapshot, plan: Plan | null): void {
+    if (this.exports.size >= OPEN_MAX) this.end(this.exports.keys().next().value!);
+    this.exports.set(id, { snapshot, plan, cancel: this.clock.timer(IDLE_MS, () => this.end(id)) });
+  }
+
+  /** @throws VisageError `no_such_export` (retry): the cut is not reached yet, or was closed */
+  page(id: string, after: IdentityKey, limit: number): ExportPage {
+    const open = this.exports.get(id);
+    if (open === undefined)
+      throw new VisageError('no_such_export', `export ${id} is not open on shard ${this.shard}`, { kind: 'retry' });
+    open.cancel();
+    open.cancel = this.clock.timer(IDLE_MS, () => this.end(id));
+    const { meta } = open.snapshot;
+    const states = open.plan === null ? [] : open.snapshot.page(after, limit, open.plan);
+    const at = { shard: this.shard, sequence: meta.applied, shardTimeMs: meta.shardTimeMs };
+    const next = states.length < limit ? null : states[states.length - 1]!.key;
+    if (next === null) this.end(id);
+    return { sequence: meta.applied, profiles: states.map((state) => profileView(state, open.plan!, at)), next };
+  }
+
+  close(): void {
+    for (const id of [...this.exports.keys()]) this.end(id);
+  }
+
+  private end(id: string): void {
+    const open = this.exports.get(id);
+    if (open === undefined) return;
+    open.cancel();
+    open.snapshot.close();
+    this.exports.delete(id);
+  }
+}

@@ -1,0 +1,148 @@
+// The profiles in memory: a bounded cache over the store, and the set of those that the store does not have yet.
+// PC1: a dirty profile, or one in a checkpoint that is being written, is never evicted.
+// PC2: a profile in a checkpoint is encoded as of the checkpoint: before it may change again (copy on write).
+// PC3: a profile that is not in here is in the store exactly as it was last seen, or does not exist.
+import { assert } from '../base/assert.ts';
+import { estimateBytes, IdentityState } from '../aggregate/identity_state.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import type { DueEntry, EncodedProfile, ProfileStore } from '../ports/profile_store.ts';
+
+export class ProfileCache {
+  private readonly store: ProfileStore;
+  private readonly maxBytes: number;
+  private readonly resident = new Map<IdentityKey, IdentityState>();
+  private dirty: IdentityState[] = [];
+  private writing: IdentityState[] = [];
+  private encoded: EncodedProfile[] = [];
+  private hand: Iterator<IdentityState> | null = null;
+  bytes = 0;
+  hits = 0;
+  misses = 0;
+
+  constructor(store: ProfileStore, maxBytes: number) {
+    this.store = store;
+    this.maxBytes = maxBytes;
+  }
+
+  get size(): number {
+    return this.resident.size;
+  }
+
+  get dirtyCount(): number {
+    return this.dirty.length;
+  }
+
+  isResident(key: IdentityKey): boolean {
+    return this.resident.has(key);
+  }
+
+  /** The profile to read or to change; undefined when there is none. A change must be announced with `willChange`. */
+  get(key: IdentityKey, plan: Plan): IdentityState | undefined {
+    const found = this.resident.get(key);
+    if (found !== undefined) {
+      found.referenced = true;
+      this.hits++;
+      return found;
+    }
+    this.misses++;
+    const loaded = this.store.get(key, plan);
+    if (loaded !== undefined) this.keep(loaded);
+    return loaded;
+  }
+
+  create(key: IdentityKey): IdentityState {
+    const state = new IdentityState(key);
+    this.keep(state);
+    return state;
+  }
+
+  /** Must be called before a profile changes. */
+  willChange(state: IdentityState, plan: Plan): void {
+    if (state.frozen) this.encodeNow(state, plan);
+    if (state.dirty) return;
+    state.dirty = true;
+    this.dirty.push(state);
+  }
+
+  *unsaved(): Iterable<DueEntry> {
+    for (const state of this.dirty) yield state;
+    for (const state of this.writing) yield state;
+  }
+
+  /** Starts a checkpoint of everything dirty. @returns how many profiles it has */
+  freeze(): number {
+    assert(this.writing.length === 0, 'one checkpoint at a time');
+    this.writing = this.dirty;
+    this.dirty = [];
+    this.encoded = [];
+    for (const state of this.writing) {
+      state.dirty = false;
+      state.frozen = true;
+      state.writing = true;
+    }
+    this.writing.sort((a, b) => (a.key < b.key ? -1 : 1)); // sorted: neighbouring keys share LMDB pages
+    return this.writing.length;
+  }
+
+  /** Encodes frozen profiles from `from` on, at most `count`. @returns where to go on, or -1 when all are done */
+  encodeSlice(from: number, count: number, plan: Plan): number {
+    const to = Math.min(from + count, this.writing.length);
+    for (let i = from; i < to; i++) {
+      const state = this.writing[i]!;
+      if (state.frozen) this.encodeNow(state, plan);
+    }
+    return to === this.writing.length ? -1 : to;
+  }
+
+  /** Everything that the checkpoint has, in key order. */
+  takeEncoded(): EncodedProfile[] {
+    assert(this.encoded.length === this.writing.length, 'every frozen profile is encoded once');
+    const all = this.encoded.sort((a, b) => (a.key < b.key ? -1 : 1));
+    this.encoded = [];
+    return all;
+  }
+
+  /** The checkpoint is committed. */
+  thaw(): void {
+    for (const state of this.writing) state.writing = false;
+    this.writing = [];
+  }
+
+  /** Drops clean profiles, least recently touched first (second chance), until the budget holds.
+   *  Only between messages: the fold holds profiles while it applies one. */
+  evict(): void {
+    let looked = 0;
+    const limit = this.resident.size * 2;
+    while (this.bytes > this.maxBytes && looked++ < limit) {
+      this.hand ??= this.resident.values();
+      const next = this.hand.next();
+      if (next.done === true) {
+        this.hand = null;
+        continue;
+      }
+      const state = next.value;
+      if (state.dirty || state.writing) continue;
+      if (state.referenced) {
+        state.referenced = false;
+        continue;
+      }
+      this.resident.delete(state.key);
+      this.bytes -= state.bytes;
+    }
+  }
+
+  private encodeNow(state: IdentityState, plan: Plan): void {
+    this.encoded.push(this.store.encode(state, plan));
+    state.frozen = false;
+    const bytes = estimateBytes(state);
+    this.bytes += bytes - state.bytes;
+    state.bytes = bytes;
+  }
+
+  private keep(state: IdentityState): void {
+    state.bytes = estimateBytes(state);
+    this.bytes += state.bytes;
+    this.resident.set(state.key, state);
+  }
+}

@@ -1,0 +1,60 @@
+// Reads that wait for a sequence: "read your own write". RW1: every waiter ends: reached, timed out, or stopped. RW2: bounded.
+import { VisageError } from '../base/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+
+const WAITERS_MAX = 10_000;
+
+type Waiter = {
+  readonly after: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  readonly cancel: () => void;
+};
+
+export class ReadWaiters {
+  private waiters: Waiter[] = [];
+  private stopped = false;
+
+  /** @throws VisageError `not_yet`, `too_many_reads`, `stopped` (all: retry) */
+  wait(after: number, timeoutMs: number, clock: Clock): Promise<void> {
+    if (this.stopped) return Promise.reject(stoppedError());
+    if (this.waiters.length >= WAITERS_MAX)
+      return Promise.reject(new VisageError('too_many_reads', 'too many reads are waiting; try again', { kind: 'retry' }));
+    return new Promise((resolve, reject) => {
+      const cancel = clock.timer(timeoutMs, () => {
+        this.waiters = this.waiters.filter((waiter) => waiter.cancel !== cancel);
+        reject(
+          new VisageError('not_yet', `sequence ${after} was not reached within ${timeoutMs} ms; try again`, { kind: 'retry' }),
+        );
+      });
+      this.waiters.push({ after, resolve, reject, cancel });
+    });
+  }
+
+  reached(sequence: number): void {
+    if (this.waiters.length === 0) return;
+    const open: Waiter[] = [];
+    for (const waiter of this.waiters) {
+      if (waiter.after > sequence) {
+        open.push(waiter);
+        continue;
+      }
+      waiter.cancel();
+      waiter.resolve();
+    }
+    this.waiters = open;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const waiter of this.waiters) {
+      waiter.cancel();
+      waiter.reject(stoppedError());
+    }
+    this.waiters = [];
+  }
+}
+
+function stoppedError(): VisageError {
+  return new VisageError('stopped', 'the shard is stopping; try again', { kind: 'retry' });
+}

@@ -1,0 +1,537 @@
+// One shard at work: reads its log in order, folds it, publishes what changed, checkpoints, ticks, answers reads.
+// The driver around the pure fold: it performs effects, and suppresses those that an earlier life has emitted.
+// SH1: state = fold(log up to `applied`) (I1); a failure throws the whole object away, and the next one replays.
+// SH2: effects up to the last commit's position are suppressed, and at that position count and digest must agree.
+// SH3: every wait has an end: `stop` closes the reader, the pump and the timers.
+import { assert } from '../base/assert.ts';
+import { VisageError } from '../base/errors.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import { fingerprint } from '../message/fingerprint.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import type { LogMessage } from '../message/log_message.ts';
+import { controlSubject, shardLogPrefix } from '../message/subject.ts';
+import type { ChangeSink, CommitHeader, DeadLetterSink, LastCommit } from '../ports/change_sink.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LogBatch, LogReader, ShardLog, StreamState } from '../ports/log.ts';
+import { ALL_CHANGES, type Position, type ProfileStore, type ShardMeta } from '../ports/profile_store.ts';
+import type { ProfileView } from '../profile/view.ts';
+import { Checkpointer, type FrozenMeta } from './checkpointer.ts';
+import { CommitBuilder } from './commit_builder.ts';
+import { CommitPump } from './commit_pump.ts';
+import { DueIndex } from './due_index.ts';
+import type { DeadLetter, Effects } from './effects.ts';
+import { ExportDesk } from './export_desk.ts';
+import { Fold } from './fold.ts';
+import { ProfileCache } from './profile_cache.ts';
+import { profileView } from './profile_view.ts';
+import { ReadWaiters } from './read_waiters.ts';
+import { checkBeforeReplay, type GapReport } from './recovery.ts';
+import { TickTimer } from './tick_timer.ts';
+
+const SLICE_MS = 4;
+const SLICE_CHECK = 32;
+const PENDING_EVENTS_MAX = 20_000;
+const DEAD_LETTERS_MAX = 1_000;
+
+/** Definitions by content hash: `load` fetches and compiles, `planOf` must then know it. */
+export interface DefinitionsSource {
+  load(hash: string): Promise<void>;
+  planOf(hash: string): Plan;
+}
+
+export type ShardOptions = {
+  readonly root: string;
+  readonly logStream: string;
+  readonly shard: number;
+  readonly partitions: number;
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly log: ShardLog;
+  readonly sink: ChangeSink;
+  readonly deadLetters: DeadLetterSink;
+  readonly store: ProfileStore;
+  readonly definitions: DefinitionsSource;
+  readonly cacheMaxBytes: number;
+  readonly tickMs: number;
+  readonly commitIntervalMs: number;
+  readonly commitRefreshMs: number;
+  readonly checkpointIntervalMs: number;
+  readonly checkpointMaxDirty: number;
+  readonly maxClockJumpMs: number;
+  readonly logGap: 'halt' | 'continue';
+};
+
+export class Shard {
+  readonly options: ShardOptions;
+  gap: GapReport = null;
+  active = false;
+  private readonly cache: ProfileCache;
+  private readonly due: DueIndex;
+  private readonly checkpointer: Checkpointer;
+  private readonly ticks: TickTimer;
+  private readonly reads = new ReadWaiters();
+  readonly exports: ExportDesk;
+  private fold!: Fold;
+  private builder!: CommitBuilder;
+  private pump!: CommitPump;
+  private reader: LogReader | undefined;
+  private meta: ShardMeta | undefined;
+  private logCreated = '';
+  private changesCreated = '';
+  private epoch = 0;
+  private readThrough = 0;
+  private lastMessage: LogMessage | null = null;
+  private lastFingerprint = '';
+  private recoverTo: CommitHeader | null = null;
+  private replayTo = 0;
+  private repeatedThrough = 0;
+  private pending = 0;
+  private checkpointDueMs = 0;
+  private readonly letters = new Set<Promise<void>>();
+  private failed: { error: unknown } | undefined;
+  private stopping = false;
+
+  constructor(options: ShardOptions) {
+    this.options = options;
+    this.cache = new ProfileCache(options.store, options.cacheMaxBytes);
+    this.due = new DueIndex({ scan: (after, limit) => options.store.scanDue(after, limit), unsaved: () => this.cache.unsaved() });
+    this.checkpointer = new Checkpointer(options.store, this.cache, options.clock);
+    this.ticks = new TickTimer({
+      clock: options.clock,
+      log: options.log,
+      tickMs: options.tickMs,
+      earliest: () => this.due.earliest(),
+    });
+    this.exports = new ExportDesk(options.clock, options.shard);
+  }
+
+  /** Reads the checkpoint, checks it against log and change stream, and fences off any earlier owner.
+   *  @throws VisageError (stop_shard), see recovery.ts; (retry) when the server does not answer */
+  async restore(): Promise<void> {
+    const { options } = this;
+    const meta = (this.meta = options.store.readMeta());
+    if (meta !== undefined && meta.definitionsHash !== null) await options.definitions.load(meta.definitionsHash);
+    const [logState, changesState, last] = await Promise.all([options.log.state(), options.sink.state(), options.sink.last()]);
+    this.gap = await checkBeforeReplay({ ...options, meta, last, logState, changesState });
+    this.logCreated = logState.created;
+    this.changesCreated = changesState.created;
+    this.readThrough = meta?.readThrough ?? 0;
+    this.lastFingerprint = meta?.fingerprint ?? '';
+    this.fold = new Fold({
+      ...options,
+      cache: this.cache,
+      due: this.due,
+      planOf: (hash) => options.definitions.planOf(hash),
+      from: meta,
+    });
+    const fenced = await this.fence(last, meta, changesState);
+    this.recoverTo = last === undefined ? null : fenced.header;
+    this.builder = new CommitBuilder({
+      logStream: options.logStream,
+      root: options.root,
+      shard: options.shard,
+      repeatedThrough: this.repeatedThrough,
+      start: {
+        ...fenced.header.position,
+        message: null,
+        count: fenced.header.changeCount,
+        digest: fenced.header.changeDigest,
+        plan: this.fold.plan,
+        foldVersion: this.fold.foldVersion,
+      },
+    });
+    this.pump = new CommitPump(this.pumpOptions(), fenced);
+    if (this.recoverTo !== null && this.fold.applied >= this.recoverTo.position.sequence)
+      this.meetRecovery(this.fold.recorder.count, this.fold.recorder.digest);
+    this.replayTo = await options.log.lastForShard();
+  }
+
+  /** An empty commit under the next epoch: from here on, an earlier owner's commits are refused. */
+  private async fence(last: LastCommit | undefined, meta: ShardMeta | undefined, changesState: StreamState): Promise<LastCommit> {
+    const { options } = this;
+    this.epoch = Math.max(last?.header.epoch ?? 0, meta?.epoch ?? 0) + 1;
+    const aged = last === undefined && meta !== undefined && meta.commitStreamSequence > 0;
+    // aged out: go on from what the checkpoint knows; what follows it may have been emitted before, and says so
+    const position: Position = last?.header.position ?? { sequence: aged ? meta.applied : 0, ordinal: ALL_CHANGES };
+    if (aged) this.repeatedThrough = meta.commitPosition.sequence;
+    const header: CommitHeader = {
+      epoch: this.epoch,
+      owner: options.owner,
+      position,
+      changeCount: last?.header.changeCount ?? (aged ? meta.changeCount : 0),
+      changeDigest: last?.header.changeDigest ?? (aged ? meta.changeDigest : 0),
+      definitionsHash: last?.header.definitionsHash ?? meta?.definitionsHash ?? null,
+      foldVersion: this.fold.foldVersion,
+      logCreated: this.logCreated,
+      fingerprint: last?.header.fingerprint ?? (aged ? meta.fingerprint : ''),
+    };
+    const outcome = await options.sink.publish(header, '[]', last);
+    switch (outcome.kind) {
+      case 'committed':
+        return { streamSequence: outcome.streamSequence, header };
+      case 'fenced':
+        throw new VisageError('fenced', `shard ${options.shard}: another owner (${outcome.by}) is taking it over`, {
+          kind: 'stop_shard',
+        });
+      case 'unavailable':
+        throw new VisageError(
+          'unavailable',
+          `shard ${options.shard}: the change stream (last sequence ${changesState.lastSequence}) does not take commits: ${outcome.why}`,
+          { kind: 'retry' },
+        );
+    }
+  }
+
+  private pumpOptions(): ConstructorParameters<typeof CommitPump>[0] {
+    const { options } = this;
+    return {
+      sink: options.sink,
+      builder: this.builder,
+      clock: options.clock,
+      intervalMs: options.commitIntervalMs,
+      refreshMs: options.commitRefreshMs,
+      owner: options.owner,
+      epoch: this.epoch,
+      logCreated: this.logCreated,
+      deadLettersStored: async () => void (await Promise.all(this.letters)),
+      onCommit: () => undefined,
+      onFailure: (error) => this.fail(error),
+    };
+  }
+
+  /** Folds the log until `stop`, or until something fails. `onActive` is called once everything that was in the log at the start is applied.
+   *  @throws whatever stopped the shard; the object is of no use afterwards */
+  async run(onActive: () => void): Promise<void> {
+    const { options } = this;
+    this.reader = await options.log.open(this.fold.applied);
+    this.checkpointDueMs = options.clock.monotonicMs() + options.checkpointIntervalMs;
+    this.becomeActive(onActive);
+    const cancel = this.everyCheckpointInterval();
+    try {
+      for (;;) {
+        const batch = await this.reader.next();
+        this.throwIfFailed();
+        if (batch === null) break;
+        await this.process(batch);
+        this.becomeActive(onActive);
+      }
+    } catch (error) {
+      this.abandon();
+      throw this.failed?.error ?? error;
+    } finally {
+      cancel();
+    }
+    this.throwIfFailed();
+  }
+
+  /** Stops reading; then commits and checkpoints what was applied, and closes the store. */
+  async drain(): Promise<void> {
+    this.ticks.stop();
+    this.reads.stop();
+    await this.checkpointer.idle();
+    if (this.fold.applied > 0 && this.fold.applied !== (this.checkpointer.last?.sequence ?? this.meta?.applied))
+      await this.checkpoint(false);
+    this.abandon();
+    await this.options.store.close();
+  }
+
+  /** Asks `run` to end at the next batch boundary. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.reader?.close();
+  }
+
+  /** Ends everything at once; what was not checkpointed is replayed by the next life. */
+  abandon(): void {
+    this.active = false;
+    this.ticks.stop();
+    this.pump?.stop();
+    this.reads.stop();
+    this.exports.close();
+    this.options.deadLetters.close();
+    void this.reader?.close();
+  }
+
+  private becomeActive(onActive: () => void): void {
+    if (this.active || this.fold.applied < this.replayTo) return;
+    this.active = true;
+    this.ticks.moved(this.fold.shardTimeMs);
+    this.ticks.start();
+    this.pump.poke();
+    onActive();
+  }
+
+  private async process(batch: LogBatch): Promise<void> {
+    const { clock } = this.options;
+    const { messages } = batch;
+    await this.prepare(messages);
+    let sliceMs = clock.monotonicMs();
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i]!;
+      this.checkStamp(message);
+      const effects = this.fold.apply(message);
+      this.lastMessage = message;
+      this.perform(message, effects);
+      if (effects.cut !== null && this.active) await this.cut(effects.cut);
+      if (i % SLICE_CHECK === SLICE_CHECK - 1 && clock.monotonicMs() - sliceMs > SLICE_MS) {
+        this.endSlice();
+        await clock.yieldNow();
+        await this.backPressure();
+        this.throwIfFailed();
+        sliceMs = clock.monotonicMs();
+      }
+    }
+    this.pending = batch.pending;
+    this.endSlice();
+    await this.backPressure();
+  }
+
+  /** What a batch needs before its first message: definitions that it names, cold profiles in memory. */
+  private async prepare(messages: readonly LogMessage[]): Promise<void> {
+    const { root, shard, definitions, store } = this.options;
+    const control = controlSubject(root, shard, 'definitions');
+    const prefix = shardLogPrefix(root, shard).length + 3;
+    let cold: IdentityKey[] | null = null;
+    for (const message of messages) {
+      if (message.subject === control) await definitions.load(hashOf(message));
+      if (this.fold.profiles === 0) continue;
+      const key = message.subject.slice(message.subject.indexOf('.', prefix) + 1);
+      if (!this.cache.isResident(key)) (cold ??= []).push(key);
+    }
+    if (cold !== null) await store.prefetch(cold);
+  }
+
+  private checkStamp(message: LogMessage): void {
+    const { maxClockJumpMs, clock, shard } = this.options;
+    const before = this.fold.shardTimeMs;
+    if (message.stampMs <= before + maxClockJumpMs || message.stampMs <= clock.wallMs() + maxClockJumpMs) return;
+    const text = `shard ${shard}: the message at ${message.sequence} is stamped more than ${maxClockJumpMs} ms ahead of the one before and of this machine: a clock jumped. Put the server's clock right`;
+    throw new VisageError('clock_jump', text, { kind: 'stop_shard' });
+  }
+
+  private perform(message: LogMessage, effects: Effects): void {
+    const { fold } = this;
+    const recover = this.recoverTo;
+    let skip = 0;
+    if (recover !== null) {
+      const { sequence, ordinal } = recover.position;
+      if (message.sequence < sequence) return;
+      if (message.sequence === sequence && ordinal === ALL_CHANGES)
+        return this.meetRecovery(fold.recorder.count, fold.recorder.digest);
+      if (message.sequence === sequence) {
+        skip = ordinal;
+        const lastEmitted = effects.changes[ordinal - 1];
+        this.meetRecovery(lastEmitted?.count ?? -1, lastEmitted?.digest ?? -1);
+      } else {
+        assert(this.gap !== null, 'the message at the last commit was skipped');
+        this.recoverTo = null;
+      }
+    }
+    this.builder.add(effects.changes, skip, message, fold.plan, fold.foldVersion);
+    if (skip === 0) for (const letter of effects.deadLetters) this.refuse(letter);
+    if (this.active && effects.appends.length > 0) this.ticks.continue();
+  }
+
+  /** At the last commit's position, this replay must have seen the very changes that were emitted. */
+  private meetRecovery(count: number, digest: number): void {
+    const recover = this.recoverTo!;
+    if (this.gap === null && (count !== recover.changeCount || digest !== recover.changeDigest)) {
+      const text = `shard ${this.options.shard}: replay to ${recover.position.sequence} gave ${count} changes, the last commit says ${recover.changeCount}, or their digests differ: state and log do not belong together. Remove the shard's folder to rebuild it from the log`;
+      throw new VisageError('not_deterministic', text, { kind: 'stop_shard' });
+    }
+    this.recoverTo = null;
+  }
+
+  private refuse(letter: DeadLetter): void {
+    const { reason, errors, dataset, timeMs, message } = letter;
+    const stored = this.options.deadLetters.send({ reason, errors, dataset, timeMs, message });
+    this.letters.add(stored);
+    stored.then(
+      () => this.letters.delete(stored),
+      (error: unknown) => this.fail(error),
+    );
+    this.builder.want();
+  }
+
+  private endSlice(): void {
+    const { fold } = this;
+    if (fold.applied > this.readThrough) this.readThrough = fold.applied;
+    this.cache.evict();
+    this.reads.reached(this.readThrough);
+    if (this.active) this.ticks.moved(fold.shardTimeMs);
+    this.pump.poke();
+    if (this.cache.dirtyCount >= this.options.checkpointMaxDirty) this.startCheckpoint();
+  }
+
+  private async backPressure(): Promise<void> {
+    while (!this.stopping && (this.builder.sealedCount > 1 || this.builder.pendingEvents > PENDING_EVENTS_MAX)) {
+      this.pump.poke();
+      await this.pump.nextCommit();
+      this.throwIfFailed();
+    }
+    while (!this.stopping && this.letters.size > DEAD_LETTERS_MAX) await Promise.race(this.letters);
+    if (this.cache.dirtyCount >= 2 * this.options.checkpointMaxDirty) await this.checkpointer.idle(); // memory is bounded by the disk's pace
+  }
+
+  private everyCheckpointInterval(): () => void {
+    const { clock, checkpointIntervalMs } = this.options;
+    let cancel = (): void => undefined;
+    const arm = (): void => {
+      cancel = clock.timer(checkpointIntervalMs, () => {
+        this.refreshReadThrough();
+        if (clock.monotonicMs() >= this.checkpointDueMs) this.startCheckpoint();
+        arm();
+      });
+    };
+    arm();
+    return () => cancel();
+  }
+
+  private refreshReadThrough(): void {
+    this.reader?.readThrough().then(
+      (sequence) => {
+        if (sequence === undefined || sequence <= this.readThrough || this.fold.applied < this.replayTo) return;
+        this.readThrough = sequence;
+        this.reads.reached(sequence);
+      },
+      () => undefined, // the reader recovers by itself; the next interval asks again
+    );
+  }
+
+  private startCheckpoint(): void {
+    if (this.checkpointer.running || this.stopping || this.failed !== undefined) return;
+    const lastSequence = this.checkpointer.last?.sequence ?? this.meta?.applied ?? 0;
+    if (this.fold.applied === lastSequence) return;
+    this.checkpoint(false).catch((error: unknown) => this.fail(error));
+  }
+
+  private checkpoint(snapshot: boolean): ReturnType<Checkpointer['run']> {
+    this.checkpointDueMs = this.options.clock.monotonicMs() + this.options.checkpointIntervalMs;
+    return this.checkpointer.run(this.frozenMeta(), this.fold.plan, this.pump, snapshot);
+  }
+
+  private frozenMeta(): FrozenMeta {
+    const { fold, options } = this;
+    if (this.lastMessage !== null && this.lastMessage.sequence === fold.applied)
+      this.lastFingerprint = fingerprint(this.lastMessage);
+    return {
+      formatVersion: 1,
+      shard: options.shard,
+      partitions: options.partitions,
+      clock: 'log',
+      foldVersion: fold.foldVersion,
+      definitionsHash: fold.plan?.hash ?? null,
+      settings: fold.settings,
+      applied: fold.applied,
+      readThrough: this.readThrough,
+      shardTimeMs: fold.shardTimeMs,
+      fingerprint: this.lastFingerprint,
+      logCreated: this.logCreated,
+      changesCreated: this.changesCreated,
+      epoch: this.epoch,
+      changeCount: fold.recorder.count,
+      changeDigest: fold.recorder.digest,
+      profiles: fold.profiles,
+    };
+  }
+
+  /** An export asked for a look at exactly this position. */
+  private async cut(id: string): Promise<void> {
+    await this.checkpointer.idle();
+    const opened = this.checkpoint(true); // freezes in this turn: the next message is not in it
+    opened.then(
+      (snapshot) => this.exports.open(id, snapshot!, this.fold.plan),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  /** One profile, with everything up to `after` in it; undefined when there is none.
+   *  @throws VisageError `not_yet` (retry) when `after` is not reached in time, `stopped` (retry) */
+  async get(key: IdentityKey, after: number, timeoutMs: number): Promise<ProfileView | undefined> {
+    if (after > this.readThrough) await this.reads.wait(after, timeoutMs, this.options.clock);
+    const { fold } = this;
+    if (fold.plan === null) return undefined;
+    const state = this.cache.get(key, fold.plan);
+    return state === undefined
+      ? undefined
+      : profileView(state, fold.plan, { shard: this.options.shard, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+  }
+
+  status(): ShardStatus {
+    const { fold, checkpointer, pump, cache } = this;
+    return {
+      shard: this.options.shard,
+      owner: this.options.owner,
+      epoch: this.epoch,
+      applied: fold.applied,
+      readThrough: this.readThrough,
+      lag: this.active ? this.pending : Math.max(this.pending, this.replayTo - fold.applied),
+      shardTimeMs: fold.shardTimeMs,
+      profiles: fold.profiles,
+      definitions: fold.plan?.hash ?? null,
+      ...fold.counters,
+      changes: fold.recorder.count,
+      committed: pump.last.header.position.sequence,
+      commitFailures: pump.failures,
+      commitsFailing: pump.failingSinceMs !== undefined,
+      ticks: this.ticks.appended,
+      tickFailures: this.ticks.failures,
+      ticksFailing: this.ticks.failing > 0,
+      cachedProfiles: cache.size,
+      cachedBytes: cache.bytes,
+      dirtyProfiles: cache.dirtyCount,
+      checkpoint: checkpointer.last ?? null,
+      gap: this.gap,
+    };
+  }
+
+  get definitionsInForce(): { hash: string | null; settings: Fold['settings'] } {
+    return { hash: this.fold.plan?.hash ?? null, settings: this.fold.settings };
+  }
+
+  private fail(error: unknown): void {
+    if (this.failed !== undefined || this.stopping) return;
+    this.failed = { error };
+    this.pump.stop();
+    void this.reader?.close();
+  }
+
+  private throwIfFailed(): void {
+    if (this.failed !== undefined) throw this.failed.error;
+  }
+}
+
+export type ShardStatus = {
+  readonly shard: number;
+  readonly owner: string;
+  readonly epoch: number;
+  readonly applied: number;
+  readonly readThrough: number;
+  readonly lag: number;
+  readonly shardTimeMs: number;
+  readonly profiles: number;
+  readonly definitions: string | null;
+  readonly events: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly expired: number;
+  readonly dedupeEvicted: number;
+  readonly changes: number;
+  readonly committed: number;
+  readonly commitFailures: number;
+  readonly commitsFailing: boolean;
+  readonly ticks: number;
+  readonly tickFailures: number;
+  readonly ticksFailing: boolean;
+  readonly cachedProfiles: number;
+  readonly cachedBytes: number;
+  readonly dirtyProfiles: number;
+  readonly checkpoint: Checkpointer['last'] | null;
+  readonly gap: GapReport;
+};
+
+function hashOf(message: LogMessage): string {
+  const hash = /"hash":"([0-9a-f]+)"/.exec(new TextDecoder().decode(message.body))?.[1];
+  if (hash === undefined) throw new VisageError('unknown_control', 'a definitions message names no hash', { kind: 'stop_shard' });
+  return hash;
+}

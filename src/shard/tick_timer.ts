@@ -1,0 +1,103 @@
+// Appends a tick when something is due and no message moves the shard's time: so values leave their windows on time.
+// TT1: whether something is due is judged by the last stamp plus monotonic time elapsed, never by the wall clock.
+// TT2: at most one append under way, and at most one per `tick`. A failed one backs off, and is counted.
+import { encodeControl } from '../message/control.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ShardLog } from '../ports/log.ts';
+
+const BACKOFF_MAX_MS = 5_000;
+
+export type TickTimerOptions = {
+  readonly clock: Clock;
+  readonly log: ShardLog;
+  readonly tickMs: number;
+  /** When the earliest profile is due, in log time; Infinity: none is. */
+  readonly earliest: () => number;
+};
+
+export class TickTimer {
+  appended = 0;
+  failures = 0;
+  /** Failures in a row: the shard's values are late. */
+  failing = 0;
+  private readonly options: TickTimerOptions;
+  private stampMs = 0;
+  private stampedAtMs = 0;
+  private lastAppendMs = -Infinity;
+  private armedFor = Infinity;
+  private cancelTimer: (() => void) | null = null;
+  private underWay = false;
+  private stopped = true;
+
+  constructor(options: TickTimerOptions) {
+    this.options = options;
+  }
+
+  /** Ticks are appended from now on: the shard is active. */
+  start(): void {
+    this.stopped = false;
+    this.arm();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancel();
+  }
+
+  /** The shard's time moved. Cheap when the earliest due did not. */
+  moved(shardTimeMs: number): void {
+    this.stampMs = shardTimeMs;
+    this.stampedAtMs = this.options.clock.monotonicMs();
+    if (!this.stopped && this.options.earliest() !== this.armedFor) this.arm();
+  }
+
+  /** A bounded message left something due: go on at once. */
+  continue(): void {
+    if (!this.stopped && !this.underWay) this.append();
+  }
+
+  private arm(): void {
+    this.cancel();
+    if (this.underWay || this.stopped) return;
+    const { clock, tickMs } = this.options;
+    const dueMs = this.options.earliest();
+    this.armedFor = dueMs;
+    if (dueMs === Infinity) return;
+    const now = clock.monotonicMs();
+    const untilDue = dueMs - (this.stampMs + (now - this.stampedAtMs));
+    const spacing = this.failing > 0 ? Math.min(BACKOFF_MAX_MS, tickMs * 2 ** this.failing) : tickMs;
+    const wait = Math.max(untilDue, this.lastAppendMs + spacing - now, 0);
+    this.cancelTimer = clock.timer(Math.ceil(wait), () => {
+      this.cancelTimer = null;
+      // a message may have moved the due while the timer ran
+      if (this.options.earliest() === this.armedFor) this.append();
+      else this.arm();
+    });
+  }
+
+  private append(): void {
+    this.cancel();
+    this.underWay = true;
+    this.lastAppendMs = this.options.clock.monotonicMs();
+    this.options.log.append('tick', encodeControl({ kind: 'tick' })).then(
+      () => {
+        this.appended++;
+        this.failing = 0;
+        this.underWay = false;
+        this.armedFor = Infinity;
+        this.arm();
+      },
+      () => {
+        this.failures++;
+        this.failing++;
+        this.underWay = false;
+        this.arm();
+      },
+    );
+  }
+
+  private cancel(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = null;
+  }
+}

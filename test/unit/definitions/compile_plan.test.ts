@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { fnv1a32 } from '../../../src/base/fnv1a.ts';
+import { compilePlan, refuseCollisions } from '../../../src/definitions/compile_plan.ts';
+import { attribute, load, withAttributes } from './definitions_files.ts';
+
+const DAY = 86_400_000;
+const document = load(
+  withAttributes(
+    attribute('z30', 'function: sum, value: event.price, eventTypes: [b, a], window: { sliding: 30d }'),
+    attribute('latest', 'function: mostRecent, value: event.price, eventTypes: [a, b], window: { sliding: 90d }'),
+    attribute('all', 'function: sum, value: event.price, eventTypes: [a, b], window: lifetime'),
+    attribute('z7', 'function: sum, value: event.price, eventTypes: [a, b], window: { sliding: 7d }'),
+    attribute('any', 'function: count, window: { sliding: 1d }'),
+    attribute('gifts', 'function: count, filter: event.gift, eventTypes: [a], window: lifetime'),
+    attribute('onlyLatest', 'function: mostRecent, value: event.channel, window: { sliding: 5d }'),
+  ),
+);
+const plan = compilePlan(document);
+const named = (name: string) => plan.attributes.find((candidate) => candidate.name === name)!;
+
+describe('plan', () => {
+  it('sorts attributes by name and indexes them', () => {
+    expect(plan.attributes.map(({ name }) => name)).toEqual(['all', 'any', 'gifts', 'latest', 'onlyLatest', 'z30', 'z7']);
+    expect(plan.attributes.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(named('all').path).toBe('computed.all');
+    expect(plan.hash).toBe(document.hash);
+  });
+
+  it('shares a measure between equal event types × filter × value', () => {
+    const measure = plan.measures[named('z30').measure]!;
+    expect(measure.attributes.map((index) => plan.attributes[index]!.name)).toEqual(['all', 'latest', 'z30', 'z7']);
+    expect(measure).toMatchObject({ windows: [7 * DAY, 30 * DAY], lifetime: true, sums: true, recent: true, hasValue: true });
+    expect(['z7', 'z30', 'all', 'latest'].map((name) => named(name).slot)).toEqual([0, 1, 2, -1]);
+    expect(plan.measures).toHaveLength(4);
+    expect(plan.measures.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('gives mostRecent no window slot', () => {
+    expect(plan.measures[named('onlyLatest').measure]).toMatchObject({ windows: [], lifetime: false, sums: false, recent: true });
+    expect(named('onlyLatest')).toMatchObject({ slot: -1, window: { kind: 'sliding', ms: 5 * DAY } });
+  });
+
+  it('lists the latest values that expire', () => {
+    expect(plan.slidingLatest.map(({ name }) => name)).toEqual(['latest', 'onlyLatest']);
+  });
+
+  it('finds measures by event type; those of any type are in every list', () => {
+    const any = [named('any').measure, named('onlyLatest').measure].sort();
+    expect(plan.anyEventType).toEqual(any);
+    expect(plan.byEventType.get('a')).toEqual([0, 1, 2, 3]);
+    expect(plan.byEventType.get('b')).toEqual([...any, named('all').measure].sort());
+    expect(plan.byEventType.has('c')).toBe(false);
+  });
+
+  it('names a measure by the hash of its text and refuses a collision', () => {
+    for (const { id, text } of plan.measures) expect(id).toBe(fnv1a32(text));
+    expect(() =>
+      refuseCollisions([
+        { id: 7, text: 'x' },
+        { id: 7, text: 'y' },
+      ]),
+    ).toThrow(/same 32-bit id/);
+  });
+
+  it('compiles filters and values', () => {
+    const gifts = plan.measures[named('gifts').measure]!;
+    expect([
+      gifts.matches({ gift: true }),
+      gifts.matches({ gift: false }),
+      gifts.matches({}),
+      gifts.matches({ gift: 'yes' }),
+    ]).toEqual([true, false, false, false]);
+    expect(gifts.valueOf({ gift: true })).toBeUndefined();
+    const sum = plan.measures[named('all').measure]!;
+    expect([sum.matches({}), sum.valueOf({ price: 5 }), sum.valueOf({}), sum.valueOf({ price: '5' })]).toEqual([
+      true,
+      5,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('admits the datasets and namespaces that are defined', () => {
+    expect(plan.datasets).toEqual(['orders']);
+    expect(plan.admission.datasets.get('orders')).toEqual({ name: 'orders', index: 0, profile: true });
+    expect([...plan.admission.namespaces]).toEqual(['customerId']);
+  });
+});
