@@ -5,18 +5,20 @@ import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { StoreSnapshot } from '../ports/profile_store.ts';
-import type { ProfileView } from '../profile/view.ts';
 import { profileView } from './profile_view.ts';
 
 const OPEN_MAX = 4;
 const IDLE_MS = 60_000;
+const PAGE_PROFILES = 256;
+const PAGE_BYTES = 800 * 1024; // under the server's default payload of 1 MB, three bytes a character at worst
 
 type Open = { readonly snapshot: StoreSnapshot; readonly plan: Plan | null; cancel: () => void };
 
-/** `next`: where to go on; null when this was the last page. `sequence`: the cut, up to which everything is in it. */
+/** `profiles`: one JSON text each. `next`: where to go on; null when this was the last page. `sequence`: the cut, up to which everything is in it. */
 export type ExportPage = {
+  readonly shard: number;
   readonly sequence: number;
-  readonly profiles: readonly ProfileView[];
+  readonly profiles: readonly string[];
   readonly next: IdentityKey | null;
 };
 
@@ -35,19 +37,31 @@ export class ExportDesk {
     this.exports.set(id, { snapshot, plan, cancel: this.clock.timer(IDLE_MS, () => this.end(id)) });
   }
 
-  /** @throws VisageError `no_such_export` (retry): the cut is not reached yet, or was closed */
-  page(id: string, after: IdentityKey, limit: number): ExportPage {
+  /** Profiles after `after` in key order, at most PAGE_PROFILES and about PAGE_BYTES.
+   *  @throws VisageError `no_such_export` (retry): the cut is not reached yet, or was closed */
+  page(id: string, after: IdentityKey): ExportPage {
     const open = this.exports.get(id);
     if (open === undefined)
       throw new VisageError('no_such_export', `export ${id} is not open on shard ${this.shard}`, { kind: 'retry' });
     open.cancel();
     open.cancel = this.clock.timer(IDLE_MS, () => this.end(id));
     const { meta } = open.snapshot;
-    const states = open.plan === null ? [] : open.snapshot.page(after, limit, open.plan);
+    const states = open.plan === null ? [] : open.snapshot.page(after, PAGE_PROFILES, open.plan);
     const at = { shard: this.shard, sequence: meta.applied, shardTimeMs: meta.shardTimeMs };
-    const next = states.length < limit ? null : states[states.length - 1]!.key;
+    const profiles: string[] = [];
+    let bytes = 0;
+    let next = states.length < PAGE_PROFILES ? null : states[states.length - 1]!.key;
+    for (const state of states) {
+      const text = JSON.stringify(profileView(state, open.plan!, at));
+      bytes += 3 * text.length;
+      if (bytes > PAGE_BYTES && profiles.length > 0) {
+        next = states[profiles.length - 1]!.key;
+        break;
+      }
+      profiles.push(text);
+    }
     if (next === null) this.end(id);
-    return { sequence: meta.applied, profiles: states.map((state) => profileView(state, open.plan!, at)), next };
+    return { shard: this.shard, sequence: meta.applied, profiles, next };
   }
 
   close(): void {

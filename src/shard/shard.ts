@@ -448,13 +448,18 @@ export class Shard {
   /** One profile, with everything up to `after` in it; undefined when there is none.
    *  @throws VisageError `not_yet` (retry) when `after` is not reached in time, `stopped` (retry) */
   async get(key: IdentityKey, after: number, timeoutMs: number): Promise<ProfileView | undefined> {
-    if (after > this.readThrough) await this.reads.wait(after, timeoutMs, this.options.clock);
+    await this.reached(after, timeoutMs);
     const { fold } = this;
     if (fold.plan === null) return undefined;
     const state = this.cache.get(key, fold.plan);
     return state === undefined
       ? undefined
       : profileView(state, fold.plan, { shard: this.options.shard, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+  }
+
+  /** Resolves when everything up to `sequence` is applied. @throws VisageError `not_yet`, `stopped` (retry) */
+  async reached(sequence: number, timeoutMs: number): Promise<void> {
+    if (sequence > this.readThrough) await this.reads.wait(sequence, timeoutMs, this.options.clock);
   }
 
   status(): ShardStatus {

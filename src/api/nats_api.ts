@@ -1,0 +1,99 @@
+// Reads over NATS request and reply: `<root>.api.<verb>`, JSON in, JSON out.
+// NA1: an answer is `{ "ok": … }` or `{ "error": { code, message } }`; a request that cannot be read is an error, never silence.
+// NA2: nothing of a request is logged: it names a person.
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { VisageError } from '../base/errors.ts';
+import { apiSubject } from '../message/subject.ts';
+import type { ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
+
+const VERBS = ['profile', 'export', 'status'] as const;
+type Verb = (typeof VERBS)[number];
+const IN_FLIGHT_MAX = 10_000;
+
+export interface NatsApi {
+  close(): void;
+}
+
+/** Answers reads. `onDefect` hears of errors that are no VisageError. */
+export function serveNatsApi(options: {
+  nc: NatsConnection;
+  root: string;
+  reads: ReadService;
+  onDefect: (error: unknown) => void;
+}): NatsApi {
+  let inFlight = 0;
+  const subscriptions = VERBS.map((verb) =>
+    options.nc.subscribe(apiSubject(options.root, verb), {
+      callback: (error, message) => {
+        if (error !== null) return;
+        if (inFlight >= IN_FLIGHT_MAX)
+          return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
+        inFlight++;
+        answer(options.reads, verb, message)
+          .then(
+            (ok) => void message.respond(JSON.stringify({ ok: ok ?? null })),
+            (thrown: unknown) => {
+              if (!(thrown instanceof VisageError)) options.onDefect(thrown);
+              respondError(message, thrown);
+            },
+          )
+          .finally(() => inFlight--);
+      },
+    }),
+  );
+  return { close: () => subscriptions.forEach((subscription) => subscription.unsubscribe()) };
+}
+
+async function answer(reads: ReadService, verb: Verb, message: Msg): Promise<unknown> {
+  switch (verb) {
+    case 'status':
+      return reads.status();
+    case 'profile':
+      return reads.profile(profileQuery(parse(message)));
+    case 'export':
+      return reads.exportPage(exportQuery(parse(message)));
+  }
+}
+
+function parse(message: Msg): Record<string, unknown> {
+  try {
+    const data: unknown = JSON.parse(message.string());
+    if (typeof data === 'object' && data !== null) return data as Record<string, unknown>;
+  } catch {
+    // said below
+  }
+  throw new VisageError('bad_request', 'the request must be a JSON object', { kind: 'usage' });
+}
+
+function profileQuery(data: Record<string, unknown>): ProfileQuery {
+  const { namespace, id, after, timeoutMs } = data;
+  if (typeof namespace !== 'string' || typeof id !== 'string')
+    throw new VisageError('bad_request', 'namespace and id must be strings', { kind: 'usage' });
+  return { namespace, id, ...sequenceOf('after', after), ...sequenceOf('timeoutMs', timeoutMs) };
+}
+
+function exportQuery(data: Record<string, unknown>): ExportQuery {
+  const { shard, cut, after } = data;
+  if (typeof shard !== 'number' || typeof cut !== 'string' || typeof after !== 'string')
+    throw new VisageError('bad_request', 'shard, cut and after are needed', { kind: 'usage' });
+  return { shard, cut, after };
+}
+
+function sequenceOf(name: 'after' | 'timeoutMs', value: unknown): { [key in typeof name]?: number } {
+  if (value === undefined) return {};
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new VisageError('bad_request', `${name} must be a whole number, 0 or more`, { kind: 'usage' });
+  return { [name]: value };
+}
+
+function respondError(message: Msg, thrown: unknown): void {
+  const known = thrown instanceof VisageError;
+  message.respond(
+    JSON.stringify({
+      error: {
+        code: known ? thrown.code : 'defect',
+        message: known ? thrown.message : 'the worker could not answer; its log says why',
+      },
+    }),
+  );
+}

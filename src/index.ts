@@ -1,0 +1,11 @@
+// The public door.
+export { createWorker, type Worker, type WorkerOptions } from './worker/create_worker.ts';
+export { openClient, type Client } from './worker/client.ts';
+export { loadSettings } from './definitions/load_settings.ts';
+export type { Settings } from './definitions/settings.ts';
+export { loadDefinitionsFile } from './definitions/load_definitions.ts';
+export { publish, type Published, type PublishTarget } from './producer/publish.ts';
+export { VisageError, type ErrorKind } from './base/errors.ts';
+export type { Identity } from './message/identity.ts';
+export type { ProfileView, ComputedValue } from './profile/view.ts';
+export type { ReadService, WorkerStatus } from './ports/reads.ts';

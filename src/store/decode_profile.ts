@@ -1,0 +1,163 @@
+// Records to a profile. DP1: the state is what was encoded, and clean: no chunk is dirty, its due is the index's.
+// DP2: a part of a measure or a dataset that the plan doesn't have, or with other windows, is refused, never dropped.
+import { VisageError } from '../base/errors.ts';
+import type { ChunkList } from '../aggregate/chunk_list.ts';
+import { IdentityState } from '../aggregate/identity_state.ts';
+import { Part } from '../aggregate/part.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import { ByteReader, damaged } from './byte_reader.ts';
+import * as layout from './records.ts';
+import { chunkKey, namesOf, RECORD_FORMAT, ringList, SEEN_LIST } from './records.ts';
+import type { ChunkKey, PlanNames } from './records.ts';
+
+/** The bytes of a chunk's record, valid until the next call, and how many of them count; -1: there is none. */
+export interface ChunkSource {
+  readonly bytes: Buffer;
+  read(key: ChunkKey): number;
+}
+
+type LongList = { readonly list: ChunkList; readonly name: string; readonly ids: readonly number[] };
+
+const reader = new ByteReader();
+let long: LongList[] = [];
+
+/** @param head the first `size` bytes are the record; not kept
+ *  @throws VisageError `store_damaged`, `unknown_measure` (both stop_shard) */
+export function decodeProfile(key: IdentityKey, head: Buffer, size: number, plan: Plan, source: ChunkSource): IdentityState {
+  const names = namesOf(plan);
+  const state = new IdentityState(key);
+  long = [];
+  reader.open(head, size);
+  checkFormat(reader.byte());
+  const flags = reader.byte();
+  state.version = reader.uint();
+  const baseMs = (state.evaluatedMs = reader.int());
+  if ((flags & layout.HEAD_DUE) !== 0) state.storedDueMs = state.dueMs = baseMs + reader.int();
+  if ((flags & layout.HEAD_SEEN) !== 0) readList(state.seen, SEEN_LIST, baseMs);
+  const parts = reader.count(10);
+  for (let i = 0; i < parts; i++) state.parts.push(readPart(baseMs, names));
+  reader.finish();
+  // only now: the source may use the same memory for every record
+  for (const pending of long) loadChunks(pending, key, source);
+  state.seen.loaded();
+  return state;
+}
+
+function checkFormat(format: number): void {
+  if (format === RECORD_FORMAT) return;
+  throw new VisageError(
+    'store_format',
+    `a stored profile has format ${format}; this release reads ${RECORD_FORMAT}: start the release that wrote it`,
+    { kind: 'stop_shard' },
+  );
+}
+
+function readPart(baseMs: number, names: PlanNames): Part {
+  const measureId = reader.u32();
+  const datasetHash = reader.u32();
+  const flags = reader.byte();
+  const measure = names.measureOf.get(measureId);
+  const dataset = names.datasetOf.get(datasetHash);
+  if (measure === undefined || dataset === undefined) throw unknownMeasure(measure === undefined ? 'measure' : 'dataset');
+  const part = new Part(measure, dataset);
+  const acc = part.acc;
+  if (reader.count(1) !== acc.length) throw unknownMeasure('set of windows');
+  for (let i = 0; i < acc.length; i++) acc[i] = reader.int();
+  if ((flags & layout.PART_DUE) !== 0) part.dueMs = baseMs + reader.int();
+  if ((flags & layout.PART_RECENT) !== 0) {
+    part.recentMs = baseMs - reader.int();
+    part.recentSequence = reader.uint();
+    part.recentValue = readValue();
+  }
+  if ((flags & layout.PART_WIDE) !== 0) {
+    part.wide = new Map();
+    for (let n = reader.count(2); n > 0; n--) {
+      const slot = reader.uint();
+      part.wide.set(slot, BigInt(reader.text('latin1')));
+    }
+  }
+  if ((flags & layout.PART_RING) !== 0) {
+    if (part.ring === null) throw unknownMeasure('set of windows');
+    readList(part.ring, ringList(measureId, datasetHash), baseMs);
+  }
+  return part;
+}
+
+function unknownMeasure(what: string): VisageError {
+  return new VisageError(
+    'unknown_measure',
+    `a stored profile has a ${what} that the definitions don't have: start with the definitions it was made with`,
+    { kind: 'stop_shard' },
+  );
+}
+
+function readValue(): unknown {
+  const kind = reader.byte();
+  switch (kind) {
+    case layout.VALUE_NUMBER:
+      return reader.number();
+    case layout.VALUE_ASCII:
+      return reader.text('latin1');
+    case layout.VALUE_UTF8:
+      return reader.text('utf8');
+    case layout.VALUE_UTF16:
+      return reader.text('utf16le');
+    case layout.VALUE_FALSE:
+      return false;
+    case layout.VALUE_TRUE:
+      return true;
+    case layout.VALUE_ARRAY:
+      return Array.from({ length: reader.count(1) }, readValue);
+    default:
+      throw damaged();
+  }
+}
+
+function readList(list: ChunkList, name: string, baseMs: number): void {
+  list.nextId = reader.uint();
+  const shape = reader.uint();
+  const count = Math.floor(shape / 2);
+  if (shape % 2 === 1) {
+    const ids: number[] = [];
+    for (let i = 0; i < count; i++) ids.push(list.nextId - reader.uint());
+    long.push({ list, name, ids });
+  } else if (count > 0) {
+    const id = list.nextId - reader.uint();
+    list.chunks.push({ id, data: readRows(count, list.stride, baseMs), dirty: false, stored: false });
+    list.size = count;
+  }
+}
+
+function loadChunks({ list, name, ids }: LongList, key: IdentityKey, source: ChunkSource): void {
+  for (const id of ids) {
+    const size = source.read(chunkKey(key, name, id));
+    if (size < 0) throw damaged();
+    reader.open(source.bytes, size);
+    checkFormat(reader.byte());
+    const rows = reader.count(1);
+    if (rows === 0) throw damaged();
+    list.chunks.push({ id, data: readRows(rows, list.stride, 0), dirty: false, stored: true });
+    list.size += rows;
+    reader.finish();
+  }
+}
+
+function readRows(rows: number, stride: number, baseMs: number): number[] {
+  const numbers = rows * stride;
+  const data = new Array<number>(numbers);
+  data[0] = 0.5; // unboxed doubles from the start
+  let atMs = baseMs - reader.int();
+  for (let i = 0; i < numbers; i += stride) {
+    if (i > 0) atMs += reader.uint();
+    if (stride === 3) {
+      data[i] = reader.u32();
+      data[i + 1] = reader.u32();
+      data[i + 2] = atMs;
+    } else {
+      data[i] = atMs;
+      if (stride === 2) data[i + 1] = reader.number();
+    }
+  }
+  return data;
+}

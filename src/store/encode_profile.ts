@@ -1,0 +1,168 @@
+// A profile to records. EP1: what is returned shares nothing with the state: it is the profile as of the call.
+// EP2: of a long list only the chunks that changed since they were last encoded are encoded again.
+// EP3: encoding a profile says that the store will have it: its chunks count as stored, its due as indexed.
+//      When the checkpoint fails instead, the state must be thrown away.
+import { assert } from '../base/assert.ts';
+import type { ChunkList } from '../aggregate/chunk_list.ts';
+import type { IdentityState } from '../aggregate/identity_state.ts';
+import type { Part } from '../aggregate/part.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import { NUMBER_MAX_BYTES, VARINT_MAX_BYTES } from './byte_layout.ts';
+import { ByteWriter } from './byte_writer.ts';
+import * as layout from './records.ts';
+import { chunkKey, INLINE_ROWS, namesOf, RECORD_FORMAT, ringList, SEEN_LIST } from './records.ts';
+import type { ChunkKey, ChunkRecord, PlanNames, ProfileRecords } from './records.ts';
+
+const PART_BYTES = 16 + 4 * VARINT_MAX_BYTES;
+const NO_CHUNKS: readonly ChunkRecord[] = [];
+const NO_KEYS: readonly ChunkKey[] = [];
+
+const head = new ByteWriter();
+const rows = new ByteWriter();
+let chunks: ChunkRecord[] | null = null;
+let removed: ChunkKey[] | null = null;
+
+export function encodeProfile(state: IdentityState, plan: Plan): ProfileRecords {
+  const names = namesOf(plan);
+  chunks = null;
+  removed = null;
+  head.at = 0;
+  head.reserve(PART_BYTES);
+  const hasDue = state.dueMs !== Infinity;
+  const hasSeen = state.seen.nextId > 1;
+  head.byte(RECORD_FORMAT);
+  head.byte((hasDue ? layout.HEAD_DUE : 0) | (hasSeen ? layout.HEAD_SEEN : 0));
+  head.uint(state.version);
+  head.int(state.evaluatedMs);
+  if (hasDue) head.int(state.dueMs - state.evaluatedMs);
+  if (hasSeen) writeList(state.seen, state.key, SEEN_LIST, state.evaluatedMs);
+  head.reserve(VARINT_MAX_BYTES);
+  head.uint(state.parts.length);
+  for (const part of state.parts) writePart(part, state, names);
+  const bytes = head.take();
+  const dueBeforeMs = state.storedDueMs;
+  state.storedDueMs = state.dueMs;
+  return {
+    key: state.key,
+    bytes: bytes.length + state.key.length + chunkBytes(),
+    head: bytes,
+    chunks: chunks ?? NO_CHUNKS,
+    removed: removed ?? NO_KEYS,
+    dueBeforeMs,
+    dueMs: state.dueMs,
+  };
+}
+
+function chunkBytes(): number {
+  let bytes = 0;
+  if (chunks !== null) for (const chunk of chunks as ChunkRecord[]) bytes += chunk.bytes.length + chunk.key.length;
+  return bytes;
+}
+
+function writePart(part: Part, state: IdentityState, names: PlanNames): void {
+  const { acc, ring, wide } = part;
+  const measureId = names.plan.measures[part.measure]!.id;
+  const datasetHash = names.datasetHashes[part.dataset]!;
+  const hasRing = ring !== null && ring.nextId > 1;
+  const hasRecent = part.recentValue !== undefined;
+  const hasDue = part.dueMs !== Infinity;
+  head.reserve(PART_BYTES + acc.length * VARINT_MAX_BYTES);
+  head.u32(measureId);
+  head.u32(datasetHash);
+  head.byte(
+    (hasRing ? layout.PART_RING : 0) |
+      (wide !== null ? layout.PART_WIDE : 0) |
+      (hasRecent ? layout.PART_RECENT : 0) |
+      (hasDue ? layout.PART_DUE : 0),
+  );
+  head.uint(acc.length);
+  for (let i = 0; i < acc.length; i++) head.int(acc[i]!);
+  if (hasDue) head.int(part.dueMs - state.evaluatedMs);
+  if (hasRecent) {
+    head.int(state.evaluatedMs - part.recentMs);
+    head.uint(part.recentSequence);
+    writeValue(part.recentValue);
+  }
+  if (wide !== null) {
+    head.reserve(VARINT_MAX_BYTES);
+    head.uint(wide.size);
+    for (const [slot, sum] of wide) {
+      head.reserve(VARINT_MAX_BYTES);
+      head.uint(slot);
+      head.ascii(String(sum));
+    }
+  }
+  if (hasRing) writeList(ring, state.key, ringList(measureId, datasetHash), state.evaluatedMs);
+}
+
+function writeValue(value: unknown): void {
+  head.reserve(1 + NUMBER_MAX_BYTES);
+  if (typeof value === 'number') {
+    head.byte(layout.VALUE_NUMBER);
+    head.number(value);
+  } else if (typeof value === 'string') {
+    head.byte(layout.VALUE_ASCII);
+    if (head.ascii(value)) return;
+    const wellFormed = value.isWellFormed();
+    head.bytes[head.at - 1] = wellFormed ? layout.VALUE_UTF8 : layout.VALUE_UTF16;
+    head.text(value, wellFormed ? 'utf8' : 'utf16le');
+  } else if (typeof value === 'boolean') {
+    head.byte(value ? layout.VALUE_TRUE : layout.VALUE_FALSE);
+  } else {
+    assert(Array.isArray(value), 'a latest value is a primitive or an array of them');
+    head.byte(layout.VALUE_ARRAY);
+    head.uint(value.length);
+    for (const item of value) writeValue(item);
+  }
+}
+
+/** Writes a list into the head, or a list of its chunks, which become records of their own. */
+function writeList(list: ChunkList, key: string, name: string, baseMs: number): void {
+  const first = list.chunks[0];
+  head.reserve((2 + list.chunks.length) * VARINT_MAX_BYTES);
+  head.uint(list.nextId);
+  for (const id of list.removed) (removed ??= []).push(chunkKey(key, name, id));
+  list.removed = [];
+  const inline = list.chunks.length <= 1 && list.size <= INLINE_ROWS;
+  head.uint(inline ? list.size * 2 : list.chunks.length * 2 + 1);
+  if (inline) {
+    if (first === undefined) return;
+    head.uint(list.nextId - first.id);
+    writeRows(head, first.data, list.stride, baseMs);
+    if (first.stored) (removed ??= []).push(chunkKey(key, name, first.id));
+    first.stored = false;
+    first.dirty = false;
+    return;
+  }
+  for (const chunk of list.chunks) {
+    head.uint(list.nextId - chunk.id);
+    if (!chunk.dirty && chunk.stored) continue;
+    rows.at = 0;
+    rows.reserve(1 + VARINT_MAX_BYTES);
+    rows.byte(RECORD_FORMAT);
+    rows.uint(chunk.data.length / list.stride);
+    writeRows(rows, chunk.data, list.stride, 0);
+    (chunks ??= []).push({ key: chunkKey(key, name, chunk.id), bytes: rows.take() });
+    chunk.dirty = false;
+    chunk.stored = true;
+  }
+}
+
+/** Rows with the first time relative to `baseMs`, every later one to the one before. Lists are in time order. */
+function writeRows(out: ByteWriter, data: readonly number[], stride: number, baseMs: number): void {
+  out.reserve((data.length / stride) * (8 + VARINT_MAX_BYTES + NUMBER_MAX_BYTES));
+  const time = stride === 3 ? 2 : 0;
+  let previousMs = data[time]!;
+  out.int(baseMs - previousMs);
+  for (let i = 0; i < data.length; i += stride) {
+    const atMs = data[i + time]!;
+    if (i > 0) out.uint(atMs - previousMs);
+    previousMs = atMs;
+    if (stride === 3) {
+      out.u32(data[i]!);
+      out.u32(data[i + 1]!);
+    } else if (stride === 2) {
+      out.number(data[i + 1]!);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+// How a profile lies in the store: one head record, records of their own for the chunks of its long lists, one due entry.
+// RC1: a list is inside the head while it has one chunk of at most INLINE_ROWS rows; else each of its chunks is a record.
+// RC2: state names its measure and dataset by hash, never by position: definitions can be extended later.
+import { fnv1a32 } from '../base/fnv1a.ts';
+import type { Measure, Plan } from '../aggregate/plan.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import type { EncodedProfile } from '../ports/profile_store.ts';
+
+/** First byte of every record. */
+export const RECORD_FORMAT = 1;
+export const INLINE_ROWS = 64;
+
+/** Flags of a head record. */
+export const HEAD_DUE = 1;
+export const HEAD_SEEN = 2;
+
+/** Flags of a part. */
+export const PART_RING = 1;
+export const PART_WIDE = 2;
+export const PART_RECENT = 4;
+export const PART_DUE = 8;
+
+/** What a latest value is. */
+export const VALUE_FALSE = 1;
+export const VALUE_TRUE = 2;
+export const VALUE_NUMBER = 3;
+export const VALUE_ASCII = 4;
+export const VALUE_UTF8 = 5;
+/** A text with half a surrogate pair: UTF-8 would change it. */
+export const VALUE_UTF16 = 6;
+export const VALUE_ARRAY = 7;
+
+/** The key of a chunk's record: identity key, NUL, list, chunk id. Characters 0–255, one byte each. No identity key holds a NUL,
+ *  so a profile's chunks are together, and none collides with another's. */
+export type ChunkKey = string;
+
+export type ChunkRecord = { readonly key: ChunkKey; readonly bytes: Buffer };
+
+/** A profile ready to be written. */
+export type ProfileRecords = EncodedProfile & {
+  readonly head: Buffer;
+  readonly chunks: readonly ChunkRecord[];
+  /** Chunk records that are no longer part of the profile. */
+  readonly removed: readonly ChunkKey[];
+  /** The due entry that the index has, and the one that it must have; Infinity: none. */
+  readonly dueBeforeMs: number;
+  readonly dueMs: number;
+};
+
+export const SEEN_LIST = '';
+
+/** The list of a part's ring. */
+export function ringList(measureId: number, datasetHash: number): string {
+  return fourBytes(measureId) + fourBytes(datasetHash);
+}
+
+export function chunkKey(key: IdentityKey, list: string, chunk: number): ChunkKey {
+  return `${key}\0${list}${fourBytes(chunk)}`;
+}
+
+function fourBytes(value: number): string {
+  return String.fromCharCode(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
+}
+
+/** How a plan's measures and datasets are named in records. */
+export type PlanNames = {
+  readonly plan: Plan;
+  /** By position in the plan. */
+  readonly datasetHashes: readonly number[];
+  readonly measureOf: ReadonlyMap<number, Measure>;
+  readonly datasetOf: ReadonlyMap<number, number>;
+};
+
+let last: PlanNames | undefined;
+
+/** A plan's names, worked out once per plan. */
+export function namesOf(plan: Plan): PlanNames {
+  if (last?.plan === plan) return last;
+  const datasetHashes = plan.datasets.map((name) => fnv1a32(name));
+  last = {
+    plan,
+    datasetHashes,
+    measureOf: new Map(plan.measures.map((measure) => [measure.id, measure])),
+    datasetOf: new Map(datasetHashes.map((hash, index) => [hash, index])),
+  };
+  return last;
+}

@@ -1,0 +1,78 @@
+// Connections to NATS: one way to open them, and one place that refuses a server too old.
+// CN1: a server older than 2.11 is refused: it would silently ignore headers and settings that we rely on.
+import { readFileSync } from 'node:fs';
+import { connect, credsAuthenticator, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { errorText, VisageError } from '../base/errors.ts';
+
+export type NatsSettings = {
+  readonly servers: readonly string[];
+  readonly credentials: string | null;
+  readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
+};
+
+const OLDEST = [2, 11] as const;
+
+/** Opens a connection that reconnects for ever. `name` shows in the server's connection list.
+ *  @throws VisageError `no_connection` (retry) · `server_too_old` · `unreadable_file` */
+export async function openConnection(settings: NatsSettings, name: string): Promise<NatsConnection> {
+  const options: NodeConnectionOptions = {
+    servers: [...settings.servers],
+    name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    pingInterval: 10_000,
+    maxPingOut: 2,
+  };
+  if (settings.credentials !== null)
+    options.authenticator = credsAuthenticator(readFileOrExplain(settings.credentials, 'nats.credentials'));
+  const { ca, cert, key } = settings.tls;
+  if (ca !== null || cert !== null) {
+    options.tls = {
+      ...(ca === null ? {} : { caFile: ca }),
+      ...(cert === null ? {} : { certFile: cert }),
+      ...(key === null ? {} : { keyFile: key }),
+    };
+  }
+  let nc: NatsConnection;
+  try {
+    nc = await connect(options);
+  } catch (cause) {
+    throw new VisageError(
+      'no_connection',
+      `cannot connect to NATS at ${settings.servers.join(', ')}: ${errorText(cause)}. Is the server running there?`,
+      {
+        cause,
+        kind: 'retry',
+      },
+    );
+  }
+  const version = nc.info?.version ?? '0.0.0';
+  if (!isNewEnough(version)) {
+    await nc.close();
+    throw new VisageError(
+      'server_too_old',
+      `the NATS server at ${settings.servers.join(', ')} is version ${version}; Visage needs ${OLDEST.join('.')} or newer`,
+    );
+  }
+  if (nc.info?.jetstream !== true) {
+    await nc.close();
+    throw new VisageError(
+      'no_jetstream',
+      `the NATS server at ${settings.servers.join(', ')} has JetStream switched off; start it with -js`,
+    );
+  }
+  return nc;
+}
+
+export function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+}
+
+function readFileOrExplain(path: string, setting: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new VisageError('unreadable_file', `${setting}: cannot read ${path}`, { cause, kind: 'usage' });
+  }
+}

@@ -1,0 +1,85 @@
+// What belongs to a root and is not in the log: number of partitions, clock, definitions by content hash.
+// MB1: a definitions document is never changed under its hash, and its hash is checked when it is read.
+import { createHash } from 'node:crypto';
+import { Kvm, type KV } from '@nats-io/kv';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { errorText, VisageError } from '../base/errors.ts';
+import type { Topology } from '../message/subject.ts';
+
+const LIVE = 'definitions.live';
+
+export interface MetaBucket {
+  get(key: string): Promise<string | undefined>;
+  /** Puts the value if there is none. @returns what is there now */
+  createOrGet(key: string, value: string): Promise<string>;
+  partitions(): Promise<number>;
+  clock(): Promise<string>;
+  /** Hash of the live definitions; undefined before the first. */
+  liveDefinitions(): Promise<string | undefined>;
+  /** Makes this document the live one if there is none. @returns the hash that is live now */
+  seedDefinitions(hash: string, canonical: string): Promise<string>;
+  /** @throws VisageError `no_definitions`, `corrupt_definitions` */
+  definitions(hash: string): Promise<string>;
+}
+
+/** @throws VisageError `not_set_up` */
+export async function openMetaBucket(nc: NatsConnection, topology: Topology): Promise<MetaBucket> {
+  let kv: KV;
+  try {
+    kv = await new Kvm(nc).open(topology.metaBucket);
+    await kv.status();
+  } catch (cause) {
+    throw new VisageError('not_set_up', `there is no bucket ${topology.metaBucket}; run 'visage setup' first`, { cause });
+  }
+  const get = async (key: string): Promise<string | undefined> => {
+    const entry = await kv.get(key);
+    return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
+  };
+  const createOrGet = async (key: string, value: string): Promise<string> => {
+    const live = await get(key);
+    if (live !== undefined) return live;
+    try {
+      await kv.create(key, value);
+      return value;
+    } catch (cause) {
+      const now = await get(key); // somebody else was first
+      if (now !== undefined) return now;
+      throw new VisageError('setup_failed', `cannot write ${key} to ${topology.metaBucket}: ${errorText(cause)}`, { cause });
+    }
+  };
+  return {
+    get,
+    createOrGet,
+    partitions: async () => Number(await required('partitions')),
+    clock: () => required('clock'),
+    liveDefinitions: () => get(LIVE),
+    async seedDefinitions(hash, canonical) {
+      await createOrGet(`definitions.${hash}`, canonical);
+      return createOrGet(LIVE, hash);
+    },
+    async definitions(hash) {
+      const text = await get(`definitions.${hash}`);
+      if (text === undefined)
+        throw new VisageError(
+          'no_definitions',
+          `the definitions ${hash.slice(0, 12)} that the log names are not in ${topology.metaBucket}: restore the bucket`,
+          { kind: 'stop_shard' },
+        );
+      if (createHash('sha256').update(text).digest('hex') !== hash) {
+        throw new VisageError(
+          'corrupt_definitions',
+          `the definitions under ${hash.slice(0, 12)} in ${topology.metaBucket} are not what the hash says: restore the bucket`,
+          { kind: 'stop_shard' },
+        );
+      }
+      return text;
+    },
+  };
+
+  async function required(key: string): Promise<string> {
+    const value = await get(key);
+    if (value === undefined)
+      throw new VisageError('not_set_up', `${topology.metaBucket} has no ${key}; run 'visage setup' first`);
+    return value;
+  }
+}

@@ -1,0 +1,236 @@
+// Reads the messages of one subject filter in stream order, by our own cursor: an ack-none pull consumer that is thrown away
+// and made again from cursor + 1 whenever anything is in doubt.
+// PR1: what `next` handed out is contiguous: no message of the filter between two of them is missing, none comes twice.
+// PR2: the consumer's own sequence has no hole; a hole, a reconnect, lost heartbeats, 409 or 503 mean: make it again.
+// PR3: credit is asked for only when a batch was taken: the queue holds at most PREFETCH batches.
+// Why not the client's ordered consumer, why not acknowledgements: docs/adr/0003-own-partition-reader.md.
+import { createInbox, nuid, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { AckPolicy, DeliverPolicy, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import type { LogMessage } from '../message/log_message.ts';
+import type { LogBatch, LogReader } from '../ports/log.ts';
+
+const BATCH = 1_000;
+const PREFETCH = 2;
+const EXPIRES_MS = 30_000;
+const HEARTBEAT_MS = 5_000;
+const INACTIVE_MS = 60_000;
+const RETRY_MAX_MS = 2_000;
+
+export type PartitionReaderOptions = {
+  readonly nc: NatsConnection;
+  readonly stream: string;
+  readonly filter: string;
+  /** Deliver what comes after this stream sequence. */
+  readonly after: number;
+};
+
+export class PartitionReader implements LogReader {
+  recreated = 0;
+  private readonly nc: NatsConnection;
+  private readonly options: PartitionReaderOptions;
+  private jsm!: JetStreamManager;
+  private name = '';
+  private subscription: Subscription | undefined;
+  private generation = 0;
+  private queue: LogMessage[] = [];
+  private handedOut: number;
+  private received = 0;
+  private consumerSequence = 0;
+  private asked = 0;
+  private pending = 0;
+  private lastHeardMs = 0;
+  private heartbeat: NodeJS.Timeout | undefined;
+  private waiting: ((batch: LogBatch | null) => void) | undefined;
+  private closed = false;
+  private nextSubject = '';
+  private inbox = '';
+
+  private constructor(options: PartitionReaderOptions) {
+    this.options = options;
+    this.nc = options.nc;
+    this.handedOut = options.after;
+  }
+
+  static async open(options: PartitionReaderOptions): Promise<PartitionReader> {
+    const reader = new PartitionReader(options);
+    reader.jsm = await jetstreamManager(options.nc, { checkAPI: false });
+    void reader.watchConnection();
+    await reader.recreate();
+    return reader;
+  }
+
+  next(): Promise<LogBatch | null> {
+    if (this.closed) return Promise.resolve(null);
+    if (this.queue.length > 0) return Promise.resolve(this.take());
+    return new Promise((resolve) => {
+      this.waiting = resolve;
+    });
+  }
+
+  async readThrough(): Promise<number | undefined> {
+    const at = this.handedOut;
+    if (this.queue.length > 0 || this.closed) return undefined;
+    const last = (await this.jsm.streams.info(this.options.stream)).state.last_seq;
+    // asked after the stream: what it has for us up to `last` was delivered or is pending
+    const consumer = await this.jsm.consumers.info(this.options.stream, this.name);
+    if (consumer.num_pending > 0 || consumer.delivered.stream_seq > at || this.handedOut !== at || this.queue.length > 0)
+      return undefined;
+    return last;
+  }
+
+  close(): Promise<void> {
+    if (this.closed) return Promise.resolve();
+    this.closed = true;
+    this.generation++;
+    clearInterval(this.heartbeat);
+    this.subscription?.unsubscribe();
+    this.waiting?.(null);
+    this.waiting = undefined;
+    if (this.name !== '' && !this.nc.isClosed()) this.jsm.consumers.delete(this.options.stream, this.name).catch(() => undefined); // it would go by itself after INACTIVE_MS
+    return Promise.resolve();
+  }
+
+  private take(): LogBatch {
+    const messages = this.queue.length <= BATCH ? this.queue : this.queue.slice(0, BATCH);
+    this.queue = this.queue.length <= BATCH ? [] : this.queue.slice(BATCH);
+    this.handedOut = messages[messages.length - 1]!.sequence;
+    this.pull();
+    return { messages, pending: this.pending + this.queue.length };
+  }
+
+  private deliver(): void {
+    if (this.waiting === undefined || this.queue.length === 0) return;
+    const resolve = this.waiting;
+    this.waiting = undefined;
+    resolve(this.take());
+  }
+
+  private async watchConnection(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      if (this.closed) return;
+      if (status.type === 'disconnect') this.generation++; // what was in flight is lost to this consumer
+      if (status.type === 'reconnect') void this.recreate();
+    }
+  }
+
+  /** Drops what was not handed out and starts again after what was. Retries until it works. */
+  private async recreate(): Promise<void> {
+    const generation = ++this.generation;
+    this.recreated++;
+    this.subscription?.unsubscribe();
+    clearInterval(this.heartbeat);
+    this.queue = [];
+    const old = this.name;
+    this.name = `visage_${nuid.next()}`;
+    if (old !== '') this.jsm.consumers.delete(this.options.stream, old).catch(() => undefined);
+    for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
+      if (this.closed || generation !== this.generation) return;
+      try {
+        await this.jsm.consumers.add(this.options.stream, {
+          name: this.name,
+          ack_policy: AckPolicy.None,
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: this.handedOut + 1,
+          filter_subject: this.options.filter,
+          mem_storage: true,
+          num_replicas: 1,
+          max_deliver: 1,
+          inactive_threshold: INACTIVE_MS * 1e6,
+        });
+        break;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+    if (this.closed || generation !== this.generation) return;
+    this.consumerSequence = 0;
+    this.received = this.handedOut;
+    this.asked = 0;
+    this.lastHeardMs = performance.now();
+    this.nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${this.options.stream}.${this.name}`;
+    this.inbox = createInbox();
+    this.subscription = this.nc.subscribe(this.inbox, {
+      callback: (error, message) => {
+        if (generation !== this.generation) return;
+        if (error !== null) void this.recreate();
+        else this.onMessage(message);
+      },
+    });
+    this.heartbeat = setInterval(() => {
+      if (performance.now() - this.lastHeardMs > HEARTBEAT_MS * 2.5) void this.recreate();
+    }, HEARTBEAT_MS / 2);
+    this.pull();
+  }
+
+  private onMessage(m: Msg): void {
+    this.lastHeardMs = performance.now();
+    const reply = m.reply;
+    if (reply === undefined || !reply.startsWith('$JS.ACK.')) return this.onStatus(m);
+    const position = parseAck(reply);
+    if (position.consumerSequence !== this.consumerSequence + 1 || position.sequence <= this.received)
+      return void this.recreate();
+    this.consumerSequence = position.consumerSequence;
+    this.received = position.sequence;
+    this.asked--;
+    this.pending = position.pending;
+    this.queue.push({
+      sequence: position.sequence,
+      stampMs: position.stampMs,
+      subject: m.subject,
+      body: m.data,
+      headers: () => headersOf(m),
+    });
+    // a batch, or all that there is for now
+    if (this.waiting !== undefined && (this.queue.length >= BATCH || position.pending === 0 || this.asked <= 0)) this.deliver();
+  }
+
+  private onStatus(m: Msg): void {
+    const code = m.headers?.code ?? 0;
+    if (code === 100) {
+      if (Number(m.headers?.get('Nats-Last-Consumer') || 0) > this.consumerSequence) void this.recreate();
+      else this.deliver();
+      return;
+    }
+    const left = Number(m.headers?.get('Nats-Pending-Messages') || 0);
+    this.asked = Math.max(0, this.asked - left);
+    const text = m.headers?.description ?? '';
+    if (code === 404 || code === 408 || (code === 409 && !/deleted|leadership|shutdown/i.test(text))) {
+      this.deliver();
+      if (left === 0) this.asked = this.queue.length === 0 ? 0 : this.asked;
+      this.pull();
+      return;
+    }
+    void this.recreate();
+  }
+
+  private pull(): void {
+    if (this.closed) return;
+    const room = BATCH * PREFETCH - this.queue.length - this.asked;
+    if (room <= 0 || (room < BATCH / 2 && this.asked > 0)) return;
+    this.asked += room;
+    this.nc.publish(
+      this.nextSubject,
+      JSON.stringify({ batch: room, expires: EXPIRES_MS * 1e6, idle_heartbeat: HEARTBEAT_MS * 1e6 }),
+      { reply: this.inbox },
+    );
+  }
+}
+
+/** `$JS.ACK.<stream>.<consumer>.<n>.<sequence>.<consumer sequence>.<ns>.<pending>`, or with domain and account hash before the stream. */
+function parseAck(reply: string): { sequence: number; consumerSequence: number; stampMs: number; pending: number } {
+  const tokens = reply.split('.');
+  const at = tokens.length === 9 ? 5 : 7;
+  const ns = tokens[at + 2]!;
+  return {
+    sequence: Number(tokens[at]),
+    consumerSequence: Number(tokens[at + 1]),
+    stampMs: Number(ns.slice(0, -6)),
+    pending: Number(tokens[at + 3]),
+  };
+}
+
+function headersOf(m: Msg): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  for (const [name, values] of m.headers ?? []) headers[name] = values.join(', ');
+  return headers;
+}

@@ -1,0 +1,179 @@
+// The streams and buckets of a root: made when they are missing, else compared, each difference named.
+// ST1: nothing that exists is ever changed here: an edit of a live stream re-routes identities or drops data.
+import {
+  DiscardPolicy,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type JetStreamManager,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
+import { Objm } from '@nats-io/obj';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { errorText, VisageError } from '../base/errors.ts';
+import { formatDuration } from '../base/time.ts';
+import type { Topology } from '../message/subject.ts';
+import { openMetaBucket } from './meta_bucket.ts';
+
+export type SetupSettings = {
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly clock: 'log' | 'event';
+  readonly logMaxAgeMs: number;
+  readonly logMaxBytes: number;
+  readonly changesMaxAgeMs: number;
+  readonly deadMaxAgeMs: number;
+};
+
+export type SetupReport = {
+  readonly made: readonly string[];
+  readonly kept: readonly string[];
+  readonly differences: readonly string[];
+};
+
+const SECOND_NS = 1e9;
+
+type Wanted = Partial<StreamConfig> & { name: string; subjects: string[] };
+
+/** @throws VisageError `setup_failed` */
+export async function setupStreams(nc: NatsConnection, topology: Topology, settings: SetupSettings): Promise<SetupReport> {
+  const jsm = await jetstreamManager(nc);
+  const made: string[] = [];
+  const kept: string[] = [];
+  const differences: string[] = [];
+  for (const wanted of wantedStreams(topology, settings)) {
+    const found = await configOf(jsm, wanted.name);
+    if (found === undefined) {
+      await addStream(jsm, wanted);
+      made.push(wanted.name);
+    } else {
+      kept.push(wanted.name);
+      differences.push(...compare(found, wanted));
+    }
+  }
+  const replicas = settings.replicas;
+  await bucket(made, kept, topology.leasesBucket, await configOf(jsm, `KV_${topology.leasesBucket}`), () =>
+    new Kvm(nc).create(topology.leasesBucket, { history: 1, ttl: 10_000, markerTTL: 10_000, replicas }),
+  );
+  await bucket(made, kept, topology.metaBucket, await configOf(jsm, `KV_${topology.metaBucket}`), () =>
+    new Kvm(nc).create(topology.metaBucket, { history: 16, replicas }),
+  );
+  await bucket(made, kept, topology.snapshotsBucket, await configOf(jsm, `OBJ_${topology.snapshotsBucket}`), () =>
+    new Objm(nc).create(topology.snapshotsBucket, { max_bytes: -1, replicas, storage: StorageType.File }),
+  );
+  const meta = await openMetaBucket(nc, topology);
+  for (const [key, value] of [
+    ['partitions', String(settings.partitions)],
+    ['clock', settings.clock],
+  ] as const) {
+    const live = await meta.createOrGet(key, value);
+    if (live !== value) differences.push(`${key}: is ${live}, wanted ${value} (it is for life)`);
+  }
+  return { made, kept, differences };
+}
+
+function wantedStreams(topology: Topology, settings: SetupSettings): Wanted[] {
+  const { root } = topology;
+  const common = {
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    num_replicas: settings.replicas,
+    allow_direct: true,
+  };
+  return [
+    {
+      ...common,
+      name: topology.logStream,
+      subjects: [`${root}.in.*.*.*`, `${root}.log.*.ctl.>`],
+      subject_transform: {
+        src: `${root}.in.*.*.*`,
+        dest: `${root}.log.{{partition(${settings.partitions},2,3)}}.in.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}`,
+      },
+      discard: DiscardPolicy.New,
+      max_age: settings.logMaxAgeMs * 1e6,
+      max_bytes: settings.logMaxBytes,
+      duplicate_window: 120 * SECOND_NS,
+    },
+    {
+      ...common,
+      name: topology.changesStream,
+      subjects: [`${root}.changes.*`],
+      discard: DiscardPolicy.Old,
+      max_age: settings.changesMaxAgeMs * 1e6,
+      max_bytes: -1,
+      max_msgs: -1,
+    },
+    {
+      ...common,
+      name: topology.deadStream,
+      // the last three catch input with the wrong number of tokens, e.g. an unencoded dot in an id
+      subjects: [`${root}.dead.*.*`, `${root}.in.*`, `${root}.in.*.*`, `${root}.in.*.*.*.>`],
+      discard: DiscardPolicy.Old,
+      max_age: settings.deadMaxAgeMs * 1e6,
+    },
+  ];
+}
+
+async function addStream(jsm: JetStreamManager, wanted: Wanted): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await jsm.streams.add(wanted);
+      return;
+    } catch (cause) {
+      // a fresh cluster has no leader yet
+      if (tries < 20 && /no suitable peers|insufficient resources|timeout/i.test(errorText(cause))) {
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        continue;
+      }
+      throw new VisageError('setup_failed', `cannot make the stream ${wanted.name}: ${errorText(cause)}`, { cause });
+    }
+  }
+}
+
+async function bucket(
+  made: string[],
+  kept: string[],
+  name: string,
+  found: StreamConfig | undefined,
+  make: () => Promise<unknown>,
+): Promise<void> {
+  if (found !== undefined) {
+    kept.push(name);
+    return;
+  }
+  try {
+    await make();
+    made.push(name);
+  } catch (cause) {
+    throw new VisageError('setup_failed', `cannot make the bucket ${name}: ${errorText(cause)}`, { cause });
+  }
+}
+
+async function configOf(jsm: JetStreamManager, stream: string): Promise<StreamConfig | undefined> {
+  try {
+    return (await jsm.streams.info(stream)).config;
+  } catch (error) {
+    if (/not found/i.test(errorText(error))) return undefined;
+    throw new VisageError('setup_failed', `cannot look at ${stream}: ${errorText(error)}`, { cause: error });
+  }
+}
+
+/** Names every setting of a live stream that is not as wanted. */
+export function compare(found: StreamConfig, wanted: Wanted): string[] {
+  const differences: string[] = [];
+  for (const key of Object.keys(wanted) as (keyof Wanted)[]) {
+    const is = JSON.stringify(normal(found[key]));
+    const want = JSON.stringify(normal(wanted[key]));
+    if (is !== want) differences.push(`${wanted.name}.${key}: is ${readable(key, is)}, wanted ${readable(key, want)}`);
+  }
+  return differences;
+}
+
+function normal(value: unknown): unknown {
+  return Array.isArray(value) ? [...(value as unknown[])].sort() : value;
+}
+
+function readable(key: string, json: string | undefined): string {
+  return key === 'max_age' || key === 'duplicate_window' ? formatDuration(Number(json) / 1e6) : (json ?? 'absent');
+}

@@ -1,0 +1,72 @@
+// The shard's log on JetStream.
+import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { errorText, VisageError } from '../base/errors.ts';
+import { fingerprint } from '../message/fingerprint.ts';
+import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
+import type { LogReader, ShardLog, StreamState } from '../ports/log.ts';
+import { PartitionReader } from './partition_reader.ts';
+import { jetstreamManagerOf } from './streams.ts';
+
+const APPEND_TIMEOUT_MS = 5_000;
+
+/** `nc` publishes and asks; `reading` only reads: a flood of messages must not delay an acknowledgement. */
+export async function openShardLog(options: {
+  nc: NatsConnection;
+  reading: NatsConnection;
+  topology: Topology;
+  shard: number;
+}): Promise<ShardLog> {
+  const { nc, reading, topology, shard } = options;
+  const jsm = await jetstreamManagerOf(nc);
+  const prefix = shardLogPrefix(topology.root, shard);
+  return {
+    open: (after): Promise<LogReader> =>
+      PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after }),
+    append: (kind, body) => append(nc, controlSubject(topology.root, shard, kind), body),
+    state: () => streamState(jsm, topology.logStream),
+    lastForShard: async () => (await jsm.streams.getMessage(topology.logStream, { last_by_subj: `${prefix}>` }))?.seq ?? 0,
+    fingerprintAt: async (sequence) => {
+      const found = await jsm.streams.getMessage(topology.logStream, { seq: sequence });
+      return found === null
+        ? undefined
+        : fingerprint({ stampMs: stampOf(found.timestamp), subject: found.subject, body: found.data });
+    },
+  };
+}
+
+/** Publishes and reads the acknowledgement itself: the client's own publish would retry, and might append twice. */
+async function append(nc: NatsConnection, subject: string, body: Uint8Array): Promise<number> {
+  let answer: { seq?: number; error?: { err_code?: number; description?: string } };
+  try {
+    answer = (await nc.request(subject, body, { timeout: APPEND_TIMEOUT_MS })).json();
+  } catch (cause) {
+    throw new VisageError('append_failed', `cannot append to the log: ${errorText(cause)}`, { cause, kind: 'retry' });
+  }
+  if (answer.error !== undefined || answer.seq === undefined) {
+    throw new VisageError(
+      'append_failed',
+      `the log refused a control message: ${answer.error?.description ?? 'no sequence'} (${answer.error?.err_code ?? 0})`,
+      { kind: 'retry' },
+    );
+  }
+  return answer.seq;
+}
+
+/** @throws VisageError `no_stream` · `unavailable` (retry) */
+export async function streamState(jsm: JetStreamManager, stream: string): Promise<StreamState> {
+  let info: StreamInfo;
+  try {
+    info = await jsm.streams.info(stream);
+  } catch (cause) {
+    if (/not found/i.test(errorText(cause)))
+      throw new VisageError('no_stream', `there is no stream ${stream}; run 'visage setup' first`, { cause });
+    throw new VisageError('unavailable', `stream ${stream} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
+  }
+  return { created: String(info.created), firstSequence: info.state.first_seq, lastSequence: info.state.last_seq };
+}
+
+/** RFC 3339 with nanoseconds → milliseconds, as the acknowledgement subject gives them. */
+export function stampOf(time: string | Date): number {
+  return typeof time === 'string' ? Math.floor(Date.parse(time.replace(/(\.\d{3})\d*/, '$1'))) : time.getTime();
+}

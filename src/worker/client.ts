@@ -1,0 +1,154 @@
+// What commands and tests need of a running root: its streams, its meta data, its workers. Composed here; the commands see no NATS.
+import type { NatsConnection } from '@nats-io/transport-node';
+import { randomUUID } from 'node:crypto';
+import { VisageError } from '../base/errors.ts';
+import { compilePlan } from '../definitions/compile_plan.ts';
+import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
+import type { Settings } from '../definitions/settings.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import { encodeControl } from '../message/control.ts';
+import type { LogMessage } from '../message/log_message.ts';
+import { apiSubject, topologyOf, type Topology } from '../message/subject.ts';
+import type { ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
+import type { StreamState } from '../ports/log.ts';
+import type { ProfileView } from '../profile/view.ts';
+import { openConnection } from '../stream/connection.ts';
+import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
+import { PartitionReader } from '../stream/partition_reader.ts';
+import { openShardLog, streamState } from '../stream/shard_log.ts';
+import { jetstreamManagerOf } from '../stream/streams.ts';
+
+const REQUEST_MS = 35_000;
+
+export type Client = {
+  readonly nc: NatsConnection;
+  readonly topology: Topology;
+  readonly meta: MetaBucket;
+  readonly partitions: number;
+  close(): Promise<void>;
+  /** Undefined: no such profile. @throws VisageError from the worker, or `no_worker` */
+  profile(query: ProfileQuery): Promise<ProfileView | undefined>;
+  status(): Promise<WorkerStatus>;
+  /** Every profile, shard by shard, as of one cut per shard's log. `onCut` hears each shard's cut. */
+  exportProfiles(onCut?: (shard: number, sequence: number) => void): AsyncGenerator<{ view: ProfileView; text: string }>;
+  /** Messages of one shard's log in order, up to `through` (default: the log's end now). */
+  readLog(shard: number, through?: number): AsyncGenerator<LogMessage>;
+  /** Messages of the changes or dead stream. `from`: start, or only what comes from now on. Ends at `until`, or never. */
+  readStream(
+    stream: 'changes' | 'dead',
+    options: { from: 'start' | 'now'; until: 'now' | 'never'; filter?: string; signal?: AbortSignal },
+  ): AsyncGenerator<LogMessage>;
+  streamState(stream: 'log' | 'changes' | 'dead'): Promise<StreamState>;
+  plan(hash: string): Promise<Plan>;
+};
+
+/** Connects to a root that was set up. @throws VisageError `no_connection`, `server_too_old`, `not_set_up` */
+export async function openClient(settings: Settings, name: string): Promise<Client> {
+  const topology = topologyOf(settings.root);
+  const nc = await openConnection(settings.nats, name);
+  try {
+    const meta = await openMetaBucket(nc, topology);
+    return client(nc, topology, meta, await meta.partitions());
+  } catch (error) {
+    await nc.close();
+    throw error;
+  }
+}
+
+function client(nc: NatsConnection, topology: Topology, meta: MetaBucket, partitions: number): Client {
+  const names = { log: topology.logStream, changes: topology.changesStream, dead: topology.deadStream };
+  const ask = async <T>(verb: string, query: unknown): Promise<T> => {
+    let answer: { ok?: T; error?: { code: string; message: string } };
+    try {
+      answer = (await nc.request(apiSubject(topology.root, verb), JSON.stringify(query), { timeout: REQUEST_MS })).json();
+    } catch (cause) {
+      throw new VisageError('no_worker', `no worker of root '${topology.root}' answers; start one with 'visage worker'`, {
+        cause,
+        kind: 'retry',
+      });
+    }
+    if (answer.error !== undefined) throw new VisageError(answer.error.code, answer.error.message, { kind: 'retry' });
+    return answer.ok as T;
+  };
+  const state = async (stream: 'log' | 'changes' | 'dead'): Promise<StreamState> =>
+    streamState(await jetstreamManagerOf(nc), names[stream]);
+  async function* read(
+    stream: string,
+    filter: string,
+    after: number,
+    through: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<LogMessage> {
+    if (through <= after) return;
+    const reader = await PartitionReader.open({ nc, stream, filter, after });
+    const abort = (): void => void reader.close();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      for (;;) {
+        const batch = await nextOrEnd(reader, through);
+        if (batch === null) return;
+        for (const message of batch) {
+          if (message.sequence > through) return;
+          yield message;
+          if (message.sequence === through) return;
+        }
+      }
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      await reader.close();
+    }
+  }
+  return {
+    nc,
+    topology,
+    meta,
+    partitions,
+    close: () => nc.close(),
+    profile: async (query) => (await ask<ProfileView | null>('profile', query)) ?? undefined,
+    status: () => ask<WorkerStatus>('status', {}),
+    async *exportProfiles(onCut) {
+      const id = randomUUID();
+      const body = encodeControl({ kind: 'cut', id });
+      for (let shard = 0; shard < partitions; shard++) {
+        const log = await openShardLog({ nc, reading: nc, topology, shard });
+        await log.append('cut', body);
+        for (let after: string | null = ''; after !== null;) {
+          const page: ExportAnswer = await ask<ExportAnswer>('export', { shard, cut: id, after });
+          if (after === '') onCut?.(shard, page.sequence);
+          for (const text of page.profiles) yield { view: JSON.parse(text) as ProfileView, text };
+          after = page.next;
+        }
+      }
+    },
+    async *readLog(shard, through) {
+      const log = await openShardLog({ nc, reading: nc, topology, shard });
+      yield* read(topology.logStream, `${topology.root}.log.${shard}.>`, 0, through ?? (await log.lastForShard()));
+    },
+    async *readStream(stream, options) {
+      const now = (await state(stream)).lastSequence;
+      const filter = options.filter ?? '>';
+      yield* read(
+        names[stream],
+        filter,
+        options.from === 'start' ? 0 : now,
+        options.until === 'now' ? now : Infinity,
+        options.signal,
+      );
+    },
+    streamState: state,
+    plan: async (hash) => compilePlan(parseDefinitionsDocument(await meta.definitions(hash))),
+  };
+}
+
+/** The next messages, or null when the stream has nothing more for this reader up to `through`. */
+async function nextOrEnd(reader: PartitionReader, through: number): Promise<readonly LogMessage[] | null> {
+  const next = reader.next();
+  if (through === Infinity) return (await next)?.messages ?? null;
+  for (;;) {
+    const batch = await Promise.race([next, new Promise<'look'>((resolve) => setTimeout(() => resolve('look'), 250))]);
+    if (batch === null) return null;
+    if (batch !== 'look') return batch.messages;
+    const reached = await reader.readThrough().catch(() => undefined);
+    if (reached !== undefined && reached >= through) return null;
+  }
+}

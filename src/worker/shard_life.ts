@@ -1,0 +1,122 @@
+// One shard's life, composed: its store, log, sink and driver. What the statechart runs.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { VisageError } from '../base/errors.ts';
+import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
+import { sameSettings } from '../message/control.ts';
+import type { Topology } from '../message/subject.ts';
+import { Shard, type DefinitionsSource } from '../shard/shard.ts';
+import { LmdbStore } from '../store/lmdb_store.ts';
+import { openChangeSink } from '../stream/change_sink.ts';
+import { openDeadLetters } from '../stream/dead_letters.ts';
+import type { MetaBucket } from '../stream/meta_bucket.ts';
+import { openShardLog } from '../stream/shard_log.ts';
+import { nodeClock } from './node_clock.ts';
+import { controlBody } from './seed_definitions.ts';
+import type { ShardLife } from './shard_machine.ts';
+
+const REFRESHES_PER_MAX_AGE = 4;
+const DEFINITIONS_IN_FORCE_MS = 30_000;
+
+export type ShardLifeOptions = {
+  readonly settings: Settings;
+  readonly topology: Topology;
+  readonly shard: number;
+  readonly owner: string;
+  readonly publishing: NatsConnection;
+  readonly reading: NatsConnection;
+  readonly meta: MetaBucket;
+  readonly definitions: DefinitionsSource;
+  readonly log: ShardLife['log'];
+};
+
+export class LiveShard implements ShardLife {
+  shard: Shard | undefined;
+  readonly log: ShardLife['log'];
+  private readonly options: ShardLifeOptions;
+  private running: Promise<void> | undefined;
+
+  constructor(options: ShardLifeOptions) {
+    this.options = options;
+    this.log = options.log;
+  }
+
+  async restore(): Promise<void> {
+    await this.abandon();
+    const { settings, topology, shard, owner, publishing, reading, definitions } = this.options;
+    const folder = join(settings.dataDirectory, `shard-${shard}`);
+    mkdirSync(folder, { recursive: true });
+    const store = LmdbStore.open(folder);
+    try {
+      const log = await openShardLog({ nc: publishing, reading, topology, shard });
+      const sink = await openChangeSink({ nc: publishing, topology, shard });
+      this.shard = new Shard({
+        root: topology.root,
+        logStream: topology.logStream,
+        shard,
+        partitions: settings.partitions,
+        owner,
+        clock: nodeClock,
+        log,
+        sink,
+        deadLetters: openDeadLetters({ nc: publishing, topology, shard }),
+        store,
+        definitions,
+        cacheMaxBytes: Math.floor(settings.cache.maxBytes / settings.partitions),
+        tickMs: settings.tickMs,
+        commitIntervalMs: settings.commit.intervalMs,
+        commitRefreshMs: settings.changes.maxAgeMs === 0 ? Infinity : settings.changes.maxAgeMs / REFRESHES_PER_MAX_AGE,
+        checkpointIntervalMs: settings.checkpoint.intervalMs,
+        checkpointMaxDirty: settings.checkpoint.maxDirtyProfiles,
+        maxClockJumpMs: settings.maxClockJumpMs,
+        logGap: settings.logGap,
+      });
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    await this.shard.restore();
+    if (this.shard.gap !== null)
+      this.log('error', `log gap accepted by policy: sequences ${this.shard.gap.from} to ${this.shard.gap.to}`);
+  }
+
+  async fold(onActive: () => void): Promise<void> {
+    const shard = this.shard!;
+    const failedInForce = Promise.withResolvers<never>();
+    this.running = shard.run(() => {
+      this.putDefinitionsInForce(shard).then(onActive, (error: unknown) => failedInForce.reject(error));
+    });
+    await Promise.race([this.running, failedInForce.promise]);
+  }
+
+  async drain(): Promise<void> {
+    const shard = this.shard;
+    if (shard === undefined) return;
+    await shard.stop();
+    await this.running;
+    await shard.drain();
+    this.shard = undefined;
+  }
+
+  async abandon(): Promise<void> {
+    const shard = this.shard;
+    this.shard = undefined;
+    if (shard === undefined) return;
+    shard.abandon();
+    await this.running?.catch(() => undefined); // its error was reported when it happened
+    await shard.options.store.close();
+  }
+
+  /** The live definitions and this worker's fold settings, as a control message when the log has others. */
+  private async putDefinitionsInForce(shard: Shard): Promise<void> {
+    const { meta, settings } = this.options;
+    const live = await meta.liveDefinitions();
+    if (live === undefined)
+      throw new VisageError('no_definitions', "there are no definitions yet; run 'visage setup --definitions FILE'");
+    const inForce = shard.definitionsInForce;
+    if (inForce.hash === live && sameSettings(inForce.settings, foldSettingsOf(settings))) return;
+    const sequence = await shard.options.log.append('definitions', controlBody(live, settings));
+    await shard.reached(sequence, DEFINITIONS_IN_FORCE_MS);
+  }
+}

@@ -1,0 +1,117 @@
+// The life of a shard as a statechart. Messages never pass through it: it starts, watches and ends the shard's driver.
+// docs/architecture.md shows its picture, made from this file (worker/draw_machines.ts).
+import { assign, fromCallback, fromPromise, setup } from 'xstate';
+import { AssertionFailed } from '../base/assert.ts';
+import { errorText, VisageError } from '../base/errors.ts';
+
+/** What the machine runs; each call throws when it fails. One object per shard; `restore` starts a new life. */
+export interface ShardLife {
+  /** Opens the store, checks it against the streams, fences off an earlier owner. */
+  restore(): Promise<void>;
+  /** Folds the log until stopped; `onActive` once everything that was there at the start is applied and definitions are in force. */
+  fold(onActive: () => void): Promise<void>;
+  /** Stops reading, commits, checkpoints, closes the store. */
+  drain(): Promise<void>;
+  /** Ends the life at once. */
+  abandon(): Promise<void>;
+  log(level: 'info' | 'warn' | 'error', event: string, error?: unknown): void;
+}
+
+export type ShardContext = { readonly life: ShardLife; readonly attempts: number; readonly error: unknown };
+export type ShardEvent = { type: 'STOP' } | { type: 'ACTIVE' } | { type: 'FAILED'; error: unknown } | { type: 'ENDED' };
+
+const ASSERTIONS_MAX = 5;
+
+/** A person has to act: going on, or trying again, would give the same or a wrong answer. */
+function mustHalt(error: unknown, attempts: number): boolean {
+  if (error instanceof VisageError) return error.kind !== 'retry';
+  if (error instanceof AssertionFailed) return attempts >= ASSERTIONS_MAX;
+  return attempts >= ASSERTIONS_MAX;
+}
+
+const errorOf = (event: unknown): unknown => (event as { error?: unknown }).error;
+
+export const shardMachine = setup({
+  types: { context: {} as ShardContext, events: {} as ShardEvent, input: {} as { life: ShardLife } },
+  actors: {
+    restore: fromPromise<void, ShardLife>(({ input }) => input.restore()),
+    drain: fromPromise<void, ShardLife>(({ input }) => input.drain()),
+    abandon: fromPromise<void, ShardLife>(({ input }) => input.abandon()),
+    fold: fromCallback<ShardEvent, ShardLife>(({ input, sendBack }) => {
+      input
+        .fold(() => sendBack({ type: 'ACTIVE' }))
+        .then(
+          () => sendBack({ type: 'ENDED' }),
+          (error: unknown) => sendBack({ type: 'FAILED', error }),
+        );
+    }),
+  },
+  actions: {
+    remember: assign({ error: ({ event }) => errorOf(event), attempts: ({ context }) => context.attempts + 1 }),
+    forget: assign({ error: undefined, attempts: 0 }),
+    logHalt: ({ context }) => context.life.log('error', 'shard halted', context.error),
+    logRetry: ({ context }) => context.life.log('warn', 'shard failed, starting again from its last checkpoint', context.error),
+    logActive: ({ context }) => context.life.log('info', 'shard active'),
+    logDrainFailed: ({ context, event }) =>
+      context.life.log('error', 'shard could not be drained; it will replay', errorOf(event)),
+  },
+  guards: { halts: ({ context, event }) => mustHalt(errorOf(event), context.attempts) },
+  delays: { backOff: ({ context }) => Math.min(10_000, 200 * 2 ** context.attempts) },
+}).createMachine({
+  id: 'shard',
+  context: ({ input }) => ({ life: input.life, attempts: 0, error: undefined }),
+  initial: 'restoring',
+  states: {
+    restoring: {
+      invoke: {
+        src: 'restore',
+        input: ({ context }) => context.life,
+        onDone: 'folding',
+        onError: [
+          { guard: 'halts', target: 'halted', actions: 'remember' },
+          { target: 'failed', actions: 'remember' },
+        ],
+      },
+      on: { STOP: 'abandoning' },
+    },
+    folding: {
+      invoke: { src: 'fold', input: ({ context }) => context.life },
+      initial: 'replaying',
+      states: { replaying: { on: { ACTIVE: 'active' } }, active: { entry: ['forget', 'logActive'] } },
+      on: {
+        FAILED: [
+          { guard: 'halts', target: 'halted', actions: 'remember' },
+          { target: 'failed', actions: 'remember' },
+        ],
+        STOP: 'draining',
+      },
+    },
+    failed: {
+      entry: 'logRetry',
+      invoke: { src: 'abandon', input: ({ context }) => context.life },
+      after: { backOff: 'restoring' },
+      on: { STOP: 'abandoning' },
+    },
+    halted: {
+      entry: 'logHalt',
+      invoke: { src: 'abandon', input: ({ context }) => context.life },
+      on: { STOP: 'abandoning' },
+    },
+    draining: {
+      invoke: {
+        src: 'drain',
+        input: ({ context }) => context.life,
+        onDone: 'released',
+        onError: { target: 'abandoning', actions: 'logDrainFailed' },
+      },
+    },
+    abandoning: { invoke: { src: 'abandon', input: ({ context }) => context.life, onDone: 'released', onError: 'released' } },
+    released: { type: 'final' },
+  },
+});
+
+/** One line about a failure, for status. */
+export function reasonOf(error: unknown): { reason: string | null; reasonCode: string | null } {
+  if (error === undefined) return { reason: null, reasonCode: null };
+  return { reason: errorText(error), reasonCode: error instanceof VisageError ? error.code : 'defect' };
+}
