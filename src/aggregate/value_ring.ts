@@ -38,7 +38,8 @@ export class ValueRing extends ChunkList {
 
   /** The time of a row. Cost: O(1) for rings of one chunk, else a walk over chunks from the nearer end. */
   timeAt(row: number): number {
-    return this.locate(row)[0]!;
+    const { chunk, offset } = this.position(row);
+    return this.chunks[chunk]!.data[offset]!;
   }
 
   /** Calls `leave(value)` for every row from `row` on that is earlier than `limitMs`; returns how many there were. */
@@ -54,11 +55,6 @@ export class ValueRing extends ChunkList {
       }
     }
     return n;
-  }
-
-  private locate(row: number): [number] {
-    const { chunk, offset } = this.position(row);
-    return [this.chunks[chunk]!.data[offset]!];
   }
 
   private position(row: number): { chunk: number; offset: number } {

@@ -79,8 +79,11 @@ export function formatTime(at: EpochMs): string {
 
 /** `30d` → 2,592,000,000. Units: ms s m h d w. @throws VisageError `bad_duration` */
 export function parseDuration(text: string): DurationMs {
-  const m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(text);
-  const ms = m === null ? NaN : Number(m[1]) * UNIT_MS[m[2]!]!;
+  const m = /^(\d+)(?:\.(\d+))?(ms|s|m|h|d|w)$/.exec(text);
+  const unitMs = m === null ? NaN : UNIT_MS[m[3]!]!;
+  const decimals = m?.[2] ?? '';
+  // the decimals apart, as an integer: 1.001 × 1000 is not 1001 in doubles
+  const ms = Number(m?.[1]) * unitMs + (Number(decimals) * unitMs) / 10 ** decimals.length;
   if (!Number.isSafeInteger(ms)) {
     throw new VisageError(
       'bad_duration',

@@ -46,6 +46,8 @@ export type SubjectParts = {
 };
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Causes of change events repeat the id, and a commit's size is bounded before it is encoded. */
+const EVENT_ID_MAX = 512;
 const BLOCKED = new Set(['null', 'anonymous', 'invalid', 'undefined']);
 
 /** Splits `<prefix><dataset>.<namespace>.<token>`; undefined when it has not exactly these three tokens. */
@@ -129,6 +131,7 @@ function decodeBody(
   const id = event['_id'];
   if (id === undefined || id === null || id === '') bad('missing_id', '/_id', 'an event needs an _id: a non-empty string');
   else if (typeof id !== 'string') bad('schema', '/_id', '_id must be a string');
+  else if (id.length > EVENT_ID_MAX) bad('too_large', '/_id', `_id has more than ${EVENT_ID_MAX} characters`);
   const timestamp = event['timestamp'];
   let timestampMs = NaN;
   if (timestamp === undefined || timestamp === null || timestamp === '')

@@ -19,7 +19,7 @@ import { shardLogPrefix } from '../message/subject.ts';
 import type { ShardMeta } from '../ports/profile_store.ts';
 import { ChangeRecorder } from './change_recorder.ts';
 import type { DueIndex } from './due_index.ts';
-import type { Append, DeadLetter, Effects } from './effects.ts';
+import type { DeadLetter, Effects } from './effects.ts';
 import type { ProfileCache } from './profile_cache.ts';
 
 /** The version of everything that `apply` computes. A log, a commit or a state of a later version is refused. */

@@ -252,6 +252,11 @@ export class Shard {
     void this.reader?.close();
   }
 
+  /** Resolves when nothing of an abandoned life uses the store any more. */
+  async ended(): Promise<void> {
+    await this.checkpointer.idle().catch(() => undefined); // its error was reported when it happened
+  }
+
   private becomeActive(onActive: () => void): void {
     if (this.active || this.fold.applied < this.replayTo) return;
     this.active = true;

@@ -58,7 +58,8 @@ export function chunkKey(key: IdentityKey, list: string, chunk: number): ChunkKe
   return `${key}\0${list}${fourBytes(chunk)}`;
 }
 
-function fourBytes(value: number): string {
+/** Four characters that sort as the number does. */
+export function fourBytes(value: number): string {
   return String.fromCharCode(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
 }
 

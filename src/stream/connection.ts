@@ -10,6 +10,9 @@ export type NatsSettings = {
   readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
 };
 
+/** A connection, for rooms that pass it on and never use it. */
+export type Connection = NatsConnection;
+
 const OLDEST = [2, 11] as const;
 
 /** Opens a connection that reconnects for ever. `name` shows in the server's connection list.

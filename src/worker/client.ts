@@ -1,5 +1,4 @@
 // What commands and tests need of a running root: its streams, its meta data, its workers. Composed here; the commands see no NATS.
-import type { NatsConnection } from '@nats-io/transport-node';
 import { randomUUID } from 'node:crypto';
 import { VisageError } from '../base/errors.ts';
 import { compilePlan } from '../definitions/compile_plan.ts';
@@ -12,7 +11,7 @@ import { apiSubject, topologyOf, type Topology } from '../message/subject.ts';
 import type { ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
 import type { StreamState } from '../ports/log.ts';
 import type { ProfileView } from '../profile/view.ts';
-import { openConnection } from '../stream/connection.ts';
+import { openConnection, type Connection } from '../stream/connection.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
 import { PartitionReader } from '../stream/partition_reader.ts';
 import { openShardLog, streamState } from '../stream/shard_log.ts';
@@ -21,7 +20,7 @@ import { jetstreamManagerOf } from '../stream/streams.ts';
 const REQUEST_MS = 35_000;
 
 export type Client = {
-  readonly nc: NatsConnection;
+  readonly nc: Connection;
   readonly topology: Topology;
   readonly meta: MetaBucket;
   readonly partitions: number;
@@ -55,7 +54,7 @@ export async function openClient(settings: Settings, name: string): Promise<Clie
   }
 }
 
-function client(nc: NatsConnection, topology: Topology, meta: MetaBucket, partitions: number): Client {
+function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions: number): Client {
   const names = { log: topology.logStream, changes: topology.changesStream, dead: topology.deadStream };
   const ask = async <T>(verb: string, query: unknown): Promise<T> => {
     let answer: { ok?: T; error?: { code: string; message: string } };

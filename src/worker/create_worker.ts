@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { createActor, type ActorRefFrom } from 'xstate';
 import { pino, type Logger } from 'pino';
 import { randomBytes } from 'node:crypto';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
@@ -13,7 +12,7 @@ import { topologyOf } from '../message/subject.ts';
 import type { ReadService, ShardSummary, WorkerStatus } from '../ports/reads.ts';
 import { serveNatsApi, type NatsApi } from '../api/nats_api.ts';
 import { lockFolder } from '../store/folder_lock.ts';
-import { openConnection } from '../stream/connection.ts';
+import { openConnection, type Connection } from '../stream/connection.ts';
 import { openMetaBucket } from '../stream/meta_bucket.ts';
 import { definitionsCache } from './definitions_cache.ts';
 import { refuseDifferent, seedDefinitions } from './seed_definitions.ts';
@@ -59,11 +58,11 @@ export function createWorker(options: WorkerOptions): Worker {
   const ready = Promise.withResolvers<void>();
   const stopped = Promise.withResolvers<unknown>();
   ready.promise.catch(() => undefined); // whoever asks sees it
-  let connections: NatsConnection[] = [];
+  let connections: Connection[] = [];
   let api: NatsApi | undefined;
   let unlock: (() => void) | undefined;
 
-  const open = async (purpose: string): Promise<NatsConnection> => {
+  const open = async (purpose: string): Promise<Connection> => {
     const nc = await openConnection(settings.nats, `visage ${settings.instance} ${purpose}`);
     connections.push(nc);
     return nc;
@@ -123,7 +122,9 @@ export function createWorker(options: WorkerOptions): Worker {
     logger.info({ instance: settings.instance, owner, partitions, root: settings.root, version }, 'worker started');
   };
 
+  let starting: Promise<void> | undefined;
   const drain = async (): Promise<void> => {
+    await starting?.catch(() => undefined); // the statechart has its error
     api?.close();
     await Promise.all(shards.map((shard) => ended(shard)));
     await Promise.all(connections.map((nc) => nc.close()));
@@ -186,7 +187,7 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   let machineError: unknown;
-  const actor = createActor(workerMachine, { input: { life: { start, drain } } });
+  const actor = createActor(workerMachine, { input: { life: { start: () => (starting = start()), drain } } });
   actor.subscribe({
     complete: () => {
       machineError ??= actor.getSnapshot().context.error;

@@ -1,7 +1,6 @@
 // Makes definitions live: the document in the bucket, a control message in every shard's log.
 // SD1: the first document becomes live; a file that differs from the live one is refused, with the difference.
 // SD2: repeating it is harmless: a shard that has the message already gets no second one.
-import type { NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import { differences } from '../definitions/differences.ts';
@@ -10,13 +9,14 @@ import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { encodeControl } from '../message/control.ts';
 import { controlSubject, type Topology } from '../message/subject.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
+import type { Connection } from '../stream/connection.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
 import { jetstreamManagerOf } from '../stream/streams.ts';
 
 /** @throws VisageError `definitions_differ` */
 export async function seedDefinitions(options: {
-  nc: NatsConnection;
+  nc: Connection;
   topology: Topology;
   meta: MetaBucket;
   settings: Settings;

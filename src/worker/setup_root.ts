@@ -1,10 +1,10 @@
 // `setup`: the streams and buckets of a root, and its first definitions.
-import type { NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { formatDuration } from '../base/time.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import type { Settings } from '../definitions/settings.ts';
 import type { Topology } from '../message/subject.ts';
+import type { Connection } from '../stream/connection.ts';
 import { openMetaBucket } from '../stream/meta_bucket.ts';
 import { setupStreams, type SetupReport } from '../stream/setup.ts';
 import { seedDefinitions } from './seed_definitions.ts';
@@ -12,7 +12,7 @@ import { seedDefinitions } from './seed_definitions.ts';
 /** Makes what is missing; refuses when something is there that differs.
  *  @throws VisageError `log_bytes_missing`, `log_too_short`, `setup_differs`, `definitions_differ`, `setup_failed` */
 export async function setupRoot(
-  nc: NatsConnection,
+  nc: Connection,
   topology: Topology,
   settings: Settings,
   definitions?: DefinitionsDocument,

@@ -1,13 +1,13 @@
 // One shard's life, composed: its store, log, sink and driver. What the statechart runs.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { sameSettings } from '../message/control.ts';
 import type { Topology } from '../message/subject.ts';
 import { Shard, type DefinitionsSource } from '../shard/shard.ts';
 import { LmdbStore } from '../store/lmdb_store.ts';
+import type { Connection } from '../stream/connection.ts';
 import { openChangeSink } from '../stream/change_sink.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
@@ -24,8 +24,8 @@ export type ShardLifeOptions = {
   readonly topology: Topology;
   readonly shard: number;
   readonly owner: string;
-  readonly publishing: NatsConnection;
-  readonly reading: NatsConnection;
+  readonly publishing: Connection;
+  readonly reading: Connection;
   readonly meta: MetaBucket;
   readonly definitions: DefinitionsSource;
   readonly log: ShardLife['log'];
@@ -36,14 +36,20 @@ export class LiveShard implements ShardLife {
   readonly log: ShardLife['log'];
   private readonly options: ShardLifeOptions;
   private running: Promise<void> | undefined;
+  private restoring: Promise<void> | undefined;
 
   constructor(options: ShardLifeOptions) {
     this.options = options;
     this.log = options.log;
   }
 
-  async restore(): Promise<void> {
-    await this.abandon();
+  restore(): Promise<void> {
+    this.restoring = this.openAndRestore();
+    return this.restoring;
+  }
+
+  private async openAndRestore(): Promise<void> {
+    await this.close();
     const { settings, topology, shard, owner, publishing, reading, definitions } = this.options;
     const folder = join(settings.dataDirectory, `shard-${shard}`);
     mkdirSync(folder, { recursive: true });
@@ -99,12 +105,19 @@ export class LiveShard implements ShardLife {
     this.shard = undefined;
   }
 
+  /** A life can be ended while it is still being restored: that is waited for. */
   async abandon(): Promise<void> {
+    await this.restoring?.catch(() => undefined); // its error was reported when it happened
+    await this.close();
+  }
+
+  private async close(): Promise<void> {
     const shard = this.shard;
     this.shard = undefined;
     if (shard === undefined) return;
     shard.abandon();
-    await this.running?.catch(() => undefined); // its error was reported when it happened
+    await this.running?.catch(() => undefined); // as above
+    await shard.ended();
     await shard.options.store.close();
   }
 

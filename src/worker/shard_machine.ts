@@ -1,5 +1,5 @@
 // The life of a shard as a statechart. Messages never pass through it: it starts, watches and ends the shard's driver.
-// docs/architecture.md shows its picture, made from this file (worker/draw_machines.ts).
+// docs/architecture.md shows its picture, made from this file (test/unit/worker/drawings.test.ts).
 import { assign, fromCallback, fromPromise, setup } from 'xstate';
 import { AssertionFailed } from '../base/assert.ts';
 import { errorText, VisageError } from '../base/errors.ts';

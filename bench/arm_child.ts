@@ -1,0 +1,212 @@
+// One arm, in a process of its own. Prints one JSON line.
+//   drain: ordered no-op reader · parse: + JSON.parse · echo: + one published JSON message per event
+//   memory: the fold with the memory store and no sink · worker: the whole shard: fold, LMDB, commits, final checkpoint included
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { compilePlan } from '../src/definitions/compile_plan.ts';
+import { loadDefinitionsFile } from '../src/definitions/load_definitions.ts';
+import { shardLogPrefix, topologyOf } from '../src/message/subject.ts';
+import type { ChangeSink, DeadLetterSink } from '../src/ports/change_sink.ts';
+import { ALL_CHANGES, type ProfileStore } from '../src/ports/profile_store.ts';
+import { Shard } from '../src/shard/shard.ts';
+import { profileView } from '../src/shard/profile_view.ts';
+import { LmdbStore } from '../src/store/lmdb_store.ts';
+import { MemoryStore } from '../src/store/memory_store.ts';
+import { openChangeSink } from '../src/stream/change_sink.ts';
+import { openConnection } from '../src/stream/connection.ts';
+import { openDeadLetters } from '../src/stream/dead_letters.ts';
+import { PartitionReader } from '../src/stream/partition_reader.ts';
+import { openShardLog } from '../src/stream/shard_log.ts';
+import { jetstreamManagerOf } from '../src/stream/streams.ts';
+import { nodeClock } from '../src/worker/node_clock.ts';
+import { DEFINITIONS, PARTITIONS } from './world.ts';
+
+type Parameters = {
+  readonly url: string;
+  /** Root whose log is read. */
+  readonly root: string;
+  /** Root whose change stream is written: a new one per run. */
+  readonly out: string;
+  readonly folder: string;
+  /** A folder with the state to start from. */
+  readonly startFrom?: string;
+  /** Keep the folder: it is another run's start. */
+  readonly keep?: boolean;
+  readonly exportTo?: string;
+  readonly cacheBytes?: number;
+};
+
+const arm = process.argv[2]!;
+const parameters = JSON.parse(process.argv[3]!) as Parameters;
+const nats = { servers: [parameters.url], credentials: null, tls: { ca: null, cert: null, key: null } };
+const reading = await openConnection(nats, `bench ${arm} read`);
+const publishing = await openConnection(nats, `bench ${arm} publish`);
+const topology = topologyOf(parameters.root);
+const jsm = await jetstreamManagerOf(publishing);
+
+async function lastOf(shard: number): Promise<number> {
+  return (await (await openShardLog({ nc: publishing, reading, topology, shard })).lastForShard());
+}
+
+async function makeOut(subject: string, name: string): Promise<void> {
+  await jsm.streams.add({ name, subjects: [subject], retention: RetentionPolicy.Limits, storage: StorageType.File, discard: DiscardPolicy.Old, allow_direct: true });
+}
+
+function report(events: number, startMs: number, cpu: NodeJS.CpuUsage, more: Record<string, number> = {}): void {
+  const used = process.cpuUsage(cpu);
+  const figures = { events, seconds: (performance.now() - startMs) / 1000, cpuSeconds: (used.user + used.system) / 1e6, rssBytes: process.memoryUsage().rss, ...more };
+  console.log(JSON.stringify(figures));
+}
+
+async function readArm(): Promise<void> {
+  const out = topologyOf(parameters.out);
+  if (arm === 'echo') await makeOut(`${parameters.out}.echo.*`, out.changesStream);
+  const lasts = await Promise.all(Array.from({ length: PARTITIONS }, (_, shard) => lastOf(shard)));
+  const decoder = new TextDecoder();
+  let events = 0;
+  let echoed = 0;
+  const cpu = process.cpuUsage();
+  const startMs = performance.now();
+  const readShard = async (shard: number): Promise<void> => {
+    const reader = await PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${shardLogPrefix(parameters.root, shard)}>`, after: 0 });
+    const subject = `${parameters.out}.echo.${shard}`;
+    for (let at = 0; at < lasts[shard]!; ) {
+      const batch = await reader.next();
+      for (const message of batch!.messages) {
+        at = message.sequence;
+        events++;
+        if (arm === 'drain') continue;
+        let body: Record<string, unknown>;
+        try {
+          body = JSON.parse(decoder.decode(message.body)) as Record<string, unknown>;
+        } catch {
+          continue; // the invalid share, and control messages
+        }
+        if (arm !== 'echo') continue;
+        publishing.publish(subject, JSON.stringify(body));
+        echoed++;
+      }
+      if (arm === 'echo') await publishing.flush();
+    }
+    await reader.close();
+  };
+  await Promise.all(lasts.map((_, shard) => readShard(shard)));
+  if (arm === 'echo') {
+    while ((await jsm.streams.info(out.changesStream)).state.messages < echoed) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  report(events, startMs, cpu);
+  if (arm === 'echo') await jsm.streams.delete(out.changesStream);
+}
+
+const nullSink = (): ChangeSink => {
+  let sequence = 0;
+  return {
+    last: () => Promise.resolve(undefined),
+    state: () => Promise.resolve({ created: '', firstSequence: 0, lastSequence: 0 }),
+    publish: () => Promise.resolve({ kind: 'committed', streamSequence: ++sequence }),
+  };
+};
+const nullLetters: DeadLetterSink = { send: () => Promise.resolve(), close: () => undefined };
+
+async function shardArm(): Promise<void> {
+  const full = arm === 'worker';
+  const out = topologyOf(parameters.out);
+  rmSync(parameters.folder, { recursive: true, force: true });
+  mkdirSync(parameters.folder, { recursive: true });
+  if (parameters.startFrom !== undefined) cpSync(parameters.startFrom, parameters.folder, { recursive: true });
+  if (full) {
+    await makeOut(`${parameters.out}.changes.*`, out.changesStream);
+    await makeOut(`${parameters.out}.dead.*.*`, out.deadStream);
+  }
+  const plan = compilePlan(loadDefinitionsFile(DEFINITIONS));
+  const definitions = { load: () => Promise.resolve(), planOf: () => plan };
+  const shards: Shard[] = [];
+  for (let shard = 0; shard < PARTITIONS; shard++) {
+    const store: ProfileStore = full ? LmdbStore.open(join(parameters.folder, `shard-${shard}`)) : new MemoryStore();
+    if (parameters.startFrom !== undefined) await forgetCommits(store);
+    const log = await openShardLog({ nc: publishing, reading, topology, shard });
+    shards.push(
+      new Shard({
+        root: parameters.root,
+        logStream: topology.logStream,
+        shard,
+        partitions: PARTITIONS,
+        owner: `bench-${process.pid}`,
+        clock: nodeClock,
+        log: { ...log, append: () => Promise.resolve(0) },
+        sink: full ? await openChangeSink({ nc: publishing, topology: out, shard }) : nullSink(),
+        deadLetters: full ? openDeadLetters({ nc: publishing, topology: out, shard }) : nullLetters,
+        store,
+        definitions,
+        cacheMaxBytes: (parameters.cacheBytes ?? 2 * 1024 ** 3) / PARTITIONS,
+        tickMs: 100,
+        commitIntervalMs: 10,
+        commitRefreshMs: Infinity,
+        checkpointIntervalMs: full ? 2_000 : 1e9,
+        checkpointMaxDirty: full ? 20_000 : 1e9,
+        maxClockJumpMs: 600_000,
+        logGap: 'halt',
+      }),
+    );
+  }
+  const bases = await Promise.all(
+    shards.map(async (shard) => {
+      await shard.restore();
+      return shard.status().applied;
+    }),
+  );
+  const lasts = await Promise.all(shards.map((_, shard) => lastOf(shard)));
+  const before = shards.reduce((sum, shard) => sum + messagesOf(shard), 0);
+  const cpu = process.cpuUsage();
+  const startMs = performance.now();
+  await Promise.all(
+    shards.map(async (shard, i) => {
+      const running = shard.run(() => undefined);
+      if (bases[i]! < lasts[i]!) await shard.reached(lasts[i]!, 600_000);
+      await shard.stop();
+      await running;
+    }),
+  );
+  const applySeconds = (performance.now() - startMs) / 1000;
+  const events = shards.reduce((sum, shard) => sum + messagesOf(shard), 0) - before;
+  const figures = { applySeconds, changes: shards.reduce((sum, shard) => sum + shard.status().changes, 0), profiles: shards.reduce((sum, shard) => sum + shard.status().profiles, 0) };
+  if (full) await Promise.all(shards.map((shard) => shard.drain()));
+  report(events, startMs, cpu, figures);
+  if (parameters.exportTo !== undefined) writeExport(parameters.exportTo);
+  if (full) {
+    await jsm.streams.delete(out.changesStream);
+    await jsm.streams.delete(out.deadStream);
+    if (parameters.keep !== true) rmSync(parameters.folder, { recursive: true, force: true });
+  }
+
+  function writeExport(path: string): void {
+    const lines: string[] = [];
+    for (let shard = 0; shard < PARTITIONS; shard++) {
+      const snapshot = LmdbStore.open(join(parameters.folder, `shard-${shard}`)).snapshot();
+      for (let after = ''; ; ) {
+        const page = snapshot.page(after, 1_000, plan);
+        for (const state of page) lines.push(JSON.stringify(profileView(state, plan, { shard, sequence: snapshot.meta.applied, shardTimeMs: snapshot.meta.shardTimeMs })));
+        if (page.length < 1_000) break;
+        after = page[page.length - 1]!.key;
+      }
+      snapshot.close();
+    }
+    writeFileSync(path, lines.join('\n'));
+  }
+}
+
+/** A copied state goes on with a change stream of its own. */
+async function forgetCommits(store: ProfileStore): Promise<void> {
+  const checkpoint = await store.beginCheckpoint();
+  await checkpoint.commit({ ...store.readMeta()!, changesCreated: '', commitStreamSequence: 0, commitPosition: { sequence: 0, ordinal: ALL_CHANGES } });
+}
+
+function messagesOf(shard: Shard): number {
+  const status = shard.status();
+  return status.events + status.duplicates + status.refused;
+}
+
+if (arm === 'worker' || arm === 'memory') await shardArm();
+else await readArm();
+process.exit(0);

@@ -1,0 +1,16 @@
+// `npm run bench -- <name> [--smoke]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with --smoke).
+import { runThroughput } from './throughput.ts';
+
+const BENCHES: Readonly<Record<string, (smoke: boolean) => Promise<void>>> = { throughput: runThroughput };
+
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const smoke = process.argv.includes('--smoke');
+const wanted = names.length === 0 || names[0] === 'all' ? Object.keys(BENCHES) : names;
+for (const name of wanted) {
+  const bench = BENCHES[name];
+  if (bench === undefined) {
+    console.error(`there is no bench '${name}'; there are: ${Object.keys(BENCHES).join(', ')}`);
+    process.exit(2);
+  }
+  await bench(smoke);
+}

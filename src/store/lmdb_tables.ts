@@ -1,0 +1,61 @@
+// A shard's LMDB environment: one folder, four tables, binary values, keys as text of one byte a character.
+// LT1: nothing here or above uses `env.transaction` with an async function: on lmdb-js 3.5.6 it hung for good.
+// LT2: `eventTurnBatching` is off: with it, a failed commit also rejects a promise that nobody can reach.
+// LT3: never noSync. The default (overlapping sync) may be behind the disk after a power failure, but is never torn.
+import { open, type RootDatabase, type Transaction } from 'lmdb';
+
+/** What the store uses of lmdb's Database; its own types leave out the options of `getBinaryFast`. */
+export interface Table {
+  /** Valid until the next read of any table; undefined when there is none. */
+  getBinaryFast(key: string, options?: { readonly transaction: Transaction }): Buffer | undefined;
+  getRange(options: RangeFrom): Iterable<{ readonly key: string; readonly value: Buffer }>;
+  getKeys(options: RangeFrom): Iterable<string>;
+  put(key: string, value: Uint8Array): unknown;
+  remove(key: string): unknown;
+  prefetch(keys: readonly string[]): Promise<void>;
+  getStats(): object;
+}
+
+export type RangeFrom = {
+  readonly start: string;
+  readonly exclusiveStart: boolean;
+  readonly limit: number;
+  readonly transaction?: Transaction;
+};
+
+/** Key of the one record in `meta` that lasts. */
+export const META = 'meta';
+
+export type Tables = {
+  readonly root: RootDatabase<Buffer, Uint8Array>;
+  readonly heads: Table;
+  readonly chunks: Table;
+  /** Due key → nothing. */
+  readonly due: Table;
+  readonly meta: Table;
+};
+
+/** Characters 0–255 to bytes and back: no buffer per key. */
+const keyEncoder = {
+  writeKey(key: string, target: Uint8Array, start: number): number {
+    for (let i = 0; i < key.length; i++) target[start + i] = key.charCodeAt(i);
+    return start + key.length;
+  },
+  readKey(source: Buffer, start: number, end: number): string {
+    return source.toString('latin1', start, end);
+  },
+};
+
+export function openTables(folder: string, mapSizeBytes: number): Tables {
+  const root = open<Buffer, Uint8Array>({
+    path: folder,
+    noSubdir: false, // else a folder with a dot in its name is taken for a file
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    maxDbs: 4,
+    mapSize: mapSizeBytes,
+    eventTurnBatching: false,
+  });
+  const table = (name: string): Table => root.openDB(name, { encoding: 'binary', keyEncoder } as object) as unknown as Table;
+  return { root, heads: table('profiles'), chunks: table('chunks'), due: table('due'), meta: table('meta') };
+}
