@@ -1,10 +1,13 @@
-// `npm run bench -- <name> [--smoke]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with --smoke).
+// `npm run bench -- <name> [--smoke] [--rounds=N]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with --smoke).
+import { runProfile } from './profile.ts';
 import { runThroughput } from './throughput.ts';
 
-const BENCHES: Readonly<Record<string, (smoke: boolean) => Promise<void>>> = { throughput: runThroughput };
+const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = { throughput: runThroughput, profile: runProfile };
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const smoke = process.argv.includes('--smoke');
+const asked = process.argv.find((argument) => argument.startsWith('--rounds='));
+const rounds = asked === undefined ? undefined : Number(asked.slice('--rounds='.length));
 const wanted = names.length === 0 || names[0] === 'all' ? Object.keys(BENCHES) : names;
 for (const name of wanted) {
   const bench = BENCHES[name];
@@ -12,5 +15,5 @@ for (const name of wanted) {
     console.error(`there is no bench '${name}'; there are: ${Object.keys(BENCHES).join(', ')}`);
     process.exit(2);
   }
-  await bench(smoke);
+  await bench(smoke, rounds);
 }

@@ -15,8 +15,9 @@ function history(seed: number, events: number, profiles: number, zipfS: number):
   return { seed, events, profiles, zipfS, startMs: nowMs - 10 * DAY_MS, spanMs: 9 * DAY_MS, ...usual };
 }
 
-export async function runThroughput(smoke: boolean): Promise<void> {
-  const size = smoke ? SMOKE : FULL;
+export async function runThroughput(smoke: boolean, rounds?: number): Promise<void> {
+  const standard = smoke ? SMOKE : FULL;
+  const size = { ...standard, rounds: rounds ?? standard.rounds };
   const world = await startWorld('throughput', '2m');
   try {
     const arms = await measureArms(world, size);

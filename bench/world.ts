@@ -43,7 +43,7 @@ export async function startWorld(name: string, syncInterval: string): Promise<Wo
 export function benchSettings(world: World, root: string): Settings {
   return loadSettings({
     env: {},
-    overrides: { 'nats.servers': world.server.url, root, partitions: String(PARTITIONS), 'log.maxBytes': '20GB', dataDirectory: join(world.folder, 'unused') },
+    overrides: { 'nats.servers': world.server.url, root, partitions: String(PARTITIONS), 'log.maxBytes': '4GB', dataDirectory: join(world.folder, 'unused') },
   });
 }
 

@@ -86,7 +86,7 @@ export function readWide(whole: number, nanos: number, wide: bigint): number {
   if (total === 0n) return 0;
   const digits = (total < 0n ? -total : total).toString();
   const value = Number(`${total < 0n ? '-' : ''}${digits}e-${WIDE_SCALE}`);
-  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value));
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value)) + 0; // an underflow from below is 0, not -0
 }
 
 function toWide(value: number): bigint {

@@ -6,6 +6,8 @@ import type { Measure } from './plan.ts';
 import { addDecimal } from './decimal_sum.ts';
 import { ValueRing } from './value_ring.ts';
 
+const OUTSIDE_MAX = 32;
+
 /** Numbers per accumulator slot: rows, whole part of the sum, nanos of the sum. */
 export const SLOT = 3;
 
@@ -89,7 +91,8 @@ export function advance(part: Part, measure: Measure, nowMs: number): void {
     }
   }
   const outside = ring.size - part.acc[(windows.length - 1) * SLOT]!;
-  if (outside > 0) ring.dropFront(outside);
+  // rows that no window holds harm nothing: dropped in bulk, or when they are all that is left
+  if (outside >= OUTSIDE_MAX || outside === ring.size) ring.dropFront(outside);
   part.dueMs = dueMs;
 }
 

@@ -7,7 +7,9 @@ const STRIDE = 3; // low word, high word, arrival
 const LINEAR = 24; // up to here a scan beats a table
 
 export class SeenIds extends ChunkList {
-  /** Rows dropped from the first chunk: positions stay aligned to CHUNK_ROWS. */
+  /** Rows at the front of the first chunk that are forgotten but not moved out yet: moving costs more than all the rest. */
+  private dead = 0;
+  /** Rows moved out of the first chunk: positions stay aligned to CHUNK_ROWS. */
   private headGap = 0;
   /** Open addressing: ordinal + 1 of a row; stale ordinals (< dropped) are passed over and leave at the next rebuild. */
   private table: Int32Array | null = null;
@@ -20,19 +22,16 @@ export class SeenIds extends ChunkList {
 
   /** Forgets what arrived before `limitMs`. */
   expire(limitMs: number): void {
-    while (this.size > 0 && this.chunks[0]!.data[2]! < limitMs) {
-      const data = this.chunks[0]!.data;
-      let rows = 1;
-      while (rows * STRIDE < data.length && data[rows * STRIDE + 2]! < limitMs) rows++;
-      this.drop(rows);
-    }
+    while (this.size > 0 && this.chunks[0]!.data[this.dead * STRIDE + 2]! < limitMs) this.drop();
   }
 
   has(low: number, high: number): boolean {
     if (this.size <= LINEAR) {
+      let from = this.dead * STRIDE;
       for (const chunk of this.chunks) {
         const data = chunk.data;
-        for (let i = 0; i < data.length; i += STRIDE) if (data[i] === low && data[i + 1] === high) return true;
+        for (let i = from; i < data.length; i += STRIDE) if (data[i] === low && data[i + 1] === high) return true;
+        from = 0;
       }
       return false;
     }
@@ -41,10 +40,10 @@ export class SeenIds extends ChunkList {
     for (let slot = low & mask; table[slot] !== 0; slot = (slot + 1) & mask) {
       const row = table[slot]! - 1 - this.dropped;
       if (row < 0) continue;
-      const at = row + this.headGap;
+      const at = row + this.dead + this.headGap;
       const chunk = at >> 7;
       const data = this.chunks[chunk]!.data;
-      const offset = (chunk === 0 ? row : at & (CHUNK_ROWS - 1)) * STRIDE;
+      const offset = (chunk === 0 ? row + this.dead : at & (CHUNK_ROWS - 1)) * STRIDE;
       if (data[offset] === low && data[offset + 1] === high) return true;
     }
     return false;
@@ -63,24 +62,43 @@ export class SeenIds extends ChunkList {
     if (this.table !== null) this.enter(low, this.dropped + this.size);
     let out = 0;
     while (this.size > cap) {
-      this.drop(1);
+      this.drop();
       out++;
     }
     return out;
   }
 
+  /** Moves forgotten rows out: what the store sees is what is remembered. */
+  compact(): void {
+    if (this.dead === 0) return;
+    const rows = this.dead;
+    this.dead = 0;
+    this.headGap += rows;
+    this.size += rows;
+    this.dropFront(rows);
+  }
+
   /** After the chunks were filled by the store. */
   loaded(): void {
+    this.dead = 0;
     this.headGap = this.chunks.length > 1 ? CHUNK_ROWS - this.chunks[0]!.data.length / STRIDE : 0;
     this.table = null;
     this.dropped = 0;
   }
 
-  private drop(rows: number): void {
-    const chunksBefore = this.chunks.length;
-    this.dropFront(rows);
-    this.dropped += rows;
-    this.headGap = this.chunks.length < chunksBefore ? 0 : this.headGap + rows;
+  /** Forgets the oldest. */
+  private drop(): void {
+    const first = this.chunks[0]!;
+    this.size--;
+    this.dead++;
+    this.dropped++;
+    first.dirty = true;
+    if (this.dead * STRIDE === first.data.length) {
+      if (first.stored) this.removed.push(first.id);
+      this.chunks.shift();
+      this.dead = 0;
+      this.headGap = 0;
+    }
     if (this.size <= LINEAR) {
       this.table = null;
       this.dropped = 0;
@@ -106,8 +124,10 @@ export class SeenIds extends ChunkList {
     this.used = 0;
     this.dropped = 0;
     let ordinal = 0;
+    let from = this.dead * STRIDE;
     for (const chunk of this.chunks) {
-      for (let i = 0; i < chunk.data.length; i += STRIDE) this.enter(chunk.data[i]!, ++ordinal);
+      for (let i = from; i < chunk.data.length; i += STRIDE) this.enter(chunk.data[i]!, ++ordinal);
+      from = 0;
     }
     return this.table;
   }

@@ -79,8 +79,11 @@ export class CommitBuilder {
     const point = this.point;
     for (let i = skip; i < changes.length; i++) {
       const change = changes[i]!;
-      const cost = this.costOf(change, plan!);
-      if (this.bytes + cost > COMMIT_BYTES_MAX && this.pending.size > 0) this.close();
+      let cost = this.costOf(change, plan!);
+      if (this.bytes + cost > COMMIT_BYTES_MAX && this.pending.size > 0) {
+        this.close();
+        cost = this.costOf(change, plan!); // in the next commit it is an event of its own
+      }
       this.bytes += cost;
       this.merge(change, i + 1, cost);
       point.sequence = message.sequence;
@@ -128,11 +131,11 @@ export class CommitBuilder {
         version: change.sequence,
         ordinal,
         timeMs: change.timeMs,
-        causes: change.causes.slice(0, CAUSES_MAX),
+        causes: change.causes,
         causeCount: change.causes.length,
-        attributes: [...change.attributes],
-        before: [...change.before],
-        after: [...change.after],
+        attributes: change.attributes, // a change's arrays are its own: the commit takes them over
+        before: change.before,
+        after: change.after,
         bytes: cost,
       });
       return;

@@ -105,14 +105,14 @@ export class CommitPump {
 
   private async run(): Promise<void> {
     const { builder, options } = this;
-    await options.deadLettersStored();
     this.urgent = false;
     for (
       let commit = builder.take();
       commit !== undefined && !this.stopped;
       commit = builder.sealedCount > 0 ? builder.take() : undefined
     ) {
-      await this.publish(commit);
+      await options.deadLettersStored(); // after the cut: letters of messages that came while others were waited for are in it too
+      if (!this.stopped) await this.publish(commit);
     }
   }
 
@@ -131,7 +131,8 @@ export class CommitPump {
       definitionsHash: commit.plan?.hash ?? null,
       foldVersion: commit.foldVersion,
       logCreated: this.options.logCreated,
-      fingerprint: commit.message === null ? '' : fingerprint(commit.message),
+      // no message since the last commit: it stands where that one stood
+      fingerprint: commit.message === null ? this.last.header.fingerprint : fingerprint(commit.message),
     };
     const body = this.builder.encode(commit);
     const startMs = clock.monotonicMs();
@@ -144,10 +145,10 @@ export class CommitPump {
       if (outcome.kind === 'fenced') {
         throw new VisageError('fenced', `another owner has taken the shard over (${outcome.by})`, { kind: 'stop_shard' });
       }
-      if (this.stopped) return;
       this.failures++;
       this.failingSinceMs ??= startMs;
-      await new Promise<void>((resolve) => clock.timer(RETRY_MS, resolve));
+      if (!this.stopped) await new Promise<void>((resolve) => clock.timer(RETRY_MS, resolve));
+      if (this.stopped) return;
     }
     this.failingSinceMs = undefined;
     this.lastAtMs = clock.monotonicMs();

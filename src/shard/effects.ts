@@ -8,17 +8,17 @@ export type Cause =
   | { readonly kind: 'expiry'; readonly sequence: number };
 
 /** One visible change of one profile by one message. `attributes[i]` went from `before[i]` to `after[i]` (undefined: absent).
- *  `count` and `digest` are the shard's running values after this change. */
+ *  `count` and `digest` are the shard's running values after this change. Its arrays are its own: whoever takes it may keep and change them. */
 export type Change = {
   readonly key: IdentityKey;
   readonly sequence: number;
   readonly timeMs: number;
   readonly previousVersion: number;
   readonly created: boolean;
-  readonly causes: readonly Cause[];
-  readonly attributes: readonly number[];
-  readonly before: readonly unknown[];
-  readonly after: readonly unknown[];
+  readonly causes: Cause[];
+  readonly attributes: number[];
+  readonly before: unknown[];
+  readonly after: unknown[];
   readonly count: number;
   readonly digest: number;
 };

@@ -170,8 +170,9 @@ export class Shard {
       case 'committed':
         return { streamSequence: outcome.streamSequence, header };
       case 'fenced':
-        throw new VisageError('fenced', `shard ${options.shard}: another owner (${outcome.by}) is taking it over`, {
-          kind: 'stop_shard',
+        // nothing was read or emitted yet: most often it is the last commit of an owner that just died, still on its way
+        throw new VisageError('fenced', `shard ${options.shard}: a commit of ${outcome.by} came between; take over again`, {
+          kind: 'retry',
         });
       case 'unavailable':
         throw new VisageError(
@@ -299,7 +300,7 @@ export class Shard {
     let cold: IdentityKey[] | null = null;
     for (const message of messages) {
       if (message.subject === control) await definitions.load(hashOf(message));
-      if (this.fold.profiles === 0) continue;
+      if (this.cache.size >= this.fold.profiles) continue; // every profile is in memory
       const key = message.subject.slice(message.subject.indexOf('.', prefix) + 1);
       if (!this.cache.isResident(key)) (cold ??= []).push(key);
     }

@@ -33,10 +33,12 @@ export class TickTimer {
     this.options = options;
   }
 
-  /** Ticks are appended from now on: the shard is active. */
+  /** Ticks are appended from now on: the shard is active. How long ago the last stamp was is not known (the worker may have been
+   *  down for hours), so where anything will be due, a tick brings a fresh one. */
   start(): void {
     this.stopped = false;
-    this.arm();
+    if (this.options.earliest() === Infinity) this.arm();
+    else this.append();
   }
 
   stop(): void {

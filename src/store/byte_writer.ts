@@ -76,7 +76,9 @@ export class ByteWriter {
       return;
     }
     const rest = Math.floor(size / 64);
-    this.bytes[this.at++] = 0x80 | ((size - rest * 64) << 1) | sign;
+    const low = size - rest * 64;
+    assert(low >>> 0 === low && size <= Number.MAX_SAFE_INTEGER, 'only integers are stored this way');
+    this.bytes[this.at++] = 0x80 | (low << 1) | sign;
     this.uint(rest);
   }
 

@@ -19,6 +19,7 @@ export interface ChunkSource {
 
 type LongList = { readonly list: ChunkList; readonly name: string; readonly ids: readonly number[] };
 
+const DECIMAL = /^-?\d+$/;
 const reader = new ByteReader();
 let long: LongList[] = [];
 
@@ -74,7 +75,9 @@ function readPart(baseMs: number, names: PlanNames): Part {
     part.wide = new Map();
     for (let n = reader.count(2); n > 0; n--) {
       const slot = reader.uint();
-      part.wide.set(slot, BigInt(reader.text('latin1')));
+      const sum = reader.text('latin1');
+      if (!DECIMAL.test(sum)) throw damaged();
+      part.wide.set(slot, BigInt(sum));
     }
   }
   if ((flags & layout.PART_RING) !== 0) {

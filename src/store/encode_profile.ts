@@ -20,15 +20,18 @@ const NO_KEYS: readonly ChunkKey[] = [];
 const head = new ByteWriter();
 const rows = new ByteWriter();
 let chunks: ChunkRecord[] | null = null;
+let chunkBytes = 0;
 let removed: ChunkKey[] | null = null;
 
 export function encodeProfile(state: IdentityState, plan: Plan): ProfileRecords {
   const names = namesOf(plan);
   chunks = null;
+  chunkBytes = 0;
   removed = null;
   head.at = 0;
   head.reserve(PART_BYTES);
   const hasDue = state.dueMs !== Infinity;
+  state.seen.compact();
   const hasSeen = state.seen.nextId > 1;
   head.byte(RECORD_FORMAT);
   head.byte((hasDue ? layout.HEAD_DUE : 0) | (hasSeen ? layout.HEAD_SEEN : 0));
@@ -44,19 +47,13 @@ export function encodeProfile(state: IdentityState, plan: Plan): ProfileRecords 
   state.storedDueMs = state.dueMs;
   return {
     key: state.key,
-    bytes: bytes.length + state.key.length + chunkBytes(),
+    bytes: bytes.length + state.key.length + chunkBytes,
     head: bytes,
     chunks: chunks ?? NO_CHUNKS,
     removed: removed ?? NO_KEYS,
     dueBeforeMs,
     dueMs: state.dueMs,
   };
-}
-
-function chunkBytes(): number {
-  let bytes = 0;
-  if (chunks !== null) for (const chunk of chunks as ChunkRecord[]) bytes += chunk.bytes.length + chunk.key.length;
-  return bytes;
 }
 
 function writePart(part: Part, state: IdentityState, names: PlanNames): void {
@@ -142,7 +139,9 @@ function writeList(list: ChunkList, key: string, name: string, baseMs: number): 
     rows.byte(RECORD_FORMAT);
     rows.uint(chunk.data.length / list.stride);
     writeRows(rows, chunk.data, list.stride, 0);
-    (chunks ??= []).push({ key: chunkKey(key, name, chunk.id), bytes: rows.take() });
+    const record = { key: chunkKey(key, name, chunk.id), bytes: rows.take() };
+    (chunks ??= []).push(record);
+    chunkBytes += record.key.length + record.bytes.length;
     chunk.dirty = false;
     chunk.stored = true;
   }

@@ -43,6 +43,7 @@ export class PartitionReader implements LogReader {
   private waiting: ((batch: LogBatch | null) => void) | undefined;
   private closed = false;
   private nextSubject = '';
+  private ackPrefix = 0;
   private inbox = '';
 
   private constructor(options: PartitionReaderOptions) {
@@ -144,6 +145,7 @@ export class PartitionReader implements LogReader {
     }
     if (this.closed || generation !== this.generation) return;
     this.consumerSequence = 0;
+    this.ackPrefix = 0;
     this.received = this.handedOut;
     this.asked = 0;
     this.lastHeardMs = performance.now();
@@ -166,22 +168,19 @@ export class PartitionReader implements LogReader {
     this.lastHeardMs = performance.now();
     const reply = m.reply;
     if (reply === undefined || !reply.startsWith('$JS.ACK.')) return this.onStatus(m);
-    const position = parseAck(reply);
-    if (position.consumerSequence !== this.consumerSequence + 1 || position.sequence <= this.received)
-      return void this.recreate();
-    this.consumerSequence = position.consumerSequence;
-    this.received = position.sequence;
+    if (this.ackPrefix === 0) this.ackPrefix = ackPrefixOf(reply);
+    const sequence = digits(reply, this.ackPrefix);
+    const consumerSequence = digits(reply, cursor);
+    const ns = cursor;
+    const pendingAt = reply.indexOf('.', ns) + 1;
+    if (consumerSequence !== this.consumerSequence + 1 || sequence <= this.received) return void this.recreate();
+    this.consumerSequence = consumerSequence;
+    this.received = sequence;
     this.asked--;
-    this.pending = position.pending;
-    this.queue.push({
-      sequence: position.sequence,
-      stampMs: position.stampMs,
-      subject: m.subject,
-      body: m.data,
-      headers: () => headersOf(m),
-    });
+    this.pending = digits(reply, pendingAt);
+    this.queue.push(new StoredMessage(sequence, Number(reply.slice(ns, pendingAt - 7)), m));
     // a batch, or all that there is for now
-    if (this.waiting !== undefined && (this.queue.length >= BATCH || position.pending === 0 || this.asked <= 0)) this.deliver();
+    if (this.waiting !== undefined && (this.queue.length >= BATCH || this.pending === 0 || this.asked <= 0)) this.deliver();
   }
 
   private onStatus(m: Msg): void {
@@ -216,17 +215,48 @@ export class PartitionReader implements LogReader {
   }
 }
 
-/** `$JS.ACK.<stream>.<consumer>.<n>.<sequence>.<consumer sequence>.<ns>.<pending>`, or with domain and account hash before the stream. */
-function parseAck(reply: string): { sequence: number; consumerSequence: number; stampMs: number; pending: number } {
+/** A message as it came: headers are parsed only for the few that are refused. */
+class StoredMessage implements LogMessage {
+  readonly sequence: number;
+  readonly stampMs: number;
+  readonly subject: string;
+  readonly body: Uint8Array;
+  private readonly raw: Msg;
+
+  constructor(sequence: number, stampMs: number, raw: Msg) {
+    this.sequence = sequence;
+    this.stampMs = stampMs;
+    this.subject = raw.subject;
+    this.body = raw.data;
+    this.raw = raw;
+  }
+
+  headers(): Readonly<Record<string, string>> {
+    return headersOf(this.raw);
+  }
+}
+
+/** Where the last `digits` ended: behind the dot. */
+let cursor = 0;
+
+/** The number that starts at `at`, up to the next dot or the end. No allocation. */
+function digits(text: string, at: number): number {
+  let n = 0;
+  let i = at;
+  for (; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 46) break;
+    n = n * 10 + (c - 48);
+  }
+  cursor = i + 1;
+  return n;
+}
+
+/** `$JS.ACK.<stream>.<consumer>.<n>.<sequence>.<consumer sequence>.<ns>.<pending>`, or with domain and account hash before the stream
+ *  and a token behind. Up to the sequence it is the same for every message of a consumer that delivers once. */
+function ackPrefixOf(reply: string): number {
   const tokens = reply.split('.');
-  const at = tokens.length === 9 ? 5 : 7;
-  const ns = tokens[at + 2]!;
-  return {
-    sequence: Number(tokens[at]),
-    consumerSequence: Number(tokens[at + 1]),
-    stampMs: Number(ns.slice(0, -6)),
-    pending: Number(tokens[at + 3]),
-  };
+  return tokens.slice(0, tokens.length === 9 ? 5 : 7).join('.').length + 1;
 }
 
 function headersOf(m: Msg): Readonly<Record<string, string>> {

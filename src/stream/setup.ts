@@ -36,41 +36,67 @@ const SECOND_NS = 1e9;
 
 type Wanted = Partial<StreamConfig> & { name: string; subjects: string[] };
 
-/** @throws VisageError `setup_failed` */
+/** Looks at everything first: when anything differs, nothing is made. @throws VisageError `setup_failed` */
 export async function setupStreams(nc: NatsConnection, topology: Topology, settings: SetupSettings): Promise<SetupReport> {
   const jsm = await jetstreamManager(nc);
-  const made: string[] = [];
   const kept: string[] = [];
+  const missing: { name: string; make: () => Promise<unknown> }[] = [];
   const differences: string[] = [];
   for (const wanted of wantedStreams(topology, settings)) {
     const found = await configOf(jsm, wanted.name);
-    if (found === undefined) {
-      await addStream(jsm, wanted);
-      made.push(wanted.name);
-    } else {
+    if (found === undefined) missing.push({ name: wanted.name, make: () => addStream(jsm, wanted) });
+    else {
       kept.push(wanted.name);
       differences.push(...compare(found, wanted));
     }
   }
-  const replicas = settings.replicas;
-  await bucket(made, kept, topology.leasesBucket, await configOf(jsm, `KV_${topology.leasesBucket}`), () =>
-    new Kvm(nc).create(topology.leasesBucket, { history: 1, ttl: 10_000, markerTTL: 10_000, replicas }),
-  );
-  await bucket(made, kept, topology.metaBucket, await configOf(jsm, `KV_${topology.metaBucket}`), () =>
-    new Kvm(nc).create(topology.metaBucket, { history: 16, replicas }),
-  );
-  await bucket(made, kept, topology.snapshotsBucket, await configOf(jsm, `OBJ_${topology.snapshotsBucket}`), () =>
-    new Objm(nc).create(topology.snapshotsBucket, { max_bytes: -1, replicas, storage: StorageType.File }),
-  );
-  const meta = await openMetaBucket(nc, topology);
-  for (const [key, value] of [
-    ['partitions', String(settings.partitions)],
-    ['clock', settings.clock],
-  ] as const) {
-    const live = await meta.createOrGet(key, value);
-    if (live !== value) differences.push(`${key}: is ${live}, wanted ${value} (it is for life)`);
+  for (const { name, stream, make } of wantedBuckets(nc, topology, settings.replicas)) {
+    if ((await configOf(jsm, stream)) === undefined) missing.push({ name, make: () => makeBucket(name, make) });
+    else kept.push(name);
   }
-  return { made, kept, differences };
+  const forLife = { partitions: String(settings.partitions), clock: settings.clock };
+  if (kept.includes(topology.metaBucket)) {
+    const meta = await openMetaBucket(nc, topology);
+    for (const [key, value] of Object.entries(forLife)) {
+      const live = await meta.get(key);
+      if (live === undefined || live === value) continue;
+      differences.push(`${key}: is ${live}, wanted ${value} (it is for life)`);
+      // the transform follows from it: one line says it
+      if (key === 'partitions') removeWhere(differences, (line) => line.startsWith(`${topology.logStream}.subject_transform: `));
+    }
+  }
+  if (differences.length > 0) return { made: [], kept, differences };
+  for (const { make } of missing) await make();
+  const meta = await openMetaBucket(nc, topology);
+  for (const [key, value] of Object.entries(forLife)) {
+    const live = await meta.createOrGet(key, value);
+    if (live !== value) differences.push(`${key}: is ${live}, wanted ${value} (it is for life)`); // another setup was faster
+  }
+  return { made: missing.map(({ name }) => name), kept, differences };
+}
+
+function removeWhere(lines: string[], matches: (line: string) => boolean): void {
+  const at = lines.findIndex(matches);
+  if (at >= 0) lines.splice(at, 1);
+}
+
+type WantedBucket = { readonly name: string; readonly stream: string; readonly make: () => Promise<unknown> };
+
+function wantedBuckets(nc: NatsConnection, topology: Topology, replicas: number): WantedBucket[] {
+  const { leasesBucket, metaBucket, snapshotsBucket } = topology;
+  return [
+    {
+      name: leasesBucket,
+      stream: `KV_${leasesBucket}`,
+      make: () => new Kvm(nc).create(leasesBucket, { history: 1, ttl: 10_000, markerTTL: 10_000, replicas }),
+    },
+    { name: metaBucket, stream: `KV_${metaBucket}`, make: () => new Kvm(nc).create(metaBucket, { history: 16, replicas }) },
+    {
+      name: snapshotsBucket,
+      stream: `OBJ_${snapshotsBucket}`,
+      make: () => new Objm(nc).create(snapshotsBucket, { max_bytes: -1, replicas, storage: StorageType.File }),
+    },
+  ];
 }
 
 function wantedStreams(topology: Topology, settings: SetupSettings): Wanted[] {
@@ -131,20 +157,9 @@ async function addStream(jsm: JetStreamManager, wanted: Wanted): Promise<void> {
   }
 }
 
-async function bucket(
-  made: string[],
-  kept: string[],
-  name: string,
-  found: StreamConfig | undefined,
-  make: () => Promise<unknown>,
-): Promise<void> {
-  if (found !== undefined) {
-    kept.push(name);
-    return;
-  }
+async function makeBucket(name: string, make: () => Promise<unknown>): Promise<void> {
   try {
     await make();
-    made.push(name);
   } catch (cause) {
     throw new VisageError('setup_failed', `cannot make the bucket ${name}: ${errorText(cause)}`, { cause });
   }

@@ -72,7 +72,7 @@ export function createWorker(options: WorkerOptions): Worker {
     mkdirSync(settings.dataDirectory, { recursive: true });
     unlock = lockFolder(settings.dataDirectory);
     const [publishing, reading, asking] = [await open('publish'), await open('read'), await open('api')];
-    if (options.setup === true) await setupRoot(publishing, topology, settings);
+    if (options.setup === true) await setupRoot(publishing, topology, settings, options.definitions);
     const meta = await openMetaBucket(asking, topology);
     const partitions = await meta.partitions();
     if (partitions !== settings.partitions) {
@@ -203,7 +203,7 @@ export function createWorker(options: WorkerOptions): Worker {
     stopped: stopped.promise,
     reads,
     stop: async () => {
-      actor.send({ type: 'STOP' });
+      if (actor.getSnapshot().status === 'active') actor.send({ type: 'STOP' });
       await stopped.promise;
     },
   };

@@ -47,7 +47,11 @@ describe('a part', () => {
           check(part, m, all, now);
         }
         const last = list.at(-1);
-        if (part.ring !== null) expect(part.ring.size).toBe(all.filter(({ at }) => at >= now - last!).length);
+        if (part.ring !== null) {
+          const outside = part.ring.size - all.filter(({ at }) => at >= now - last!).length;
+          expect(outside).toBeGreaterThanOrEqual(0);
+          expect(outside).toBeLessThan(32); // dropped in bulk
+        }
         advance(part, m, now + 10_000);
         check(part, m, all, now + 10_000);
         if (part.ring !== null) expect(part.ring.chunks).toEqual([]);

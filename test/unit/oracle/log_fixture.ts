@@ -47,6 +47,7 @@ export function planOf(attributes: readonly Omit<OracleAttribute, 'measure'>[], 
       measure: attribute.function === 'mostRecent' ? 1 : 0,
       slot: -1,
     })),
+    slidingLatest: [],
     byEventType: new Map(eventTypes.map((eventType) => [eventType, [0, 1]])),
     anyEventType: eventTypes.length === 0 ? [0, 1] : [],
   };

@@ -1,0 +1,20 @@
+// Messages of the change stream, as the commands read them.
+import type { LogMessage } from '../message/log_message.ts';
+import type { ChainEvent } from '../oracle/chain.ts';
+
+export type ChangeEvent = ChainEvent & {
+  readonly time: string;
+  readonly data: { readonly cause?: readonly { readonly kind: string }[] };
+};
+
+/** The change events of one commit; empty when it says nothing but how far the shard is. */
+export function changeEvents(message: LogMessage): readonly ChangeEvent[] {
+  return JSON.parse(new TextDecoder().decode(message.body)) as readonly ChangeEvent[];
+}
+
+/** The sequence of the shard's log up to which everything visible is in the stream with this commit, as far as it says. */
+export function committedThrough(message: LogMessage): number {
+  const [sequence, ordinal] = (message.headers?.()['Visage-Position'] ?? '').split('/').map(Number);
+  if (sequence === undefined || !Number.isSafeInteger(sequence)) return 0;
+  return ordinal === -1 ? sequence : sequence - 1; // -1: with all changes of that message
+}

@@ -1,0 +1,106 @@
+// `demo`: the whole product in less than a minute, on a server and in a folder of its own.
+import type { Command } from 'commander';
+import { setTimeout as delay } from 'node:timers/promises';
+import { VisageError } from '../base/errors.ts';
+import { generateEvents } from '../oracle/generate.ts';
+import { wholeNumber } from './command.ts';
+import { Feed } from './demo_feed.ts';
+import { DemoRoot } from './demo_root.ts';
+import { tellStory, type Summary } from './demo_story.ts';
+import { print, printJson } from './output.ts';
+
+const EVENTS = 20_000;
+const EVENTS_MIN = 10;
+const TRICKLE_MS = 200;
+const INTERRUPTED = 130;
+
+type DemoOptions = { readonly events: number; readonly exit?: boolean; readonly directory?: string; readonly sabotage?: boolean };
+
+export function registerDemo(program: Command): void {
+  program
+    .command('demo')
+    .description(
+      'start a server, a worker and a producer; show a value entering and leaving its window, a kill -9 survived, and the verification; then keep running for you to try',
+    )
+    .option('--events <count>', 'how many events to publish', wholeNumber(EVENTS_MIN), EVENTS)
+    .option('--exit', 'end after the verification; the last line is a JSON summary; exit code 0 only if everything was verified')
+    .option('--directory <path>', 'an empty folder to work in, which is kept; without it a temporary one, which is not')
+    .option('--sabotage', 'damage one stored value, to see that the verification fails; ends like --exit')
+    .addHelpText('after', '\nExample:\n  $ npx visage demo --events 50000 --exit')
+    .action(run);
+}
+
+async function run(options: DemoOptions): Promise<void> {
+  const startMs = performance.now();
+  const say = (line: string): void => {
+    process.stdout.write(`[${((performance.now() - startMs) / 1000).toFixed(1).padStart(5)} s] ${line}\n`);
+  };
+  const stop = new AbortController();
+  const interrupted = new Promise<'interrupted'>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (stop.signal.aborted) process.exit(INTERRUPTED); // server and worker end with this process
+        stop.abort();
+        resolve('interrupted');
+      });
+    }
+  });
+  const starting = DemoRoot.start(options.directory);
+  const root = await starting;
+  const { started } = root.server;
+  say(
+    `1  ${started === undefined ? `the server at ${root.server.url}` : `nats-server ${started.version} on port ${started.port}`} ` +
+      `and a worker (process ${root.worker.pid}, ${root.settings.partitions} shards) are ready`,
+  );
+  let summary: Summary | 'interrupted' = 'interrupted';
+  try {
+    const telling = tellStory(root, { events: options.events, sabotage: options.sabotage === true, say });
+    telling.catch(() => undefined); // when interrupted, what it misses then is no news
+    summary = await Promise.race([telling, interrupted]);
+    if (summary !== 'interrupted' && summary.verified && options.exit !== true && options.sabotage !== true) {
+      await invite(root);
+      await trickle(root, stop.signal);
+    }
+  } finally {
+    await root.stop();
+  }
+  if (summary === 'interrupted') process.exit(INTERRUPTED);
+  if (options.exit === true || options.sabotage === true || !summary.verified) await printJson(summary);
+  if (!summary.verified) throw new VisageError('not_verified', 'the demo could not verify everything; the lines above say what');
+}
+
+async function invite(root: DemoRoot): Promise<void> {
+  const config = `--config ${/^[\w./-]+$/.test(root.config) ? root.config : `'${root.config}'`}`;
+  const order = `{"_id":"mine-'$RANDOM'","timestamp":"'$(date -u +%Y-%m-%dT%H:%M:%SZ)'","eventType":"commerce.purchases","commerce":{"order":{"priceTotal":9.99,"channel":"app"}}}`;
+  const lines = [
+    '',
+    `7  It keeps running, with about ${1000 / TRICKLE_MS} events a second. In another terminal:`,
+    '',
+    `npx visage tail --profile customerId ada ${config}`,
+    `echo '${order}' | npx visage publish orders customerId ada - ${config}`,
+    `npx visage get customerId ada ${config}`,
+    '',
+    'Ctrl-C ends it.',
+  ];
+  for (const line of lines) await print(line);
+}
+
+/** A few events a second, until Ctrl-C. */
+async function trickle(root: DemoRoot, signal: AbortSignal): Promise<void> {
+  const feed = new Feed(root.client);
+  for (let seed = 2; !signal.aborted; seed++) {
+    const now = { startMs: Date.now(), spanMs: 1 };
+    const some = {
+      seed,
+      events: 1,
+      profiles: 100,
+      zipfS: 1,
+      outOfOrderShare: 0.2,
+      maxLateMs: 10_000,
+      duplicateShare: 0,
+      invalidShare: 0,
+    };
+    for (const event of generateEvents({ ...now, ...some })) await feed.send(event);
+    await delay(TRICKLE_MS, undefined, { signal }).catch(() => undefined);
+  }
+}

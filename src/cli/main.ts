@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+// `visage`: registers the commands, runs one, turns how it ended into an exit code.
+import { Command } from 'commander';
+import { version } from '../worker/version.ts';
+import { registerDead } from './dead.ts';
+import { registerDemo } from './demo.ts';
+import { registerExport } from './export.ts';
+import { reportFailure } from './failure.ts';
+import { registerGet } from './get.ts';
+import { endQuietlyOnBrokenPipe } from './output.ts';
+import { registerPublish } from './publish.ts';
+import { registerSetup } from './setup.ts';
+import { registerStatus } from './status.ts';
+import { registerTail } from './tail.ts';
+import { registerVerify } from './verify.ts';
+import { registerWorker } from './worker.ts';
+
+const program = new Command('visage')
+  .description('Real-time profiles folded from a log.')
+  .version(version)
+  .showHelpAfterError('(add --help for what it takes)')
+  .helpCommand(false)
+  .exitOverride();
+
+// in the order of a first day; subcommands inherit what was set above
+for (const register of [
+  registerDemo,
+  registerSetup,
+  registerWorker,
+  registerPublish,
+  registerGet,
+  registerTail,
+  registerExport,
+  registerVerify,
+  registerStatus,
+  registerDead,
+])
+  register(program);
+
+endQuietlyOnBrokenPipe();
+let code = 0;
+try {
+  await program.parseAsync();
+} catch (error) {
+  code = reportFailure(error);
+}
+// whatever a command left open does not keep the process alive; but what it wrote must be out
+process.stdout.write('', () => process.exit(code));

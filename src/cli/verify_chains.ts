@@ -1,0 +1,60 @@
+// The change events of one shard up to a cut: no link missing, none twice, and their ends are the exported profiles.
+// VC1: a commit may fold messages before and after the cut into one change event. Such an event is not fed: that it follows on the
+//      last one, and that the exported version lies between the two, is all that can be said of its profile.
+import { identityKey, type IdentityKey } from '../message/identity.ts';
+import { changesSubject } from '../message/subject.ts';
+import { ChainChecker } from '../oracle/chain.ts';
+import type { Client } from '../worker/client.ts';
+import { changeEvents, committedThrough, type ChangeEvent } from './change_event.ts';
+
+type View = NonNullable<Awaited<ReturnType<Client['profile']>>>;
+
+export type ChainReport = {
+  /** Does the change stream still have its first message? If not, chains are not checked. */
+  readonly whole: boolean;
+  readonly events: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+};
+
+export async function checkChains(
+  client: Client,
+  at: { readonly shard: number; readonly cut: number; readonly views: readonly View[] },
+): Promise<ChainReport> {
+  const { shard, cut, views } = at;
+  const chain = new ChainChecker();
+  const straddling = new Map<IdentityKey, ChangeEvent>();
+  const filter = changesSubject(client.topology.root, shard);
+  for await (const message of client.readStream('changes', { from: 'start', until: 'now', filter })) {
+    for (const event of changeEvents(message)) {
+      if (event.data.version <= cut) chain.feed(event);
+      else if (!straddling.has(identityKey(event.data.profile))) straddling.set(identityKey(event.data.profile), event);
+    }
+    if (committedThrough(message) >= cut) break;
+  }
+  const problems = chain.checkAgainstExport(views.flatMap((view) => upToTheCut(view, chain, straddling)));
+  return {
+    whole: true,
+    events: chain.events,
+    problemCount: chain.problemCount + problems.length,
+    problems: [...chain.problems, ...problems],
+  };
+}
+
+/** The view to check the end of its chain against; for a straddling event (VC1) what the chain itself says, if it can be true. */
+function upToTheCut(view: View, chain: ChainChecker, straddling: ReadonlyMap<IdentityKey, ChangeEvent>): View[] {
+  const key = identityKey(view.profile);
+  const version = chain.versionOf(key) ?? 0;
+  const next = straddling.get(key);
+  if (view.version === version || next === undefined) return [view];
+  if (next.data.previousVersion !== version || view.version < version) return [view];
+  if (version === 0) return [];
+  const values = [...(chain.valuesOf(key) ?? [])];
+  return [
+    {
+      ...view,
+      version,
+      computed: Object.fromEntries(values.map(([path, value]) => [path.replace(/^computed\./, ''), { value }])),
+    },
+  ];
+}

@@ -1,0 +1,164 @@
+// The strongest invariant: after any messages the incremental state equals a full recomputation from the log.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatTime } from '../../src/base/time.ts';
+import { DEFAULT_FOLD_SETTINGS, type FoldSettings } from '../../src/message/control.ts';
+import type { LogMessage } from '../../src/message/log_message.ts';
+import { ShardOracle } from '../../src/oracle/brute_force.ts';
+import { compareProfile } from '../../src/oracle/compare.ts';
+import { jsonEqual } from '../../src/oracle/json_equal.ts';
+import type { Change, Effects } from '../../src/shard/effects.ts';
+import { EVERYTHING, FoldRun, LogWriter, ROOT } from '../unit/shard/fold_run.ts';
+
+const START = Date.UTC(2026, 0, 1);
+const H = 3_600_000;
+const D = 24 * H;
+/** Waits and latenesses on both sides of every window's edges. */
+const EDGES = [0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 9, 10, 11, 12, 20, 1000, H - 1, H, H + 1, 2 * D - 1, 2 * D, 2 * D + 1];
+const VALUES = ['1', '9.99', '10', '10.01', '25', '0.1', '0.2', '-3.5', '0', '-0', '1e300', '1e-300', '-1e300', '123456789012345678', '"12"', 'null', 'true', '[1,2]', undefined] as const;
+const CHANNELS = ['"web"', '"store"', '"\\ud800 é"', 'null', '7', '["a","b"]', undefined] as const;
+
+type Step =
+  | { kind: 'event'; who: number; wait: number; late: number; id: number; value: number; channel: number; type: number; dataset: number }
+  | { kind: 'broken' | 'tick' | 'cut' | 'again'; who: number; wait: number }
+  | { kind: 'back'; by: number };
+
+const wait = fc.constantFrom(0, 0, 0, ...EDGES);
+const who = fc.nat(3);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('event' as const), who, wait, late: fc.oneof(fc.constant(0), fc.constantFrom(...EDGES, -1, -50, -299_999, -300_000, -300_001), fc.nat(15), fc.nat(2 * D)),
+      id: fc.oneof(fc.nat(5), fc.nat(60)), value: fc.nat(VALUES.length - 1), channel: fc.nat(CHANNELS.length - 1), type: fc.nat(4), dataset: fc.nat(4),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('broken' as const), who, wait }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('tick' as const, 'tick' as const, 'cut' as const, 'again' as const), who, wait }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('back' as const), by: fc.constantFrom(1, 10, H) }) },
+);
+const settings: fc.Arbitrary<FoldSettings> = fc.record({
+  ...Object.fromEntries(Object.entries(DEFAULT_FOLD_SETTINGS).map(([name, value]) => [name, fc.constant(value)])),
+  dedupeHorizonMs: fc.constantFrom(0, 1, 10, H, 7 * D), dedupeIds: fc.constantFrom(0, 1, 2, 5, 10_000),
+}) as fc.Arbitrary<FoldSettings>;
+
+function logOf(steps: readonly Step[], inForce: FoldSettings): LogMessage[] {
+  const log = new LogWriter();
+  log.event('c-0', '{}', START); // before any definitions
+  log.definitions(EVERYTHING, START, inForce);
+  let now = START;
+  for (const s of steps) {
+    if (s.kind === 'back') {
+      log.tick(now - s.by); // the server's stamp went back: time does not
+      continue;
+    }
+    now += s.wait;
+    if (s.kind === 'event') {
+      const fields = [`"_id":"e-${s.id}"`, `"timestamp":"${formatTime(now - s.late)}"`];
+      if (s.type < 4) fields.push(`"eventType":"${['buy', 'buy', 'view', 'other'][s.type]!}"`);
+      if (VALUES[s.value] !== undefined) fields.push(`"price":${VALUES[s.value]!}`);
+      if (CHANNELS[s.channel] !== undefined) fields.push(`"channel":${CHANNELS[s.channel]!}`);
+      log.event(`c-${s.who}`, `{${fields.join()}}`, now, ['orders', 'orders', 'returns', 'audit', 'nosuch'][s.dataset]!);
+    } else if (s.kind === 'broken') log.event(`c-${s.who}`, '{"_id":"e-1","timestamp":"yesterday"}', now);
+    else if (s.kind === 'tick') log.tick(now);
+    else if (s.kind === 'cut') log.control({ kind: 'cut', id: 'x' }, now);
+    else log.definitions(EVERYTHING, now, inForce);
+  }
+  return log.messages;
+}
+
+/** What a consumer knows, from changes alone. */
+class Consumer {
+  readonly profiles = new Map<string, { version: number; values: Map<string, unknown> }>();
+  count = 0;
+
+  take(change: Change): void {
+    const known = this.profiles.get(change.key) ?? { version: 0, values: new Map<string, unknown>() };
+    expect(change.created).toBe(known.version === 0);
+    expect(change.previousVersion).toBe(known.version);
+    expect(change.sequence).toBeGreaterThan(known.version);
+    expect(change.count).toBe(++this.count);
+    for (const [i, index] of change.attributes.entries()) {
+      const { name } = EVERYTHING.attributes[index]!;
+      if (!jsonEqual(known.values.get(name), change.before[i])) expect([name, change.before[i]]).toEqual([name, known.values.get(name)]);
+      expect(jsonEqual(change.before[i], change.after[i])).toBe(false);
+      if (change.after[i] === undefined) known.values.delete(name);
+      else known.values.set(name, change.after[i]);
+    }
+    known.version = change.sequence;
+    this.profiles.set(change.key, known);
+  }
+}
+
+const newOracle = (): ShardOracle => new ShardOracle({ root: ROOT, shard: 0, partitions: 1, planOf: () => EVERYTHING });
+
+describe('the fold', () => {
+  it('equals brute force after every message, and its changes rebuild every value', () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), settings, (steps, inForce) => {
+        const run = new FoldRun(EVERYTHING, Infinity);
+        const oracle = newOracle();
+        const consumer = new Consumer();
+        for (const message of logOf(steps, inForce)) {
+          const effects = run.apply(message);
+          oracle.feed(message);
+          for (const change of effects.changes) consumer.take(change);
+          expect(effects.deadLetters.map(({ reason }) => reason)).toEqual(oracle.refused.has(message.sequence) ? [oracle.refused.get(message.sequence)] : []);
+          const keys = oracle.keys();
+          expect(run.fold.profiles).toBe(keys.length);
+          for (const key of keys) {
+            const view = run.view(key)!;
+            const differences = compareProfile(view, oracle);
+            if (differences.length > 0) expect({ sequence: message.sequence, differences }).toEqual({ sequence: message.sequence, differences: [] });
+            const known = consumer.profiles.get(key)!;
+            if (known.version !== view.version) expect(known.version).toBe(view.version);
+            const values = Object.fromEntries(Object.entries(view.computed).map(([name, { value }]) => [name, value]));
+            if (!jsonEqual(values, Object.fromEntries(known.values))) expect(Object.fromEntries(known.values)).toEqual(values);
+          }
+        }
+        expect([run.fold.counters.events, run.fold.counters.duplicates]).toEqual([oracle.events, oracle.duplicates]);
+      }),
+      { numRuns: 1200 },
+    );
+  });
+
+  it('gives the same changes, count, digest and profiles with any cache, checkpoints, crashes and replays', async () => {
+    const act = fc.constantFrom('none', 'none', 'none', 'none', 'freeze', 'slice', 'commit', 'checkpoint', 'crash');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 100, size: 'max' }), settings, fc.array(act, { minLength: 20, maxLength: 120, size: 'max' }), fc.constantFrom(0, 2000, Infinity),
+        async (steps, inForce, acts, cacheMaxBytes) => {
+          const log = logOf(steps, inForce);
+          const calm = new FoldRun(EVERYTHING, Infinity);
+          const expected = log.map((message) => calm.apply(message));
+          const run = new FoldRun(EVERYTHING, cacheMaxBytes);
+          let crashes = 0;
+          let n = 0;
+          for (let i = 0; i < log.length; i++) {
+            expect(visible(run.apply(log[i]!))).toEqual(visible(expected[i]!));
+            const what = acts[n++ % acts.length]!;
+            if ((what === 'freeze' || what === 'checkpoint') && !run.checkpointing) run.beginCheckpoint();
+            if (what === 'slice') run.encodeSlice(1);
+            if ((what === 'commit' || what === 'checkpoint') && run.checkpointing) await run.commitCheckpoint();
+            if (what === 'crash' && crashes++ < 6) {
+              run.restart();
+              i = run.fold.applied - 1;
+            }
+          }
+          const end = ({ fold }: FoldRun) => [fold.recorder.count, fold.recorder.digest, fold.profiles, fold.shardTimeMs, fold.applied];
+          expect(end(run)).toEqual(end(calm));
+          if (run.checkpointing) await run.commitCheckpoint();
+          await run.checkpoint();
+          run.restart();
+          expect(end(run)).toEqual(end(calm));
+          for (let w = 0; w < 4; w++) expect(run.view(`customerId.c-${w}`)).toEqual(calm.view(`customerId.c-${w}`));
+        },
+      ),
+      { numRuns: 800 },
+    );
+  });
+});
+
+function visible(effects: Effects): unknown {
+  return { changes: effects.changes, dead: effects.deadLetters.map(({ reason }) => reason), appends: effects.appends, cut: effects.cut };
+}

@@ -1,0 +1,162 @@
+// A fold with its cache, due index and store, driven by hand: checkpoints, evictions and restarts whenever a test wants them.
+import type { Plan } from '../../../src/aggregate/plan.ts';
+import { compilePlan } from '../../../src/definitions/compile_plan.ts';
+import { parseDefinitionsDocument } from '../../../src/definitions/load_definitions.ts';
+import { DEFAULT_FOLD_SETTINGS, encodeControl, type ControlMessage, type FoldSettings } from '../../../src/message/control.ts';
+import { encodeId, type IdentityKey } from '../../../src/message/identity.ts';
+import type { LogMessage } from '../../../src/message/log_message.ts';
+import type { ShardMeta } from '../../../src/ports/profile_store.ts';
+import type { ProfileView } from '../../../src/profile/view.ts';
+import { DueIndex } from '../../../src/shard/due_index.ts';
+import type { Effects } from '../../../src/shard/effects.ts';
+import { Fold, FOLD_VERSION } from '../../../src/shard/fold.ts';
+import { ProfileCache } from '../../../src/shard/profile_cache.ts';
+import { profileView } from '../../../src/shard/profile_view.ts';
+import { MemoryDisk, MemoryStore } from '../../../src/store/memory_store.ts';
+
+type AttributeText = { function: 'count' | 'sum' | 'mostRecent'; window: 'lifetime' | { sliding: string }; value?: string; filter?: string; eventTypes?: string[] };
+
+/** A plan over events with `price` and `channel`; datasets orders, returns, and audit, which touches no profile. */
+export function planWith(attributes: Record<string, AttributeText>): Plan {
+  const jsonSchema = { type: 'object', properties: { price: { type: 'number' }, channel: { type: 'string' } } };
+  const document = {
+    version: 1,
+    namespaces: { customerId: { type: 'person', priority: 1 } },
+    schemas: { purchase: { class: 'individual', behavior: 'event', jsonSchema } },
+    datasets: {
+      audit: { schema: 'purchase', profile: false },
+      orders: { schema: 'purchase', profile: true },
+      returns: { schema: 'purchase', profile: true },
+    },
+    computedAttributes: Object.fromEntries(Object.entries(attributes).map(([name, rest]) => [name, { class: 'individual', ...rest }])),
+  };
+  return compilePlan(parseDefinitionsDocument(JSON.stringify(document)));
+}
+
+const BUY = ['buy'];
+/** Every function over windows from one millisecond to days, sharing measures and not. */
+export const EVERYTHING = planWith({
+  sum1: { function: 'sum', value: 'event.price', eventTypes: BUY, window: { sliding: '1ms' } },
+  sum10: { function: 'sum', value: 'event.price', eventTypes: BUY, window: { sliding: '10ms' } },
+  sum2d: { function: 'sum', value: 'event.price', eventTypes: BUY, window: { sliding: '2d' } },
+  sumAll: { function: 'sum', value: 'event.price', eventTypes: BUY, window: 'lifetime' },
+  lastPrice10: { function: 'mostRecent', value: 'event.price', eventTypes: BUY, window: { sliding: '10ms' } },
+  count1: { function: 'count', window: { sliding: '1ms' } },
+  count1h: { function: 'count', eventTypes: BUY, window: { sliding: '1h' } },
+  countAll: { function: 'count', window: 'lifetime' },
+  dear10: { function: 'count', filter: 'event.price > 10.0', eventTypes: ['buy', 'view'], window: { sliding: '10ms' } },
+  dearSum1h: { function: 'sum', filter: 'event.price > 10.0', value: 'event.price', window: { sliding: '1h' } },
+  channelLast: { function: 'mostRecent', value: 'event.channel', window: 'lifetime' },
+  channel3: { function: 'mostRecent', value: 'event.channel', eventTypes: ['view'], window: { sliding: '3ms' } },
+});
+
+export const ROOT = 'visage';
+const utf8 = new TextEncoder();
+
+/** Writes a shard's log by hand: shard 0 of 1. */
+export class LogWriter {
+  readonly messages: LogMessage[] = [];
+
+  put(kind: string, body: Uint8Array, stampMs: number): LogMessage {
+    const sequence = (this.messages.at(-1)?.sequence ?? 0) + 1;
+    const message = { sequence, stampMs, subject: `${ROOT}.log.0.${kind}`, body, headers: null };
+    this.messages.push(message);
+    return message;
+  }
+
+  control(message: ControlMessage, stampMs: number): LogMessage {
+    return this.put(`ctl.${message.kind}`, encodeControl(message), stampMs);
+  }
+
+  definitions(plan: Plan, stampMs: number, settings: Partial<FoldSettings> = {}): LogMessage {
+    return this.control({ kind: 'definitions', hash: plan.hash, foldVersion: FOLD_VERSION, settings: { ...DEFAULT_FOLD_SETTINGS, ...settings } }, stampMs);
+  }
+
+  tick(stampMs: number): LogMessage {
+    return this.control({ kind: 'tick' }, stampMs);
+  }
+
+  event(id: string, body: object | string, stampMs: number, dataset = 'orders'): LogMessage {
+    return this.put(`in.${dataset}.customerId.${encodeId(id)}`, utf8.encode(typeof body === 'string' ? body : JSON.stringify(body)), stampMs);
+  }
+}
+
+export class FoldRun {
+  readonly plan: Plan;
+  readonly disk = new MemoryDisk();
+  readonly cacheMaxBytes: number;
+  fold!: Fold;
+  cache!: ProfileCache;
+  due!: DueIndex;
+  store!: MemoryStore;
+  /** A checkpoint that is under way: where its encoding stands, and its meta. */
+  private open: { from: number; meta: ShardMeta } | null = null;
+
+  constructor(plan: Plan, cacheMaxBytes: number) {
+    this.plan = plan;
+    this.cacheMaxBytes = cacheMaxBytes;
+    this.restart();
+  }
+
+  /** Everything that is not on the disk is lost. */
+  restart(): void {
+    this.store = new MemoryStore(this.disk);
+    this.cache = new ProfileCache(this.store, this.cacheMaxBytes);
+    this.due = new DueIndex({ scan: (after, limit) => this.store.scanDue(after, limit), unsaved: () => this.cache.unsaved() });
+    this.open = null;
+    const planOf = (hash: string): Plan => {
+      if (hash !== this.plan.hash) throw new Error(`unknown definitions ${hash}`);
+      return this.plan;
+    };
+    this.fold = new Fold({ root: ROOT, shard: 0, partitions: 1, cache: this.cache, due: this.due, planOf, from: this.store.readMeta() });
+  }
+
+  apply(message: LogMessage): Effects {
+    const effects = this.fold.apply(message);
+    this.cache.evict();
+    return effects;
+  }
+
+  get checkpointing(): boolean {
+    return this.open !== null;
+  }
+
+  beginCheckpoint(): void {
+    this.cache.freeze();
+    this.open = { from: 0, meta: metaOf(this.fold) };
+  }
+
+  encodeSlice(count: number): void {
+    if (this.open !== null && this.open.from >= 0) this.open.from = this.cache.encodeSlice(this.open.from, count, this.plan);
+  }
+
+  async commitCheckpoint(): Promise<void> {
+    const { meta } = this.open!;
+    this.encodeSlice(Infinity);
+    const checkpoint = await this.store.beginCheckpoint();
+    checkpoint.put(this.cache.takeEncoded());
+    await checkpoint.commit(meta);
+    this.cache.thaw();
+    this.open = null;
+  }
+
+  async checkpoint(): Promise<void> {
+    this.beginCheckpoint();
+    await this.commitCheckpoint();
+  }
+
+  view(key: IdentityKey): ProfileView | undefined {
+    const state = this.cache.get(key, this.plan);
+    const { fold } = this;
+    return state === undefined ? undefined : profileView(state, this.plan, { shard: 0, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+  }
+}
+
+export function metaOf(fold: Fold): ShardMeta {
+  return {
+    formatVersion: 1, shard: 0, partitions: 1, clock: 'log', foldVersion: fold.foldVersion, definitionsHash: fold.plan?.hash ?? null,
+    settings: fold.settings, applied: fold.applied, readThrough: fold.applied, shardTimeMs: fold.shardTimeMs, fingerprint: '', logCreated: 'l',
+    changesCreated: 'c', epoch: 1, commitStreamSequence: 1, commitPosition: { sequence: fold.applied, ordinal: -1 },
+    changeCount: fold.recorder.count, changeDigest: fold.recorder.digest, profiles: fold.profiles,
+  };
+}

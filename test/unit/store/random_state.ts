@@ -1,0 +1,155 @@
+// Profiles as the fold makes them, from a seed, and their content as plain data, for comparing.
+import { IdentityState } from '../../../src/aggregate/identity_state.ts';
+import type { ChunkList } from '../../../src/aggregate/chunk_list.ts';
+import { advance, insertValue } from '../../../src/aggregate/part.ts';
+import type { Attribute, Measure, Plan } from '../../../src/aggregate/plan.ts';
+import type { Random } from '../../../src/base/random.ts';
+import { DEFAULT_FOLD_SETTINGS } from '../../../src/message/control.ts';
+import type { ShardMeta } from '../../../src/ports/profile_store.ts';
+
+const DAY = 86_400_000;
+
+type Shape = Pick<Measure, 'windows' | 'lifetime' | 'sums' | 'recent'>;
+
+function measure(index: number, shape: Shape): Measure {
+  return {
+    ...shape,
+    index,
+    id: Math.imul(index + 1, 0x9e3779b9) >>> 0,
+    text: `measure ${index}`,
+    matches: () => true,
+    valueOf: () => undefined,
+    hasValue: true,
+    attributes: [],
+  };
+}
+
+const MEASURES: readonly Measure[] = [
+  measure(0, { windows: [DAY, 30 * DAY], lifetime: true, sums: true, recent: false }),
+  measure(1, { windows: [7 * DAY], lifetime: false, sums: false, recent: false }),
+  measure(2, { windows: [], lifetime: true, sums: false, recent: true }),
+  measure(3, { windows: [DAY], lifetime: false, sums: true, recent: true }),
+];
+
+const TOTAL: Attribute = {
+  index: 0,
+  name: 'total',
+  path: 'computed.total',
+  function: 'sum',
+  window: { kind: 'lifetime' },
+  measure: 0,
+  slot: 2,
+};
+
+export const PLAN: Plan = {
+  hash: 'plan',
+  admission: { datasets: new Map(), namespaces: new Set() },
+  datasets: ['app', 'shop', 'web'],
+  measures: MEASURES,
+  attributes: [TOTAL],
+  slidingLatest: [],
+  byEventType: new Map(),
+  anyEventType: [],
+};
+
+const NUMBERS = [0, 1, -1, 9.99, 0.1, -0.3, 1e15, 1e300, -1e300, 5e-324, 1 / 3, 123456.7891, 2 ** 53 - 1, -0, 63, 64, 1023, 1024];
+const RECENT: readonly unknown[] = [
+  '',
+  'tea',
+  'Tässchen 🍵',
+  '\ud800 half',
+  'x'.repeat(3_000),
+  true,
+  false,
+  -0,
+  1.5,
+  [],
+  ['a', 2, true, 'ü'],
+];
+
+/** Lets `events` events of random kinds happen to a profile. */
+export function live(state: IdentityState, random: Random, events: number): void {
+  for (let i = 0; i < events; i++) {
+    const now = state.evaluatedMs + (random.below(20) === 0 ? random.below(12 * DAY) : random.below(60_000));
+    state.evaluatedMs = now;
+    state.version++;
+    for (const part of state.parts) advance(part, MEASURES[part.measure]!, now);
+    state.seen.expire(now - 20 * DAY);
+    state.seen.add(random.below(2 ** 32), random.below(2 ** 32), now, 4_000);
+    const chosen = MEASURES[random.below(MEASURES.length)]!;
+    const atMs = random.below(4) === 0 ? now - random.below(8 * DAY) : now;
+    const value = chosen.sums ? numberValue(random) : RECENT[random.below(RECENT.length)];
+    insertValue(state.partFor(chosen, random.below(3)), chosen, value, atMs, state.version, now);
+  }
+  state.dueMs = Math.min(Infinity, ...state.parts.map((part) => part.dueMs));
+}
+
+function numberValue(random: Random): number {
+  return random.below(3) === 0 ? NUMBERS[random.below(NUMBERS.length)]! : Math.round(random.next() * 1e5) / 100;
+}
+
+/** A profile with thousands of rows, that came in and out of order. */
+export function largeState(key: string, random: Random, nowMs: number, rows: { seen: number; ring: number }): IdentityState {
+  const state = new IdentityState(key);
+  state.evaluatedMs = nowMs;
+  for (let i = 0; i < rows.seen; i++) state.seen.add(random.below(2 ** 32), random.below(2 ** 32), nowMs - rows.seen + i, 10_000);
+  const chosen = MEASURES[0]!;
+  for (let i = 0; i < rows.ring; i++) {
+    const atMs = nowMs - (random.below(5) === 0 ? random.below(30 * DAY) : (rows.ring - i) * 100);
+    insertValue(state.partFor(chosen, 1), chosen, numberValue(random), atMs, i, nowMs);
+  }
+  state.version = rows.ring;
+  state.dueMs = state.parts[0]?.dueMs ?? Infinity;
+  return state;
+}
+
+/** Everything that must survive the store, as plain data. */
+export function contentOf(state: IdentityState): unknown {
+  state.seen.compact(); // as the store does before it writes
+  return {
+    key: state.key,
+    version: state.version,
+    dueMs: state.dueMs,
+    evaluatedMs: state.evaluatedMs,
+    seen: listContent(state.seen),
+    parts: state.parts.map((part) => ({
+      ...part,
+      acc: [...part.acc],
+      wide: part.wide === null ? null : new Map(part.wide),
+      ring: part.ring === null ? null : listContent(part.ring),
+    })),
+  };
+}
+
+function listContent(list: ChunkList): unknown {
+  return {
+    size: list.size,
+    nextId: list.nextId,
+    ids: list.chunks.map((chunk) => chunk.id),
+    data: list.chunks.map((chunk) => [...chunk.data]),
+  };
+}
+
+export function metaAt(applied: number, profiles = 0): ShardMeta {
+  return {
+    formatVersion: 1,
+    shard: 3,
+    partitions: 16,
+    clock: 'log',
+    foldVersion: 1,
+    definitionsHash: 'plan',
+    settings: DEFAULT_FOLD_SETTINGS,
+    applied,
+    readThrough: applied,
+    shardTimeMs: 1_770_000_000_000,
+    fingerprint: 'f',
+    logCreated: 'a',
+    changesCreated: 'b',
+    epoch: 1,
+    commitStreamSequence: applied,
+    commitPosition: { sequence: applied, ordinal: -1 },
+    changeCount: applied,
+    changeDigest: 7,
+    profiles,
+  };
+}
