@@ -23,7 +23,8 @@ export async function runProfile(smoke: boolean): Promise<void> {
       const result = await runArm(arm, { url: world.server.url, root: 'profiled', out: `out-${arm}`, folder: join(world.folder, 'state') }, folder);
       console.log(`\n${arm}: ${Math.round(result.events / result.seconds)} events/s, ${((result.cpuSeconds / result.events) * 1e6).toFixed(1)} µs CPU/event`);
       report(JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')) as CpuProfile, result.events);
-      rmSync(folder, { recursive: true });
+      if (process.env['KEEP_PROFILE'] === undefined) rmSync(folder, { recursive: true });
+      else console.log(folder);
     }
   } finally {
     await world.stop();

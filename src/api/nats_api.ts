@@ -9,9 +9,13 @@ import type { ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
 const VERBS = ['profile', 'export', 'status'] as const;
 type Verb = (typeof VERBS)[number];
 const IN_FLIGHT_MAX = 10_000;
+const FLUSH_MS = 500;
 
 export interface NatsApi {
+  /** Takes no more requests. */
   close(): void;
+  /** Resolves when the answers to those taken are with the server; a server that is away is not waited for. */
+  answered(): Promise<void>;
 }
 
 /** Answers reads. `onDefect` hears of errors that are no VisageError. */
@@ -21,27 +25,34 @@ export function serveNatsApi(options: {
   reads: ReadService;
   onDefect: (error: unknown) => void;
 }): NatsApi {
-  let inFlight = 0;
+  const inFlight = new Set<Promise<void>>();
   const subscriptions = VERBS.map((verb) =>
     options.nc.subscribe(apiSubject(options.root, verb), {
       callback: (error, message) => {
         if (error !== null) return;
-        if (inFlight >= IN_FLIGHT_MAX)
+        if (inFlight.size >= IN_FLIGHT_MAX)
           return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
-        inFlight++;
-        answer(options.reads, verb, message)
-          .then(
-            (ok) => void message.respond(JSON.stringify({ ok: ok ?? null })),
-            (thrown: unknown) => {
-              if (!(thrown instanceof VisageError)) options.onDefect(thrown);
-              respondError(message, thrown);
-            },
-          )
-          .finally(() => inFlight--);
+        const answering = answer(options.reads, verb, message)
+          .then((ok) => void message.respond(JSON.stringify({ ok: ok ?? null })))
+          .catch((thrown: unknown) => {
+            if (options.nc.isClosed()) return; // nobody can be told any more
+            if (!(thrown instanceof VisageError)) options.onDefect(thrown);
+            respondError(message, thrown);
+          })
+          .catch(options.onDefect)
+          .finally(() => inFlight.delete(answering));
+        inFlight.add(answering);
       },
     }),
   );
-  return { close: () => subscriptions.forEach((subscription) => subscription.unsubscribe()) };
+  return {
+    close: () => subscriptions.forEach((subscription) => subscription.unsubscribe()),
+    async answered() {
+      await Promise.all(inFlight);
+      if (options.nc.isClosed()) return;
+      await Promise.race([options.nc.flush().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
+    },
+  };
 }
 
 async function answer(reads: ReadService, verb: Verb, message: Msg): Promise<unknown> {

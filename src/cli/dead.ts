@@ -16,7 +16,7 @@ type Letter = {
 };
 
 export function registerDead(program: Command): void {
-  const dead = program.command('dead').description('messages that were refused');
+  const dead = program.command('dead').description('messages that were refused').helpCommand(false);
   command(dead, 'list', 'print the refused messages, oldest first, each with its reasons', 'dead list --config worker.yaml')
     .option('--json', 'print one JSON object a line, with the body')
     .action(async (options: CommonOptions) => {

@@ -143,9 +143,10 @@ async function eventsAndAKill(stage: Stage): Promise<number> {
   await Promise.race([halfWay.promise, sending]);
   say(`3  ${acknowledged} of ${total} events published, out of order, some twice, some broken: ${rate(acknowledged, startMs)}/s`);
   const { pid } = root.worker;
-  await root.worker.kill();
+  const killedAt = acknowledged;
   const killedMs = performance.now();
-  say(`4  kill -9 of the worker (process ${pid}) in mid-stream, after ${acknowledged} events; the log goes on taking them`);
+  await root.worker.kill();
+  say(`4  kill -9 of the worker (process ${pid}) in mid-stream, at event ${killedAt}; the log goes on taking them`);
   if (stage.sabotage) await damage(root, say, failures);
   await root.restartWorker();
   say(`   a new worker (process ${root.worker.pid}) is ready ${Math.round(performance.now() - killedMs)} ms later`);

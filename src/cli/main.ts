@@ -18,7 +18,6 @@ import { registerWorker } from './worker.ts';
 const program = new Command('visage')
   .description('Real-time profiles folded from a log.')
   .version(version)
-  .showHelpAfterError('(add --help for what it takes)')
   .helpCommand(false)
   .exitOverride();
 

@@ -1,6 +1,7 @@
 // `worker`: runs until it is told to stop. W1: the first signal drains, the second ends at once.
 import type { Command } from 'commander';
 import { pino, type Logger } from 'pino';
+import { errorText } from '../base/errors.ts';
 import { loadDefinitionsFile } from '../definitions/load_definitions.ts';
 import { createWorker } from '../worker/create_worker.ts';
 import { command, settingsOf, type CommonOptions } from './command.ts';
@@ -9,6 +10,7 @@ import { WrongUse } from './failure.ts';
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const EXIT_CODE = { SIGINT: 130, SIGTERM: 143 } as const;
 const STDERR = 2;
+const ORPHAN_MS = 5_000;
 
 export function registerWorker(program: Command): void {
   command(
@@ -34,7 +36,7 @@ export function registerWorker(program: Command): void {
         () => undefined, // `stopped` has the reason
       );
       const error = await worker.stopped;
-      if (error !== undefined) throw error;
+      if (error !== undefined) throw error instanceof Error ? error : new Error(errorText(error));
       logger.info('worker stopped');
     });
 }
@@ -42,7 +44,9 @@ export function registerWorker(program: Command): void {
 function stderrLogger(): Logger {
   const level = process.env['VISAGE_LOG_LEVEL'] ?? 'info';
   if (!LEVELS.includes(level)) throw new WrongUse(`VISAGE_LOG_LEVEL is '${level}'; it must be one of: ${LEVELS.join(', ')}`);
-  return pino({ name: 'visage', level }, pino.destination({ dest: STDERR, sync: true }));
+  const destination = pino.destination({ dest: STDERR, sync: true });
+  destination.on('error', () => undefined); // nobody reads the log any more: no reason to stop working
+  return pino({ name: 'visage', level }, destination);
 }
 
 function stopOnSignals(stop: () => Promise<void>, logger: Logger): void {
@@ -59,5 +63,10 @@ function stopOnSignals(stop: () => Promise<void>, logger: Logger): void {
     });
   }
   // started by a program that keeps a channel to it (the demo): when that program is gone, so is the reason to run
-  if (process.connected) process.once('disconnect', () => begin('the parent process is gone'));
+  if (process.connected) {
+    process.once('disconnect', () => {
+      if (!stopping) begin('the parent process is gone');
+      setTimeout(() => process.exit(1), ORPHAN_MS); // its server may be gone as well
+    });
+  }
 }

@@ -83,6 +83,7 @@ export class Checkpointer {
     await checkpoint.commit({ ...meta, commitStreamSequence: streamSequence, commitPosition: header.position });
     const opened = snapshot ? this.store.snapshot() : undefined;
     this.cache.thaw();
+    this.cache.evict(); // what was dirty until now kept a quiet shard over its budget
     let bytes = 0;
     for (const profile of encoded) bytes += profile.bytes;
     this.last = { sequence: meta.applied, profiles, bytes, tookMs: this.clock.monotonicMs() - startMs };

@@ -32,6 +32,8 @@ const SLICE_MS = 4;
 const SLICE_CHECK = 32;
 const PENDING_EVENTS_MAX = 20_000;
 const DEAD_LETTERS_MAX = 1_000;
+const PREFETCH_KEY_MAX = 1_700;
+const STORE_READ_THROUGH_MS = 60_000;
 
 /** Definitions by content hash: `load` fetches and compiles, `planOf` must then know it. */
 export interface DefinitionsSource {
@@ -80,6 +82,11 @@ export class Shard {
   private changesCreated = '';
   private epoch = 0;
   private readThrough = 0;
+  /** `readThrough` as the last checkpoint has it, and when that began. */
+  private storedThrough = 0;
+  private storedAtMs = 0;
+  /** The last message that the reader gave: not yet applied, perhaps. */
+  private handedOut = 0;
   private lastMessage: LogMessage | null = null;
   private lastFingerprint = '';
   private recoverTo: CommitHeader | null = null;
@@ -115,7 +122,7 @@ export class Shard {
     this.gap = await checkBeforeReplay({ ...options, meta, last, logState, changesState });
     this.logCreated = logState.created;
     this.changesCreated = changesState.created;
-    this.readThrough = meta?.readThrough ?? 0;
+    this.readThrough = this.storedThrough = Math.max(meta?.readThrough ?? 0, meta?.applied ?? 0);
     this.lastFingerprint = meta?.fingerprint ?? '';
     this.fold = new Fold({
       ...options,
@@ -126,6 +133,9 @@ export class Shard {
     });
     const fenced = await this.fence(last, meta, changesState);
     this.recoverTo = last === undefined ? null : fenced.header;
+    this.replayTo = await options.log.lastForShard();
+    // how far the commits that aged out went is not known: up to here at most
+    if (this.repeatedThrough > 0) this.repeatedThrough = Math.max(this.repeatedThrough, this.replayTo);
     this.builder = new CommitBuilder({
       logStream: options.logStream,
       root: options.root,
@@ -143,7 +153,6 @@ export class Shard {
     this.pump = new CommitPump(this.pumpOptions(), fenced);
     if (this.recoverTo !== null && this.fold.applied >= this.recoverTo.position.sequence)
       this.meetRecovery(this.fold.recorder.count, this.fold.recorder.digest);
-    this.replayTo = await options.log.lastForShard();
   }
 
   /** An empty commit under the next epoch: from here on, an earlier owner's commits are refused. */
@@ -205,6 +214,7 @@ export class Shard {
   async run(onActive: () => void): Promise<void> {
     const { options } = this;
     this.reader = await options.log.open(this.fold.applied);
+    if (this.stopping || this.failed !== undefined) await this.reader.close(); // asked for while it was opening
     this.checkpointDueMs = options.clock.monotonicMs() + options.checkpointIntervalMs;
     this.becomeActive(onActive);
     const cancel = this.everyCheckpointInterval();
@@ -213,6 +223,7 @@ export class Shard {
         const batch = await this.reader.next();
         this.throwIfFailed();
         if (batch === null) break;
+        this.handedOut = batch.messages[batch.messages.length - 1]!.sequence;
         await this.process(batch);
         this.becomeActive(onActive);
       }
@@ -230,8 +241,7 @@ export class Shard {
     this.ticks.stop();
     this.reads.stop();
     await this.checkpointer.idle();
-    if (this.fold.applied > 0 && this.fold.applied !== (this.checkpointer.last?.sequence ?? this.meta?.applied))
-      await this.checkpoint(false);
+    if (this.hasNews(0)) await this.checkpoint(false);
     this.abandon();
     await this.options.store.close();
   }
@@ -302,6 +312,8 @@ export class Shard {
       if (message.subject === control) await definitions.load(hashOf(message));
       if (this.cache.size >= this.fold.profiles) continue; // every profile is in memory
       const key = message.subject.slice(message.subject.indexOf('.', prefix) + 1);
+      // only a hint: what is longer is refused, or read when its turn comes; LMDB throws at keys that it cannot have
+      if (message.subject.charCodeAt(prefix - 3) !== 105 /* i of in. */ || key.length > PREFETCH_KEY_MAX) continue;
       if (!this.cache.isResident(key)) (cold ??= []).push(key);
     }
     if (cold !== null) await store.prefetch(cold);
@@ -395,8 +407,10 @@ export class Shard {
 
   private refreshReadThrough(): void {
     this.reader?.readThrough().then(
-      (sequence) => {
-        if (sequence === undefined || sequence <= this.readThrough || this.fold.applied < this.replayTo) return;
+      async (sequence) => {
+        await this.options.clock.yieldNow(); // a batch that it counts as handed out has arrived then
+        if (sequence === undefined || sequence <= this.readThrough) return;
+        if (this.fold.applied < Math.max(this.replayTo, this.handedOut)) return; // handed out, but not applied yet
         this.readThrough = sequence;
         this.reads.reached(sequence);
       },
@@ -406,13 +420,20 @@ export class Shard {
 
   private startCheckpoint(): void {
     if (this.checkpointer.running || this.stopping || this.failed !== undefined) return;
-    const lastSequence = this.checkpointer.last?.sequence ?? this.meta?.applied ?? 0;
-    if (this.fold.applied === lastSequence) return;
-    this.checkpoint(false).catch((error: unknown) => this.fail(error));
+    if (this.hasNews(STORE_READ_THROUGH_MS)) this.checkpoint(false).catch((error: unknown) => this.fail(error));
+  }
+
+  /** Is there anything that the store does not have? A quiet shard must store how far it has read, or a trimmed log looks like
+   *  a gap to its next life; that alone is worth a checkpoint every `readThroughMs`. */
+  private hasNews(readThroughMs: number): boolean {
+    if (this.fold.applied !== (this.checkpointer.last?.sequence ?? this.meta?.applied ?? 0)) return true;
+    return this.readThrough > this.storedThrough && this.options.clock.monotonicMs() - this.storedAtMs >= readThroughMs;
   }
 
   private checkpoint(snapshot: boolean): ReturnType<Checkpointer['run']> {
-    this.checkpointDueMs = this.options.clock.monotonicMs() + this.options.checkpointIntervalMs;
+    this.storedAtMs = this.options.clock.monotonicMs();
+    this.storedThrough = this.readThrough;
+    this.checkpointDueMs = this.storedAtMs + this.options.checkpointIntervalMs;
     return this.checkpointer.run(this.frozenMeta(), this.fold.plan, this.pump, snapshot);
   }
 
@@ -457,10 +478,14 @@ export class Shard {
     await this.reached(after, timeoutMs);
     const { fold } = this;
     if (fold.plan === null) return undefined;
+    const { misses } = this.cache;
     const state = this.cache.get(key, fold.plan);
-    return state === undefined
-      ? undefined
-      : profileView(state, fold.plan, { shard: this.options.shard, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+    const view =
+      state === undefined
+        ? undefined
+        : profileView(state, fold.plan, { shard: this.options.shard, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+    if (this.cache.misses > misses) this.cache.evict(); // reads alone must not fill memory
+    return view;
   }
 
   /** Resolves when everything up to `sequence` is applied. @throws VisageError `not_yet`, `stopped` (retry) */

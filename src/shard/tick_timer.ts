@@ -46,11 +46,14 @@ export class TickTimer {
     this.cancel();
   }
 
-  /** The shard's time moved. Cheap when the earliest due did not. */
+  /** The shard's time moved. Cheap when neither the earliest due did, nor log time ran ahead of what was thought (the first stamp
+   *  after a start says how long no worker ran). */
   moved(shardTimeMs: number): void {
+    const now = this.options.clock.monotonicMs();
+    const ranAhead = shardTimeMs - (this.stampMs + (now - this.stampedAtMs)) > this.options.tickMs / 2;
     this.stampMs = shardTimeMs;
-    this.stampedAtMs = this.options.clock.monotonicMs();
-    if (!this.stopped && this.options.earliest() !== this.armedFor) this.arm();
+    this.stampedAtMs = now;
+    if (!this.stopped && (ranAhead || this.options.earliest() !== this.armedFor)) this.arm();
   }
 
   /** A bounded message left something due: go on at once. */

@@ -1,4 +1,5 @@
 // A consistent look at a shard's LMDB: one read transaction, under which every read goes on seeing what was committed when it began.
+import { parseMeta } from './meta_record.ts';
 import type { Transaction } from 'lmdb';
 import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
@@ -82,8 +83,4 @@ export class TableChunks implements ChunkSource {
     this.bytes = found;
     return found.length;
   }
-}
-
-export function parseMeta(bytes: Buffer | undefined): ShardMeta | undefined {
-  return bytes === undefined ? undefined : (JSON.parse(bytes.toString('utf8', 0, bytes.length)) as ShardMeta);
 }

@@ -16,7 +16,8 @@ import { checkDataFile, dataFile, unreadable } from './data_file.ts';
 import { decodeProfile } from './decode_profile.ts';
 import { dueKey, parseDueKey } from './due_key.ts';
 import { encodeProfile } from './encode_profile.ts';
-import { LmdbSnapshot, parseMeta, TableChunks } from './lmdb_snapshot.ts';
+import { LmdbSnapshot, TableChunks } from './lmdb_snapshot.ts';
+import { packMeta, parseMeta } from './meta_record.ts';
 import { META, openTables, type Tables } from './lmdb_tables.ts';
 import type { ProfileRecords } from './records.ts';
 
@@ -155,7 +156,7 @@ export class LmdbStore implements ProfileStore {
   private async commit(profiles: readonly ProfileRecords[], meta: ShardMeta): Promise<void> {
     assert(!this.closed, 'the store is open');
     assert(this.writing === null, 'one checkpoint at a time');
-    const metaBytes = Buffer.from(JSON.stringify(meta));
+    const metaBytes = packMeta(meta);
     let bytes = metaBytes.length;
     for (const profile of profiles) bytes += profile.bytes;
     this.failed = true; // until it is committed

@@ -61,6 +61,7 @@ export function createWorker(options: WorkerOptions): Worker {
   let connections: Connection[] = [];
   let api: NatsApi | undefined;
   let unlock: (() => void) | undefined;
+  let draining = false;
 
   const open = async (purpose: string): Promise<Connection> => {
     const nc = await openConnection(settings.nats, `visage ${settings.instance} ${purpose}`);
@@ -125,8 +126,10 @@ export function createWorker(options: WorkerOptions): Worker {
   let starting: Promise<void> | undefined;
   const drain = async (): Promise<void> => {
     await starting?.catch(() => undefined); // the statechart has its error
+    draining = true;
     api?.close();
     await Promise.all(shards.map((shard) => ended(shard)));
+    await api?.answered();
     await Promise.all(connections.map((nc) => nc.close()));
     connections = [];
     unlock?.();
@@ -158,6 +161,7 @@ export function createWorker(options: WorkerOptions): Worker {
         } catch (error) {
           if (!(error instanceof VisageError) || error.kind !== 'retry' || waited >= EXPORT_WAIT_MS) throw error;
         }
+        if (draining) throw new VisageError('stopped', 'the worker is stopping; try again', { kind: 'retry' });
         await new Promise((resolve) => setTimeout(resolve, EXPORT_POLL_MS));
       }
     },

@@ -15,11 +15,41 @@ const H = 3_600_000;
 const D = 24 * H;
 /** Waits and latenesses on both sides of every window's edges. */
 const EDGES = [0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 9, 10, 11, 12, 20, 1000, H - 1, H, H + 1, 2 * D - 1, 2 * D, 2 * D + 1];
-const VALUES = ['1', '9.99', '10', '10.01', '25', '0.1', '0.2', '-3.5', '0', '-0', '1e300', '1e-300', '-1e300', '123456789012345678', '"12"', 'null', 'true', '[1,2]', undefined] as const;
+const VALUES = [
+  '1',
+  '9.99',
+  '10',
+  '10.01',
+  '25',
+  '0.1',
+  '0.2',
+  '-3.5',
+  '0',
+  '-0',
+  '1e300',
+  '1e-300',
+  '-1e300',
+  '123456789012345678',
+  '"12"',
+  'null',
+  'true',
+  '[1,2]',
+  undefined,
+] as const;
 const CHANNELS = ['"web"', '"store"', '"\\ud800 é"', 'null', '7', '["a","b"]', undefined] as const;
 
 type Step =
-  | { kind: 'event'; who: number; wait: number; late: number; id: number; value: number; channel: number; type: number; dataset: number }
+  | {
+      kind: 'event';
+      who: number;
+      wait: number;
+      late: number;
+      id: number;
+      value: number;
+      channel: number;
+      type: number;
+      dataset: number;
+    }
   | { kind: 'broken' | 'tick' | 'cut' | 'again'; who: number; wait: number }
   | { kind: 'back'; by: number };
 
@@ -29,17 +59,32 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 12,
     arbitrary: fc.record({
-      kind: fc.constant('event' as const), who, wait, late: fc.oneof(fc.constant(0), fc.constantFrom(...EDGES, -1, -50, -299_999, -300_000, -300_001), fc.nat(15), fc.nat(2 * D)),
-      id: fc.oneof(fc.nat(5), fc.nat(60)), value: fc.nat(VALUES.length - 1), channel: fc.nat(CHANNELS.length - 1), type: fc.nat(4), dataset: fc.nat(4),
+      kind: fc.constant('event' as const),
+      who,
+      wait,
+      late: fc.oneof(fc.constant(0), fc.constantFrom(...EDGES, -1, -50, -299_999, -300_000, -300_001), fc.nat(15), fc.nat(2 * D)),
+      id: fc.oneof(fc.nat(5), fc.nat(60)),
+      value: fc.nat(VALUES.length - 1),
+      channel: fc.nat(CHANNELS.length - 1),
+      type: fc.nat(4),
+      dataset: fc.nat(4),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('broken' as const), who, wait }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('tick' as const, 'tick' as const, 'cut' as const, 'again' as const), who, wait }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('tick' as const, 'tick' as const, 'cut' as const, 'again' as const),
+      who,
+      wait,
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('back' as const), by: fc.constantFrom(1, 10, H) }) },
 );
 const settings: fc.Arbitrary<FoldSettings> = fc.record({
   ...Object.fromEntries(Object.entries(DEFAULT_FOLD_SETTINGS).map(([name, value]) => [name, fc.constant(value)])),
-  dedupeHorizonMs: fc.constantFrom(0, 1, 10, H, 7 * D), dedupeIds: fc.constantFrom(0, 1, 2, 5, 10_000),
+  dedupeHorizonMs: fc.constantFrom(0, 1, 10, H, 7 * D),
+  dedupeIds: fc.constantFrom(0, 1, 2, 5, 10_000),
 }) as fc.Arbitrary<FoldSettings>;
 
 function logOf(steps: readonly Step[], inForce: FoldSettings): LogMessage[] {
@@ -58,7 +103,7 @@ function logOf(steps: readonly Step[], inForce: FoldSettings): LogMessage[] {
       if (s.type < 4) fields.push(`"eventType":"${['buy', 'buy', 'view', 'other'][s.type]!}"`);
       if (VALUES[s.value] !== undefined) fields.push(`"price":${VALUES[s.value]!}`);
       if (CHANNELS[s.channel] !== undefined) fields.push(`"channel":${CHANNELS[s.channel]!}`);
-      log.event(`c-${s.who}`, `{${fields.join()}}`, now, ['orders', 'orders', 'returns', 'audit', 'nosuch'][s.dataset]!);
+      log.event(`c-${s.who}`, `{${fields.join()}}`, now, ['orders', 'orders', 'returns', 'audit', 'nosuch'][s.dataset]);
     } else if (s.kind === 'broken') log.event(`c-${s.who}`, '{"_id":"e-1","timestamp":"yesterday"}', now);
     else if (s.kind === 'tick') log.tick(now);
     else if (s.kind === 'cut') log.control({ kind: 'cut', id: 'x' }, now);
@@ -80,7 +125,8 @@ class Consumer {
     expect(change.count).toBe(++this.count);
     for (const [i, index] of change.attributes.entries()) {
       const { name } = EVERYTHING.attributes[index]!;
-      if (!jsonEqual(known.values.get(name), change.before[i])) expect([name, change.before[i]]).toEqual([name, known.values.get(name)]);
+      if (!jsonEqual(known.values.get(name), change.before[i]))
+        expect([name, change.before[i]]).toEqual([name, known.values.get(name)]);
       expect(jsonEqual(change.before[i], change.after[i])).toBe(false);
       if (change.after[i] === undefined) known.values.delete(name);
       else known.values.set(name, change.after[i]);
@@ -103,13 +149,16 @@ describe('the fold', () => {
           const effects = run.apply(message);
           oracle.feed(message);
           for (const change of effects.changes) consumer.take(change);
-          expect(effects.deadLetters.map(({ reason }) => reason)).toEqual(oracle.refused.has(message.sequence) ? [oracle.refused.get(message.sequence)] : []);
+          expect(effects.deadLetters.map(({ reason }) => reason)).toEqual(
+            oracle.refused.has(message.sequence) ? [oracle.refused.get(message.sequence)] : [],
+          );
           const keys = oracle.keys();
           expect(run.fold.profiles).toBe(keys.length);
           for (const key of keys) {
             const view = run.view(key)!;
             const differences = compareProfile(view, oracle);
-            if (differences.length > 0) expect({ sequence: message.sequence, differences }).toEqual({ sequence: message.sequence, differences: [] });
+            if (differences.length > 0)
+              expect({ sequence: message.sequence, differences }).toEqual({ sequence: message.sequence, differences: [] });
             const known = consumer.profiles.get(key)!;
             if (known.version !== view.version) expect(known.version).toBe(view.version);
             const values = Object.fromEntries(Object.entries(view.computed).map(([name, { value }]) => [name, value]));
@@ -126,7 +175,10 @@ describe('the fold', () => {
     const act = fc.constantFrom('none', 'none', 'none', 'none', 'freeze', 'slice', 'commit', 'checkpoint', 'crash');
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { minLength: 1, maxLength: 100, size: 'max' }), settings, fc.array(act, { minLength: 20, maxLength: 120, size: 'max' }), fc.constantFrom(0, 2000, Infinity),
+        fc.array(step, { minLength: 1, maxLength: 100, size: 'max' }),
+        settings,
+        fc.array(act, { minLength: 20, maxLength: 120, size: 'max' }),
+        fc.constantFrom(0, 2000, Infinity),
         async (steps, inForce, acts, cacheMaxBytes) => {
           const log = logOf(steps, inForce);
           const calm = new FoldRun(EVERYTHING, Infinity);
@@ -145,7 +197,13 @@ describe('the fold', () => {
               i = run.fold.applied - 1;
             }
           }
-          const end = ({ fold }: FoldRun) => [fold.recorder.count, fold.recorder.digest, fold.profiles, fold.shardTimeMs, fold.applied];
+          const end = ({ fold }: FoldRun) => [
+            fold.recorder.count,
+            fold.recorder.digest,
+            fold.profiles,
+            fold.shardTimeMs,
+            fold.applied,
+          ];
           expect(end(run)).toEqual(end(calm));
           if (run.checkpointing) await run.commitCheckpoint();
           await run.checkpoint();
@@ -160,5 +218,10 @@ describe('the fold', () => {
 });
 
 function visible(effects: Effects): unknown {
-  return { changes: effects.changes, dead: effects.deadLetters.map(({ reason }) => reason), appends: effects.appends, cut: effects.cut };
+  return {
+    changes: effects.changes,
+    dead: effects.deadLetters.map(({ reason }) => reason),
+    appends: effects.appends,
+    cut: effects.cut,
+  };
 }

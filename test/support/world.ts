@@ -61,6 +61,7 @@ export interface World {
   connect(): Promise<Connection>;
   /** The same store and port. `between` runs while no server runs. */
   restartServer(how: 'stop' | 'kill', between?: () => Promise<void> | void): Promise<void>;
+  stopWorkers(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -134,8 +135,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       await between?.();
       server = await startServer({ storeDirectory, port, config });
     },
+    async stopWorkers() {
+      await Promise.all(workers.splice(0).map((worker) => within('a worker stops', 20_000, worker.stop())));
+    },
     async stop() {
-      await Promise.all(workers.map((worker) => within('a worker stops', 20_000, worker.stop())));
+      await world.stopWorkers();
       await Promise.all(closing.map((close) => close()));
       await server.stop();
       await rm(folder, { recursive: true, force: true });

@@ -8,7 +8,19 @@ import { exactSum } from '../../../src/oracle/exact_sum.ts';
 
 function measure(windows: number[], options: { lifetime?: boolean; sums?: boolean; recent?: boolean } = {}): Measure {
   const { lifetime = false, sums = true, recent = false } = options;
-  return { index: 0, id: 0, text: '', matches: () => true, valueOf: () => undefined, hasValue: true, windows, lifetime, sums, recent, attributes: [] };
+  return {
+    index: 0,
+    id: 0,
+    text: '',
+    matches: () => true,
+    valueOf: () => undefined,
+    hasValue: true,
+    windows,
+    lifetime,
+    sums,
+    recent,
+    attributes: [],
+  };
 }
 
 type Held = { at: number; value: number };
@@ -21,7 +33,10 @@ function check(part: Part, m: Measure, all: readonly Held[], now: number): void 
     const [count, whole, nanos] = part.acc.slice(slot * SLOT, slot * SLOT + SLOT) as [number, number, number];
     expect(count).toBe(inside.length);
     const wide = part.wide?.get(slot);
-    if (m.sums) expect(wide === undefined ? readDecimal(whole, nanos) : readWide(whole, nanos, wide)).toBe(exactSum(inside.map(({ value }) => value)));
+    if (m.sums)
+      expect(wide === undefined ? readDecimal(whole, nanos) : readWide(whole, nanos, wide)).toBe(
+        exactSum(inside.map(({ value }) => value)),
+      );
     for (const { at } of inside) dueMs = Math.min(dueMs, at + window + 1);
   }
   expect(part.dueMs).toBeGreaterThan(now);
@@ -30,8 +45,14 @@ function check(part: Part, m: Measure, all: readonly Held[], now: number): void 
 
 describe('a part', () => {
   it('covers exactly the rows inside each window, both ends included, whatever order they came in', () => {
-    const windows = fc.uniqueArray(fc.constantFrom(1, 2, 5, 20, 100), { minLength: 0, maxLength: 3 }).map((list) => list.sort((a, b) => a - b));
-    const step = fc.record({ wait: fc.constantFrom(0, 0, 1, 1, 2, 6, 21, 101), late: fc.constantFrom(0, 0, 1, 2, 3, 5, 6, 20, 21, 100, 101, 500), value: fc.constantFrom(1, 0.1, -2.5, 1e300, 1e-300, 0) });
+    const windows = fc
+      .uniqueArray(fc.constantFrom(1, 2, 5, 20, 100), { minLength: 0, maxLength: 3 })
+      .map((list) => list.sort((a, b) => a - b));
+    const step = fc.record({
+      wait: fc.constantFrom(0, 0, 1, 1, 2, 6, 21, 101),
+      late: fc.constantFrom(0, 0, 1, 2, 3, 5, 6, 20, 21, 100, 101, 500),
+      value: fc.constantFrom(1, 0.1, -2.5, 1e300, 1e-300, 0),
+    });
     fc.assert(
       fc.property(windows, fc.boolean(), fc.boolean(), fc.array(step, { maxLength: 40 }), (list, lifetime, sums, steps) => {
         const m = measure(list, { lifetime, sums });
@@ -105,7 +126,19 @@ describe('a part', () => {
   it('knows plain values and their equality', () => {
     for (const value of ['', 0, -0, false, [], ['a', 1, true]]) expect(isPlainValue(value)).toBe(true);
     for (const value of [null, undefined, NaN, Infinity, {}, [null], [[]], [NaN]]) expect(isPlainValue(value)).toBe(false);
-    expect([sameValue(0, -0), sameValue([1, 'a'], [1, 'a']), sameValue([], []), sameValue(undefined, undefined)]).toEqual([true, true, true, true]);
-    expect([sameValue(1, '1'), sameValue([1], [1, 2]), sameValue([1], 1), sameValue(undefined, 0), sameValue('', undefined), sameValue([1], ['1'])]).toEqual(Array(6).fill(false));
+    expect([sameValue(0, -0), sameValue([1, 'a'], [1, 'a']), sameValue([], []), sameValue(undefined, undefined)]).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect([
+      sameValue(1, '1'),
+      sameValue([1], [1, 2]),
+      sameValue([1], 1),
+      sameValue(undefined, 0),
+      sameValue('', undefined),
+      sameValue([1], ['1']),
+    ]).toEqual(Array(6).fill(false));
   });
 });

@@ -20,10 +20,19 @@ function insertSorted(rows: Row[], row: Row): void {
   rows.splice(at < 0 ? rows.length : at, 0, row);
 }
 
-type Step = { kind: 'insert'; time: number } | { kind: 'run'; from: number; step: number; count: number } | { kind: 'drop'; share: number };
+type Step =
+  { kind: 'insert'; time: number } | { kind: 'run'; from: number; step: number; count: number } | { kind: 'drop'; share: number };
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('insert' as const), time: fc.integer({ min: 0, max: 40 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('run' as const), from: fc.integer({ min: 0, max: 400 }), step: fc.integer({ min: -1, max: 1 }), count: fc.integer({ min: 1, max: 200 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('run' as const),
+      from: fc.integer({ min: 0, max: 400 }),
+      step: fc.integer({ min: -1, max: 1 }),
+      count: fc.integer({ min: 1, max: 200 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }) },
 );
 

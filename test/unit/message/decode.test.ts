@@ -9,19 +9,36 @@ import { REFUSAL_REASONS, type Refusal } from '../../../src/message/refusal.ts';
 const NOW = Date.UTC(2026, 2, 10, 9);
 const PREFIX = 'visage.log.0.in.';
 const ADMISSION: Admission = {
-  datasets: new Map([['orders', { name: 'orders', index: 0, profile: true }], ['audit', { name: 'audit', index: 1, profile: false }]]),
+  datasets: new Map([
+    ['orders', { name: 'orders', index: 0, profile: true }],
+    ['audit', { name: 'audit', index: 1, profile: false }],
+  ]),
   namespaces: new Set(['customerId']),
 };
 const utf8 = new TextEncoder();
-type More = { subject?: string; admission?: Admission | null; partitions?: number; settings?: Partial<typeof DEFAULT_FOLD_SETTINGS> };
+type More = {
+  subject?: string;
+  admission?: Admission | null;
+  partitions?: number;
+  settings?: Partial<typeof DEFAULT_FOLD_SETTINGS>;
+};
 
 function decode(body: string | Uint8Array, more: More = {}): EventMessage | Refusal {
   const message = {
-    sequence: 1, stampMs: NOW, subject: PREFIX + (more.subject ?? 'orders.customerId.ada'), headers: null,
+    sequence: 1,
+    stampMs: NOW,
+    subject: PREFIX + (more.subject ?? 'orders.customerId.ada'),
+    headers: null,
     body: typeof body === 'string' ? utf8.encode(body) : body,
   };
   const admission = more.admission === undefined ? ADMISSION : more.admission;
-  return decodeEvent(message, NOW, admission, { ...DEFAULT_FOLD_SETTINGS, ...more.settings }, { prefixLength: PREFIX.length, shard: 0, partitions: more.partitions ?? 1 });
+  return decodeEvent(
+    message,
+    NOW,
+    admission,
+    { ...DEFAULT_FOLD_SETTINGS, ...more.settings },
+    { prefixLength: PREFIX.length, shard: 0, partitions: more.partitions ?? 1 },
+  );
 }
 
 /** `reason pointer` of each violation. */
@@ -40,8 +57,19 @@ const nested = (depth: number): string => '{"a":'.repeat(depth) + '1' + '}'.repe
 describe('an admitted event', () => {
   it('keeps what was said', () => {
     expect(decode(event(',"eventType":"t","x":{"y":[1,2]},"identityMap":{"email":[{"id":"a"}]}'))).toEqual({
-      dataset: ADMISSION.datasets.get('orders'), key: 'customerId.ada', id: 'e-1', timestampMs: NOW, atMs: NOW, eventType: 't',
-      body: { _id: 'e-1', timestamp: '2026-03-10T09:00:00.000Z', eventType: 't', x: { y: [1, 2] }, identityMap: { email: [{ id: 'a' }] } },
+      dataset: ADMISSION.datasets.get('orders'),
+      key: 'customerId.ada',
+      id: 'e-1',
+      timestampMs: NOW,
+      atMs: NOW,
+      eventType: 't',
+      body: {
+        _id: 'e-1',
+        timestamp: '2026-03-10T09:00:00.000Z',
+        eventType: 't',
+        x: { y: [1, 2] },
+        identityMap: { email: [{ id: 'a' }] },
+      },
     });
   });
 
@@ -53,11 +81,15 @@ describe('an admitted event', () => {
   });
 
   it('may have an id that needs encoding', () => {
-    expect((decode(event(''), { subject: `orders.customerId.${encodeId('a.b@é😀')}` }) as EventMessage).key).toBe('customerId.a%2Eb%40%C3%A9%F0%9F%98%80');
+    expect((decode(event(''), { subject: `orders.customerId.${encodeId('a.b@é😀')}` }) as EventMessage).key).toBe(
+      'customerId.a%2Eb%40%C3%A9%F0%9F%98%80',
+    );
   });
 
   it('may repeat keys (the last wins), hold lone surrogates and a key named constructor', () => {
-    expect(decode(event(',"a":1,"a":2,"b":"\\ud800","constructor":{"prototype":{"x":1}}'))).toMatchObject({ body: { a: 2, b: '\ud800' } });
+    expect(decode(event(',"a":1,"a":2,"b":"\\ud800","constructor":{"prototype":{"x":1}}'))).toMatchObject({
+      body: { a: 2, b: '\ud800' },
+    });
     expect(({} as Record<string, unknown>)['x']).toBeUndefined();
   });
 
@@ -78,30 +110,53 @@ describe('an admitted event', () => {
 
 describe('refused bodies', () => {
   it.each([
-    ['', ['malformed ']], ['{', ['malformed ']], ['null', ['malformed ']], ['1', ['malformed ']], ['"a"', ['malformed ']], [`[${event('')}]`, ['malformed ']],
-    [`\ufeff${event('')}`, ['malformed ']], [event(',"x":NaN'), ['malformed ']], [event(',"x":Infinity'), ['malformed ']], [event(',"x":01'), ['malformed ']],
-    [event(',"x":1e999'), ['not_finite /x']], [event(',"x":[0,{"y":-1e999}]'), ['not_finite /x/1/y']],
+    ['', ['malformed ']],
+    ['{', ['malformed ']],
+    ['null', ['malformed ']],
+    ['1', ['malformed ']],
+    ['"a"', ['malformed ']],
+    [`[${event('')}]`, ['malformed ']],
+    [`\ufeff${event('')}`, ['malformed ']],
+    [event(',"x":NaN'), ['malformed ']],
+    [event(',"x":Infinity'), ['malformed ']],
+    [event(',"x":01'), ['malformed ']],
+    [event(',"x":1e999'), ['not_finite /x']],
+    [event(',"x":[0,{"y":-1e999}]'), ['not_finite /x/1/y']],
     [event(',"x":1e999,"y/z~":1e999'), ['not_finite /x', 'not_finite /y~1z~0']],
-    [event(',"__proto__":{"x":1}'), ['forbidden_key /__proto__']], [event(',"a":[{"__proto__":1}]'), ['forbidden_key /a/0/__proto__']],
+    [event(',"__proto__":{"x":1}'), ['forbidden_key /__proto__']],
+    [event(',"a":[{"__proto__":1}]'), ['forbidden_key /a/0/__proto__']],
     [event(',"\\u005f_proto__":null'), ['forbidden_key /__proto__']],
-    ['{}', ['missing_id /_id', 'missing_timestamp /timestamp']], ['{"_id":"","timestamp":""}', ['missing_id /_id', 'missing_timestamp /timestamp']],
+    ['{}', ['missing_id /_id', 'missing_timestamp /timestamp']],
+    ['{"_id":"","timestamp":""}', ['missing_id /_id', 'missing_timestamp /timestamp']],
     ['{"_id":null,"timestamp":null}', ['missing_id /_id', 'missing_timestamp /timestamp']],
     ['{"_id":1,"timestamp":1}', ['schema /_id', 'bad_timestamp /timestamp']],
     ['{"_id":"e","timestamp":"2026-02-30T00:00:00.000Z"}', ['bad_timestamp /timestamp']],
     ['{"_id":"e","timestamp":"2099-01-01T00:00:00.000Z"}', ['future /timestamp']],
-    [event(',"eventType":1'), ['schema /eventType']], [event(',"eventType":null'), ['schema /eventType']],
-    [event(',"identityMap":null'), ['schema /identityMap']], [event(',"identityMap":[]'), ['schema /identityMap']],
+    [event(',"eventType":1'), ['schema /eventType']],
+    [event(',"eventType":null'), ['schema /eventType']],
+    [event(',"identityMap":null'), ['schema /identityMap']],
+    [event(',"identityMap":[]'), ['schema /identityMap']],
     [event(',"identityMap":{"email":{}}'), ['schema /identityMap/email']],
-    [event(',"identityMap":{"email":[{},null,{"id":1},{"id":"a"}]}'), ['schema /identityMap/email/0/id', 'schema /identityMap/email/1/id', 'schema /identityMap/email/2/id']],
+    [
+      event(',"identityMap":{"email":[{},null,{"id":1},{"id":"a"}]}'),
+      ['schema /identityMap/email/0/id', 'schema /identityMap/email/1/id', 'schema /identityMap/email/2/id'],
+    ],
     [event(`,"identityMap":{"a":[${'{"id":"a"},'.repeat(20)}{"id":"b"}]}`), ['too_large /identityMap']],
-    ['{"timestamp":"2099-01-01T00:00:00.000Z","x":1e999,"eventType":0}', ['not_finite /x', 'missing_id /_id', 'future /timestamp', 'schema /eventType']],
+    [
+      '{"timestamp":"2099-01-01T00:00:00.000Z","x":1e999,"eventType":0}',
+      ['not_finite /x', 'missing_id /_id', 'future /timestamp', 'schema /eventType'],
+    ],
   ])('%s', (body, expected) => {
     expect(refusals(body)).toEqual(expected);
   });
 
   it('bad UTF-8', () => {
     for (const bytes of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0xae]]) {
-      const body = new Uint8Array([...utf8.encode('{"_id":"'), ...bytes, ...utf8.encode('","timestamp":"2026-03-10T09:00:00.000Z"}')]);
+      const body = new Uint8Array([
+        ...utf8.encode('{"_id":"'),
+        ...bytes,
+        ...utf8.encode('","timestamp":"2026-03-10T09:00:00.000Z"}'),
+      ]);
       expect(refusals(body)).toEqual(['malformed ']);
     }
   });
@@ -114,18 +169,29 @@ describe('refused bodies', () => {
 
 describe('refused subjects', () => {
   it.each([
-    ['orders', ['bad_subject /subject']], ['orders.customerId', ['bad_subject /subject']], ['orders.customerId.', ['bad_subject /subject']],
-    ['orders.customerId.a.b', ['bad_subject /subject']], ['nosuch.customerId.ada', ['unknown_dataset /subject/dataset']],
-    ['Orders.customerId.ada', ['bad_subject /subject/dataset']], ['.customerId.ada', ['bad_subject /subject/dataset']],
+    ['orders', ['bad_subject /subject']],
+    ['orders.customerId', ['bad_subject /subject']],
+    ['orders.customerId.', ['bad_subject /subject']],
+    ['orders.customerId.a.b', ['bad_subject /subject']],
+    ['nosuch.customerId.ada', ['unknown_dataset /subject/dataset']],
+    ['Orders.customerId.ada', ['bad_subject /subject/dataset']],
+    ['.customerId.ada', ['bad_subject /subject/dataset']],
     ['constructor.customerId.ada', ['unknown_dataset /subject/dataset']],
-    ['orders.nosuch.ada', ['unknown_namespace /subject/namespace']], ['orders..ada', ['unknown_namespace /subject/namespace']],
-    ['orders.customerId.a%2eb', ['bad_subject /subject/id']], ['orders.customerId.%41', ['bad_subject /subject/id']],
-    ['orders.customerId.a*', ['bad_subject /subject/id']], ['orders.customerId.%FF', ['bad_subject /subject/id']],
-    [`orders.customerId.${'x'.repeat(2048)}`, ['too_large /subject/id']], [`orders.customerId.${'x'.repeat(513)}`, ['too_large /subject/id']],
+    ['orders.nosuch.ada', ['unknown_namespace /subject/namespace']],
+    ['orders..ada', ['unknown_namespace /subject/namespace']],
+    ['orders.customerId.a%2eb', ['bad_subject /subject/id']],
+    ['orders.customerId.%41', ['bad_subject /subject/id']],
+    ['orders.customerId.a*', ['bad_subject /subject/id']],
+    ['orders.customerId.%FF', ['bad_subject /subject/id']],
+    [`orders.customerId.${'x'.repeat(2048)}`, ['too_large /subject/id']],
+    [`orders.customerId.${'x'.repeat(513)}`, ['too_large /subject/id']],
     [`orders.customerId.${'%C3%A9'.repeat(257)}`, ['too_large /subject/id']],
-    ['orders.customerId.%20', ['blocked_id /subject/id']], ['orders.customerId.%E2%80%83%09', ['blocked_id /subject/id']],
-    ['orders.customerId.null', ['blocked_id /subject/id']], ['orders.customerId.anonymous', ['blocked_id /subject/id']],
-    ['orders.customerId.invalid', ['blocked_id /subject/id']], ['orders.customerId.undefined', ['blocked_id /subject/id']],
+    ['orders.customerId.%20', ['blocked_id /subject/id']],
+    ['orders.customerId.%E2%80%83%09', ['blocked_id /subject/id']],
+    ['orders.customerId.null', ['blocked_id /subject/id']],
+    ['orders.customerId.anonymous', ['blocked_id /subject/id']],
+    ['orders.customerId.invalid', ['blocked_id /subject/id']],
+    ['orders.customerId.undefined', ['blocked_id /subject/id']],
   ])('%s', (subject, expected) => {
     expect(refusals(event(''), { subject })).toEqual(expected);
   });
@@ -154,21 +220,39 @@ describe('whatever comes', () => {
 
   it('never throws for 20,000 random bytes and mutilated events', () => {
     const random = seededRandom(1);
-    const good = utf8.encode(event(',"eventType":"t","x":{"y":[1.5,-2e3,null,true,"\\u00e9é"]},"identityMap":{"email":[{"id":"a"}]}'));
+    const good = utf8.encode(
+      event(',"eventType":"t","x":{"y":[1.5,-2e3,null,true,"\\u00e9é"]},"identityMap":{"email":[{"id":"a"}]}'),
+    );
     for (let n = 0; n < 20_000; n++) {
-      const body = n % 2 === 0 ? new Uint8Array(random.below(64)).map(() => random.below(256)) : good.slice(0, good.length - random.below(8));
+      const body =
+        n % 2 === 0
+          ? new Uint8Array(random.below(64)).map(() => random.below(256))
+          : good.slice(0, good.length - random.below(8));
       if (n % 2 === 1) for (let i = random.below(4); i >= 0; i--) body[random.below(body.length)] = random.below(256);
       sane(decode(body));
     }
   });
 
   it('never throws for random JSON', () => {
-    const json = fc.dictionary(fc.constantFrom('_id', 'timestamp', 'eventType', 'identityMap', '__proto__', 'x'), fc.jsonValue({ maxDepth: 3 }), { noNullPrototype: true });
-    fc.assert(fc.property(json, (value) => sane(decode(JSON.stringify(value)))), { numRuns: 2000 });
+    const json = fc.dictionary(
+      fc.constantFrom('_id', 'timestamp', 'eventType', 'identityMap', '__proto__', 'x'),
+      fc.jsonValue({ maxDepth: 3 }),
+      { noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(json, (value) => sane(decode(JSON.stringify(value)))),
+      { numRuns: 2000 },
+    );
   });
 
   it('never throws for random subjects', () => {
-    const token = fc.oneof(fc.constantFrom('orders', 'customerId', 'ada', '', '%', '%2E', '.', '%zz', '\0'), fc.string({ unit: 'binary', maxLength: 5 }));
-    fc.assert(fc.property(fc.array(token, { maxLength: 4 }), (tokens) => sane(decode(event(''), { subject: tokens.join('.') }))), { numRuns: 2000 });
+    const token = fc.oneof(
+      fc.constantFrom('orders', 'customerId', 'ada', '', '%', '%2E', '.', '%zz', '\0'),
+      fc.string({ unit: 'binary', maxLength: 5 }),
+    );
+    fc.assert(
+      fc.property(fc.array(token, { maxLength: 4 }), (tokens) => sane(decode(event(''), { subject: tokens.join('.') }))),
+      { numRuns: 2000 },
+    );
   });
 });

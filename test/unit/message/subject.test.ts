@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { splitSubject } from '../../../src/message/decode.ts';
 import {
-  apiSubject, changesSubject, controlSubject, deadSubject, inputSubject, shardLogPrefix, topologyOf,
+  apiSubject,
+  changesSubject,
+  controlSubject,
+  deadSubject,
+  inputSubject,
+  shardLogPrefix,
+  topologyOf,
 } from '../../../src/message/subject.ts';
 
 const ADA = { namespace: 'email', id: 'ada@example.com' };
@@ -15,14 +21,21 @@ describe('subjects', () => {
     expect(deadSubject('visage', 3, 'orders')).toBe('visage.dead.3.orders');
     expect(apiSubject('visage', 'get')).toBe('visage.api.get');
     expect(topologyOf('shop-1')).toEqual({
-      root: 'shop-1', logStream: 'SHOP-1_LOG', changesStream: 'SHOP-1_CHANGES', deadStream: 'SHOP-1_DEAD',
-      leasesBucket: 'shop-1_leases', metaBucket: 'shop-1_meta', snapshotsBucket: 'shop-1_snapshots',
+      root: 'shop-1',
+      logStream: 'SHOP-1_LOG',
+      changesStream: 'SHOP-1_CHANGES',
+      deadStream: 'SHOP-1_DEAD',
+      leasesBucket: 'shop-1_leases',
+      metaBucket: 'shop-1_meta',
+      snapshotsBucket: 'shop-1_snapshots',
     });
   });
 
   it('lets no hostile dataset token into a subject', () => {
-    for (const dataset of ['', 'Orders', 'a.b', '*', '>', '_profile', 'a b', 'ö']) expect(deadSubject('visage', 0, dataset)).toBe('visage.dead.0._');
-    for (const dataset of ['', 'Orders', 'a.b', '*', '>', '_profile']) expect(() => inputSubject('visage', dataset, ADA)).toThrow(/is not a dataset name/);
+    for (const dataset of ['', 'Orders', 'a.b', '*', '>', '_profile', 'a b', 'ö'])
+      expect(deadSubject('visage', 0, dataset)).toBe('visage.dead.0._');
+    for (const dataset of ['', 'Orders', 'a.b', '*', '>', '_profile'])
+      expect(() => inputSubject('visage', dataset, ADA)).toThrow(/is not a dataset name/);
   });
 
   it('refuses roots that are none', () => {
@@ -32,8 +45,12 @@ describe('subjects', () => {
   it('splits into exactly three tokens', () => {
     const split = (rest: string) => splitSubject(`visage.log.3.in.${rest}`, 'visage.log.3.in.'.length);
     expect(split('orders.email.ada%40example%2Ecom')).toEqual({
-      dataset: 'orders', namespace: 'email', token: 'ada%40example%2Ecom', key: 'email.ada%40example%2Ecom',
+      dataset: 'orders',
+      namespace: 'email',
+      token: 'ada%40example%2Ecom',
+      key: 'email.ada%40example%2Ecom',
     });
-    for (const rest of ['', 'orders', 'orders.email', 'orders.email.', 'orders.email.a.b', 'orders.email.a.']) expect(split(rest), rest).toBeUndefined();
+    for (const rest of ['', 'orders', 'orders.email', 'orders.email.', 'orders.email.a.b', 'orders.email.a.'])
+      expect(split(rest), rest).toBeUndefined();
   });
 });

@@ -11,7 +11,20 @@ class Bench {
   readonly run = new FoldRun(EVERYTHING, Infinity);
   readonly log = new LogWriter();
   readonly order: string[] = [];
-  last: LastCommit = { streamSequence: 5, header: { epoch: 1, owner: 'w', position: { sequence: 0, ordinal: -1 }, changeCount: 0, changeDigest: 0, definitionsHash: null, foldVersion: 1, logCreated: 'l', fingerprint: '' } };
+  last: LastCommit = {
+    streamSequence: 5,
+    header: {
+      epoch: 1,
+      owner: 'w',
+      position: { sequence: 0, ordinal: -1 },
+      changeCount: 0,
+      changeDigest: 0,
+      definitionsHash: null,
+      foldVersion: 1,
+      logCreated: 'l',
+      fingerprint: '',
+    },
+  };
   acknowledge: (sequence: number, ordinal?: number) => void = () => undefined;
   fail: (error: Error) => void = () => undefined;
   readonly checkpointer = new Checkpointer(this.run.store, this.run.cache, this.clock);
@@ -34,14 +47,23 @@ class Bench {
     store.beginCheckpoint = async (): Promise<Checkpoint> => {
       this.order.push('begin');
       const checkpoint = await begin();
-      return { put: (profiles) => (this.order.push(`put ${profiles.length}`), checkpoint.put(profiles)), commit: (meta) => (this.order.push('commit'), checkpoint.commit(meta)) };
+      return {
+        put: (profiles) => (this.order.push(`put ${profiles.length}`), checkpoint.put(profiles)),
+        commit: (meta) => (this.order.push('commit'), checkpoint.commit(meta)),
+      };
     };
     this.run.apply(this.log.definitions(EVERYTHING, 1000));
     this.buy('ada');
   }
 
   buy(id: string): void {
-    this.run.apply(this.log.event(id, { _id: `e${this.log.messages.length}`, timestamp: '1970-01-01T00:00:01Z', eventType: 'buy', price: 1 }, 1000));
+    this.run.apply(
+      this.log.event(
+        id,
+        { _id: `e${this.log.messages.length}`, timestamp: '1970-01-01T00:00:01Z', eventType: 'buy', price: 1 },
+        1000,
+      ),
+    );
   }
 
   get meta(): FrozenMeta {
@@ -60,7 +82,13 @@ describe('a checkpoint', () => {
     bench.acknowledge(4);
     expect(await done).toBeUndefined();
     expect(bench.order).toEqual(['begin', 'put 1', 'commit']);
-    expect(bench.run.disk.meta).toMatchObject({ applied: 2, profiles: 1, changeCount: 1, commitStreamSequence: 8, commitPosition: { sequence: 4, ordinal: -1 } });
+    expect(bench.run.disk.meta).toMatchObject({
+      applied: 2,
+      profiles: 1,
+      changeCount: 1,
+      commitStreamSequence: 8,
+      commitPosition: { sequence: 4, ordinal: -1 },
+    });
     expect(bench.checkpointer.last).toMatchObject({ sequence: 2, profiles: 1 });
     expect([bench.checkpointer.running, bench.run.cache.dirtyCount]).toEqual([false, 2]);
     bench.run.restart();
@@ -69,7 +97,10 @@ describe('a checkpoint', () => {
   });
 
   it('refuses to pass the last commit, whatever the pump claims', async () => {
-    for (const [sequence, ordinal] of [[1, -1], [2, 5]] as const) {
+    for (const [sequence, ordinal] of [
+      [1, -1],
+      [2, 5],
+    ] as const) {
       const bench = new Bench();
       const done = bench.checkpointer.run(bench.meta, EVERYTHING, bench.pump, false);
       await settle();

@@ -7,14 +7,28 @@ import { planWith } from './fold_run.ts';
 
 const WIDE = 40;
 const PLAN = planWith({
-  ...Object.fromEntries(Array.from({ length: WIDE }, (_, i) => [`last${i}`, { function: 'mostRecent' as const, value: 'event.channel', window: { sliding: `${i + 1}d` } }])),
+  ...Object.fromEntries(
+    Array.from({ length: WIDE }, (_, i) => [
+      `last${i}`,
+      { function: 'mostRecent' as const, value: 'event.channel', window: { sliding: `${i + 1}d` } },
+    ]),
+  ),
   sum: { function: 'sum', value: 'event.price', window: 'lifetime' },
 });
 const SUM = PLAN.attributes.find(({ name }) => name === 'sum')!.index;
 const LAST = PLAN.attributes.filter(({ name }) => name !== 'sum').map(({ index }) => index);
 const MAX = 512 * 1024;
 
-type Event = ChainEvent & { subject: string; source: string; data: { sequence: number; cause: { kind: string; _id?: string; sequence: number }[]; causeCount?: number; possiblyRepeated?: boolean } };
+type Event = ChainEvent & {
+  subject: string;
+  source: string;
+  data: {
+    sequence: number;
+    cause: { kind: string; _id?: string; sequence: number }[];
+    causeCount?: number;
+    possiblyRepeated?: boolean;
+  };
+};
 
 class Bench {
   readonly builder: CommitBuilder;
@@ -32,10 +46,18 @@ class Bench {
     this.versions.set(key, this.sequence + 1);
     this.count++;
     return {
-      key, sequence: this.sequence + 1, timeMs: Date.UTC(2026, 0, 1), previousVersion, created: previousVersion === 0,
+      key,
+      sequence: this.sequence + 1,
+      timeMs: Date.UTC(2026, 0, 1),
+      previousVersion,
+      created: previousVersion === 0,
       causes: [{ kind: 'event', dataset: 'orders', _id: `e-${this.sequence + 1}`, sequence: this.sequence + 1 }],
-      attributes: values.map(([index]) => index), before: values.map(([, before]) => before), after: values.map(([, , after]) => after),
-      count: this.count, digest: this.count * 7, ...more,
+      attributes: values.map(([index]) => index),
+      before: values.map(([, before]) => before),
+      after: values.map(([, , after]) => after),
+      count: this.count,
+      digest: this.count * 7,
+      ...more,
     };
   }
 
@@ -54,12 +76,18 @@ class Bench {
   }
 }
 
-const positions = (all: { commit: SealedCommit }[]): number[][] => all.map(({ commit }) => [commit.sequence, commit.ordinal, commit.count]);
+const positions = (all: { commit: SealedCommit }[]): number[][] =>
+  all.map(({ commit }) => [commit.sequence, commit.ordinal, commit.count]);
 
 describe('a commit', () => {
   it('folds the changes of several messages into one event a profile', () => {
     const bench = new Bench();
-    bench.add([bench.change('customerId.ada', [[SUM, undefined, 25], [LAST[0]!, undefined, 'web']])]);
+    bench.add([
+      bench.change('customerId.ada', [
+        [SUM, undefined, 25],
+        [LAST[0]!, undefined, 'web'],
+      ]),
+    ]);
     bench.add([bench.change('customerId.bob', [[SUM, undefined, 1]])]);
     bench.add([bench.change('customerId.ada', [[SUM, 25, 34.99]])]);
     bench.add([]);
@@ -68,12 +96,26 @@ describe('a commit', () => {
     expect(positions([one!])).toEqual([[4, -1, 3]]);
     expect(one!.events).toHaveLength(2);
     expect(one!.events[0]).toEqual({
-      specversion: '1.0', id: '3-3-1', source: '/visage/VISAGE_LOG/3', type: 'visage.profile.created', subject: 'customerId:ada', time: '2026-01-01T00:00:00.000Z',
+      specversion: '1.0',
+      id: '3-3-1',
+      source: '/visage/VISAGE_LOG/3',
+      type: 'visage.profile.created',
+      subject: 'customerId:ada',
+      time: '2026-01-01T00:00:00.000Z',
       datacontenttype: 'application/json',
       data: {
-        profile: { namespace: 'customerId', id: 'ada' }, version: 3, previousVersion: 0, sequence: 3,
-        cause: [{ kind: 'event', dataset: 'orders', _id: 'e-1', sequence: 1 }, { kind: 'event', dataset: 'orders', _id: 'e-3', sequence: 3 }],
-        changes: [{ path: 'computed.sum', after: 34.99 }, { path: 'computed.last0', after: 'web' }],
+        profile: { namespace: 'customerId', id: 'ada' },
+        version: 3,
+        previousVersion: 0,
+        sequence: 3,
+        cause: [
+          { kind: 'event', dataset: 'orders', _id: 'e-1', sequence: 1 },
+          { kind: 'event', dataset: 'orders', _id: 'e-3', sequence: 3 },
+        ],
+        changes: [
+          { path: 'computed.sum', after: 34.99 },
+          { path: 'computed.last0', after: 'web' },
+        ],
         audiences: { entered: [], exited: [] },
       },
     });
@@ -84,10 +126,29 @@ describe('a commit', () => {
     const bench = new Bench();
     bench.add([bench.change('customerId.ada', [[SUM, undefined, 0]])]);
     bench.builder.take();
-    bench.add([bench.change('customerId.ada', [[SUM, 0, 5], [LAST[0]!, undefined, ['a']]])]);
-    bench.add([bench.change('customerId.ada', [[SUM, 5, 0], [LAST[0]!, ['a'], undefined]], { causes: [{ kind: 'expiry', sequence: 3 }] })]);
+    bench.add([
+      bench.change('customerId.ada', [
+        [SUM, 0, 5],
+        [LAST[0]!, undefined, ['a']],
+      ]),
+    ]);
+    bench.add([
+      bench.change(
+        'customerId.ada',
+        [
+          [SUM, 5, 0],
+          [LAST[0]!, ['a'], undefined],
+        ],
+        { causes: [{ kind: 'expiry', sequence: 3 }] },
+      ),
+    ]);
     const [one] = bench.all();
-    expect(one!.events[0]!.data).toMatchObject({ version: 3, previousVersion: 1, changes: [], cause: [{ kind: 'event' }, { kind: 'expiry', sequence: 3 }] });
+    expect(one!.events[0]!.data).toMatchObject({
+      version: 3,
+      previousVersion: 1,
+      changes: [],
+      cause: [{ kind: 'event' }, { kind: 'expiry', sequence: 3 }],
+    });
   });
 
   it('is empty when something wants it, once', () => {
@@ -101,19 +162,49 @@ describe('a commit', () => {
   });
 
   it('is valid JSON whatever the strings', () => {
-    const hostile = ['"', '\\', '\\"},{"', '\0', '\u001f', '\u007f', '\u2028', '\ud800', '\udc00x', '😀', 'é', '</script>', '\n\r\t', '__proto__', '%00'];
+    const hostile = [
+      '"',
+      '\\',
+      '\\"},{"',
+      '\0',
+      '\u001f',
+      '\u007f',
+      '\u2028',
+      '\ud800',
+      '\udc00x',
+      '😀',
+      'é',
+      '</script>',
+      '\n\r\t',
+      '__proto__',
+      '%00',
+    ];
     const bench = new Bench();
     for (const [i, text] of hostile.entries()) {
       const key = `customerId.h${i}%22%5C%00%0A%F0%9F%98%80`;
       const cause = { kind: 'event' as const, dataset: 'orders', _id: text, sequence: bench.sequence + 1 };
-      bench.add([bench.change(key, [[LAST[0]!, text, [text, 1, true]], [LAST[1]!, undefined, text], [SUM, -0, 1e-7]], { causes: [cause], created: true, previousVersion: 0 })]);
+      bench.add([
+        bench.change(
+          key,
+          [
+            [LAST[0]!, text, [text, 1, true]],
+            [LAST[1]!, undefined, text],
+            [SUM, -0, 1e-7],
+          ],
+          { causes: [cause], created: true, previousVersion: 0 },
+        ),
+      ]);
     }
     const events = bench.all().flatMap((commit) => commit.events);
     for (const [i, text] of hostile.entries()) {
       expect(events[i]!.data.profile.id).toBe(`h${i}"\\\0\n😀`);
       expect(events[i]!.subject).toBe(`customerId:h${i}"\\\0\n😀`);
       expect(events[i]!.data.cause[0]!._id).toBe(text);
-      expect(events[i]!.data.changes).toEqual([{ path: 'computed.last0', before: text, after: [text, 1, true] }, { path: 'computed.last1', after: text }, { path: 'computed.sum', before: 0, after: 1e-7 }]);
+      expect(events[i]!.data.changes).toEqual([
+        { path: 'computed.last0', before: text, after: [text, 1, true] },
+        { path: 'computed.last1', after: text },
+        { path: 'computed.sum', before: 0, after: 1e-7 },
+      ]);
     }
   });
 
@@ -122,7 +213,12 @@ describe('a commit', () => {
     for (let n = 0; n < 5000; n++) {
       const id = `customerId.p${n % 3000}`;
       const before = bench.versions.has(id) ? `é"${'x'.repeat(30)}` : undefined;
-      bench.add([bench.change(id, [[SUM, before === undefined ? undefined : n - 3000, n], [LAST[0]!, before, before === undefined ? `é"${'x'.repeat(30)}` : `${n}`]])]);
+      bench.add([
+        bench.change(id, [
+          [SUM, before === undefined ? undefined : n - 3000, n],
+          [LAST[0]!, before, before === undefined ? `é"${'x'.repeat(30)}` : `${n}`],
+        ]),
+      ]);
     }
     const all = bench.all();
     expect(all.length).toBeGreaterThan(3);
@@ -140,7 +236,8 @@ describe('a commit', () => {
 
   it('splits one message whose changes do not fit, by ordinal; a replay that skips them gives the rest', () => {
     const text = (i: number): string => `${i}${'x'.repeat(3000)}`;
-    const changesOf = (bench: Bench): Change[] => Array.from({ length: 256 }, (_, i) => bench.change(`customerId.p${i}`, [[LAST[0]!, undefined, text(i)]]));
+    const changesOf = (bench: Bench): Change[] =>
+      Array.from({ length: 256 }, (_, i) => bench.change(`customerId.p${i}`, [[LAST[0]!, undefined, text(i)]]));
     const bench = new Bench();
     bench.add(changesOf(bench));
     const all = bench.all();
@@ -163,11 +260,21 @@ describe('a commit', () => {
   it('truncates an event over 128 KB to its paths, and keeps 20 causes and their count', () => {
     const bench = new Bench();
     const big = 'é'.repeat(9000);
-    bench.add([bench.change('customerId.ada', LAST.map((index) => [index, undefined, big]))]);
+    bench.add([
+      bench.change(
+        'customerId.ada',
+        LAST.map((index) => [index, undefined, big]),
+      ),
+    ]);
     for (let n = 0; n < 30; n++) bench.add([bench.change('customerId.bob', [[SUM, n === 0 ? undefined : n, n + 1]])]);
-    const [{ events, bytes }] = bench.all() as [{ events: Event[]; bytes: number }];
+    const [{ events, bytes }] = bench.all() as unknown as [{ events: Event[]; bytes: number }];
     expect(bytes).toBeLessThan(20_000);
-    expect(events[0]!.data).toMatchObject({ truncated: true, cause: [], causeCount: 1, changes: LAST.map((index) => ({ path: PLAN.attributes[index]!.path })) });
+    expect(events[0]!.data).toMatchObject({
+      truncated: true,
+      cause: [],
+      causeCount: 1,
+      changes: LAST.map((index) => ({ path: PLAN.attributes[index]!.path })),
+    });
     expect(events[0]!.data.changes[0]).toEqual({ path: 'computed.last0' });
     expect(events[1]!.data.cause).toHaveLength(20);
     expect(events[1]!.data.causeCount).toBe(30);
@@ -177,11 +284,21 @@ describe('a commit', () => {
   it('stays bounded when the profile of a full commit goes on, large, in the next', () => {
     const bench = new Bench();
     const big = '€'.repeat(3300);
-    bench.add([bench.change('customerId.ada', LAST.map((index) => [index, undefined, 'small']))]);
+    bench.add([
+      bench.change(
+        'customerId.ada',
+        LAST.map((index) => [index, undefined, 'small']),
+      ),
+    ]);
     for (let n = 0; n < 60; n++) bench.add([bench.change(`customerId.p${n}`, [[LAST[0]!, undefined, 'y'.repeat(2000)]])]);
-    bench.add([bench.change('customerId.ada', LAST.map((index) => [index, 'small', big]))]);
+    bench.add([
+      bench.change(
+        'customerId.ada',
+        LAST.map((index) => [index, 'small', big]),
+      ),
+    ]);
     expect(bench.builder.sealedCount).toBe(1);
-    const [, { events, bytes }] = bench.all() as [unknown, { events: Event[]; bytes: number }];
+    const [, { events, bytes }] = bench.all() as unknown as [unknown, { events: Event[]; bytes: number }];
     expect(events[0]!.data.truncated).toBe(true);
     expect(bytes).toBeLessThan(20_000);
   });
@@ -196,7 +313,16 @@ describe('a commit', () => {
 
   it('knows which position reaches which', () => {
     const at = (sequence: number, ordinal: number) => ({ sequence, ordinal });
-    expect([reaches(at(2, -1), at(2, -1)), reaches(at(3, 1), at(2, -1)), reaches(at(2, -1), at(2, 5)), reaches(at(2, 5), at(2, 5))]).toEqual([true, true, true, true]);
-    expect([reaches(at(2, 5), at(2, -1)), reaches(at(2, 4), at(2, 5)), reaches(at(1, -1), at(2, 1))]).toEqual([false, false, false]);
+    expect([
+      reaches(at(2, -1), at(2, -1)),
+      reaches(at(3, 1), at(2, -1)),
+      reaches(at(2, -1), at(2, 5)),
+      reaches(at(2, 5), at(2, 5)),
+    ]).toEqual([true, true, true, true]);
+    expect([reaches(at(2, 5), at(2, -1)), reaches(at(2, 4), at(2, 5)), reaches(at(1, -1), at(2, 1))]).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 });

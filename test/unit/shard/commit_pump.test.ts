@@ -7,14 +7,25 @@ import { CommitPump, type CommitPumpOptions } from '../../../src/shard/commit_pu
 import { FakeClock, settle } from './fakes.ts';
 
 const HEADER: CommitHeader = {
-  epoch: 2, owner: 'w1', position: { sequence: 4, ordinal: -1 }, changeCount: 3, changeDigest: 9, definitionsHash: null, foldVersion: 1, logCreated: 'l', fingerprint: 'f4',
+  epoch: 2,
+  owner: 'w1',
+  position: { sequence: 4, ordinal: -1 },
+  changeCount: 3,
+  changeDigest: 9,
+  definitionsHash: null,
+  foldVersion: 1,
+  logCreated: 'l',
+  fingerprint: 'f4',
 };
 const FENCE: LastCommit = { streamSequence: 10, header: HEADER };
 
 class Bench {
   readonly clock = new FakeClock();
   readonly builder = new CommitBuilder({
-    logStream: 'L', root: 'r', shard: 0, repeatedThrough: 0,
+    logStream: 'L',
+    root: 'r',
+    shard: 0,
+    repeatedThrough: 0,
     start: { sequence: 4, ordinal: -1, message: null, count: 3, digest: 9, plan: null, foldVersion: 1 },
   });
   readonly published: { header: CommitHeader; previous: number | undefined; at: number }[] = [];
@@ -39,16 +50,30 @@ class Bench {
             return new Promise((resolve) => this.answers.push(resolve));
           },
         },
-        builder: this.builder, clock: this.clock, intervalMs: 10, refreshMs: 1000, owner: 'w1', epoch: 2, logCreated: 'l',
+        builder: this.builder,
+        clock: this.clock,
+        intervalMs: 10,
+        refreshMs: 1000,
+        owner: 'w1',
+        epoch: 2,
+        logCreated: 'l',
         deadLettersStored: async () => void (await Promise.all(this.letters)),
-        onCommit: () => undefined, onFailure: (error) => this.failures.push(error), ...more,
+        onCommit: () => undefined,
+        onFailure: (error) => this.failures.push(error),
+        ...more,
       },
       FENCE,
     );
   }
 
   message(want = true): LogMessage {
-    const message = { sequence: ++this.sequence, stampMs: this.sequence, subject: 's', body: new Uint8Array([this.sequence]), headers: null };
+    const message = {
+      sequence: ++this.sequence,
+      stampMs: this.sequence,
+      subject: 's',
+      body: new Uint8Array([this.sequence]),
+      headers: null,
+    };
     this.builder.add([], 0, message, null, 1);
     if (want) this.builder.want();
     this.pump.poke();
@@ -68,7 +93,19 @@ describe('the pump', () => {
     await bench.clock.advance(9);
     expect(bench.published).toEqual([]);
     await bench.clock.advance(1);
-    expect(bench.published).toMatchObject([{ at: 10, previous: 10, header: { position: { sequence: 5, ordinal: -1 }, epoch: 2, changeCount: 3, changeDigest: 9, fingerprint: fingerprint(message) } }]);
+    expect(bench.published).toMatchObject([
+      {
+        at: 10,
+        previous: 10,
+        header: {
+          position: { sequence: 5, ordinal: -1 },
+          epoch: 2,
+          changeCount: 3,
+          changeDigest: 9,
+          fingerprint: fingerprint(message),
+        },
+      },
+    ]);
     for (let i = 0; i < 3; i++) bench.message();
     await bench.clock.advance(10);
     expect(bench.published).toHaveLength(2);
@@ -142,7 +179,15 @@ describe('the pump', () => {
   it('stores dead letters first: those of every message that the commit passes, also the ones that came while it waited', async () => {
     const bench = new Bench();
     const letter = (name: string, ms: number): void => {
-      bench.letters.push(new Promise((resolve) => void bench.clock.timer(ms, () => { bench.order.push(name); resolve(); })));
+      bench.letters.push(
+        new Promise(
+          (resolve) =>
+            void bench.clock.timer(ms, () => {
+              bench.order.push(name);
+              resolve();
+            }),
+        ),
+      );
     };
     letter('letter 5', 30);
     bench.message(); // 5 was refused
@@ -203,7 +248,10 @@ describe('the pump', () => {
     const message = bench.message();
     await bench.clock.advance(10);
     await bench.clock.advance(1000);
-    expect(bench.published.slice(2).map(({ header }) => [header.position.sequence, header.fingerprint])).toEqual([[5, fingerprint(message)], [5, fingerprint(message)]]);
+    expect(bench.published.slice(2).map(({ header }) => [header.position.sequence, header.fingerprint])).toEqual([
+      [5, fingerprint(message)],
+      [5, fingerprint(message)],
+    ]);
   });
 
   it('with anything to say does not wait for the refresh', async () => {

@@ -33,7 +33,10 @@ class Truth {
   }
 
   checkpoint(): void {
-    this.stored = [...this.due].filter(([, dueMs]) => dueMs !== Infinity).map(([key, dueMs]) => ({ key, dueMs })).sort(compare);
+    this.stored = [...this.due]
+      .filter(([, dueMs]) => dueMs !== Infinity)
+      .map(([key, dueMs]) => ({ key, dueMs }))
+      .sort(compare);
     this.dirty.clear();
   }
 
@@ -51,7 +54,11 @@ class Truth {
   }
 
   expected(nowMs: number, limit: number): DueEntry[] {
-    return [...this.due].map(([key, dueMs]) => ({ key, dueMs })).filter(({ dueMs }) => dueMs <= nowMs).sort(compare).slice(0, limit);
+    return [...this.due]
+      .map(([key, dueMs]) => ({ key, dueMs }))
+      .filter(({ dueMs }) => dueMs <= nowMs)
+      .sort(compare)
+      .slice(0, limit);
   }
 }
 
@@ -62,7 +69,8 @@ describe('the due index', () => {
       const truth = new Truth();
       let now = 0;
       for (let n = 0; n < 150; n++) {
-        for (let i = random.below(8); i > 0; i--) truth.set(`k${random.below(60)}`, random.below(10) === 0 ? Infinity : now + 1 + random.below(100));
+        for (let i = random.below(8); i > 0; i--)
+          truth.set(`k${random.below(60)}`, random.below(10) === 0 ? Infinity : now + 1 + random.below(100));
         if (random.below(10) === 0) truth.checkpoint();
         now += random.below(12);
         const limit = 1 + random.below(20);
@@ -84,7 +92,11 @@ describe('the due index', () => {
     expect(truth.index.size).toBe(4096);
     truth.set('near', 1500);
     expect(truth.index.size).toBe(4097);
-    expect(truth.take(20_000, Infinity, () => Infinity).map(({ dueMs }) => dueMs)).toEqual([...Array.from({ length: 501 }, (_, i) => 1000 + i), 1500, ...Array.from({ length: 9499 }, (_, i) => 1501 + i)]);
+    expect(truth.take(20_000, Infinity, () => Infinity).map(({ dueMs }) => dueMs)).toEqual([
+      ...Array.from({ length: 501 }, (_, i) => 1000 + i),
+      1500,
+      ...Array.from({ length: 9499 }, (_, i) => 1501 + i),
+    ]);
     expect(truth.index.earliest()).toBe(50_000);
     expect(truth.take(50_000, 9, () => Infinity)).toEqual([{ dueMs: 50_000, key: 'far' }]);
     expect(truth.index.earliest()).toBe(Infinity);
@@ -107,7 +119,8 @@ describe('the due index', () => {
       if (entry === undefined) break;
       if (truth.index.size > HEAP_MAX) throw new Error('the heap grew past its bound');
       if (truth.due.get(entry.key) !== entry.dueMs) continue;
-      if (n < total && (entry.key !== expected[n]!.key || entry.dueMs !== expected[n]!.dueMs)) expect([n, entry]).toEqual([n, expected[n]]);
+      if (n < total && (entry.key !== expected[n]!.key || entry.dueMs !== expected[n]!.dueMs))
+        expect([n, entry]).toEqual([n, expected[n]]);
       truth.due.set(entry.key, Infinity);
       n++;
     }

@@ -1,7 +1,14 @@
 // In-memory ports for the shard's tests: virtual time, a log, a change stream with its fence, dead letters.
 // FK1: what belongs to a life (its clock, its wrappers of the ports) can be killed: it then hears and does nothing any more.
 import type { Clock } from '../../../src/ports/clock.ts';
-import type { ChangeSink, CommitHeader, CommitOutcome, DeadLetterRecord, DeadLetterSink, LastCommit } from '../../../src/ports/change_sink.ts';
+import type {
+  ChangeSink,
+  CommitHeader,
+  CommitOutcome,
+  DeadLetterRecord,
+  DeadLetterSink,
+  LastCommit,
+} from '../../../src/ports/change_sink.ts';
 import type { LogBatch, LogReader, ShardLog, StreamState } from '../../../src/ports/log.ts';
 import { VisageError } from '../../../src/base/errors.ts';
 import { fingerprint } from '../../../src/message/fingerprint.ts';
@@ -122,7 +129,8 @@ export class FakeLog {
 
   /** The port as one life sees it. */
   port(life: { readonly dead: boolean }): ShardLog {
-    const guard = <T>(result: () => T): Promise<T> => (life.dead ? NEVER : Promise.resolve().then(() => (life.dead ? NEVER : result())));
+    const guard = <T>(result: () => T): Promise<T> =>
+      life.dead ? NEVER : Promise.resolve().then(() => (life.dead ? NEVER : result()));
     return {
       open: (after) => guard(() => this.reader(after, life)),
       append: (kind, body) =>
@@ -130,7 +138,8 @@ export class FakeLog {
           if (this.full) throw new VisageError('append_failed', 'the log is full', { kind: 'retry' });
           return this.put(`ctl.${kind}`, body);
         }),
-      state: () => guard((): StreamState => ({ created: this.created, firstSequence: this.firstSequence, lastSequence: this.lastSequence })),
+      state: () =>
+        guard((): StreamState => ({ created: this.created, firstSequence: this.firstSequence, lastSequence: this.lastSequence })),
       lastForShard: () => guard(() => this.messages.at(-1)?.sequence ?? 0),
       fingerprintAt: (sequence) =>
         guard(() => {
@@ -144,7 +153,8 @@ export class FakeLog {
     let handedOut = after;
     let closed = false;
     let wakeNext: (() => void) | undefined;
-    const rest = (): LogMessage[] => this.messages.filter(({ sequence }) => sequence > handedOut && sequence >= this.firstSequence);
+    const rest = (): LogMessage[] =>
+      this.messages.filter(({ sequence }) => sequence > handedOut && sequence >= this.firstSequence);
     return {
       next: async (): Promise<LogBatch | null> => {
         for (;;) {
@@ -221,7 +231,8 @@ export class FakeSink {
         try {
           if (answer === 'late') await new Promise<void>((resolve) => void this.clock.timer(this.lateMs(), resolve));
           await Promise.resolve();
-          const outcome: CommitOutcome = answer === 'unavailable' ? { kind: 'unavailable', why: 'no answer' } : this.store(header, body, previous);
+          const outcome: CommitOutcome =
+            answer === 'unavailable' ? { kind: 'unavailable', why: 'no answer' } : this.store(header, body, previous);
           return life.dead ? await Promise.race<CommitOutcome>([NEVER]) : outcome;
         } finally {
           this.inFlight--;

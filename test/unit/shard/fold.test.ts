@@ -9,7 +9,10 @@ import { formatTime } from '../../../src/base/time.ts';
 
 const T = Date.UTC(2026, 0, 1);
 const DAY = 86_400_000;
-const PLAN = planWith({ sum: { function: 'sum', value: 'event.price', window: { sliding: '1d' } }, last: { function: 'mostRecent', value: 'event.channel', window: { sliding: '1d' } } });
+const PLAN = planWith({
+  sum: { function: 'sum', value: 'event.price', window: { sliding: '1d' } },
+  last: { function: 'mostRecent', value: 'event.channel', window: { sliding: '1d' } },
+});
 
 function bench(plan = PLAN) {
   const run = new FoldRun(plan, Infinity);
@@ -20,7 +23,8 @@ function bench(plan = PLAN) {
     return run.apply(message);
   };
   apply(log.definitions(plan, T));
-  const buy = (id: string, _id: string, price: number, at: number, stamp = at) => apply(log.event(id, { _id, timestamp: formatTime(at), eventType: 'buy', price, channel: _id }, stamp));
+  const buy = (id: string, _id: string, price: number, at: number, stamp = at) =>
+    apply(log.event(id, { _id, timestamp: formatTime(at), eventType: 'buy', price, channel: _id }, stamp));
   return { run, log, oracle, apply, buy };
 }
 
@@ -30,7 +34,17 @@ describe('the fold', () => {
     buy('ada', 'a', 5, T);
     expect(apply(log.tick(T + DAY)).changes).toEqual([]);
     const { changes } = buy('ada', 'b', 7, T + DAY + 1);
-    expect(changes).toMatchObject([{ before: [5, 'a'].reverse(), after: ['b', 7], previousVersion: 2, causes: [{ kind: 'expiry', sequence: 4 }, { kind: 'event', _id: 'b', sequence: 4 }] }]);
+    expect(changes).toMatchObject([
+      {
+        before: [5, 'a'].reverse(),
+        after: ['b', 7],
+        previousVersion: 2,
+        causes: [
+          { kind: 'expiry', sequence: 4 },
+          { kind: 'event', _id: 'b', sequence: 4 },
+        ],
+      },
+    ]);
     expect(run.view('customerId.ada')?.computed).toEqual({
       sum: { value: 7, nextChangeAt: formatTime(T + 2 * DAY + 2) },
       last: { value: 'b', timestamp: formatTime(T + DAY + 1), nextChangeAt: formatTime(T + 2 * DAY + 2) },
@@ -70,7 +84,12 @@ describe('the fold', () => {
         expect(zoe).toBe(701);
       }
     }
-    expect(expired).toEqual(order.map(keyOf).sort().map((id) => `customerId.${id}`));
+    expect(expired).toEqual(
+      order
+        .map(keyOf)
+        .sort()
+        .map((id) => `customerId.${id}`),
+    );
     pending();
   });
 
@@ -92,7 +111,18 @@ describe('the fold', () => {
     for (let n = 0; n < 4000; n++) {
       now += random.below(100_000);
       const late = random.below(4) === 0 ? random.below(2 * DAY) : 0;
-      apply(log.event('ada', { _id: `e-${random.below(3500)}`, timestamp: formatTime(now - late), eventType: 'buy', price: random.below(100_000) / 100 }, now));
+      apply(
+        log.event(
+          'ada',
+          {
+            _id: `e-${random.below(3500)}`,
+            timestamp: formatTime(now - late),
+            eventType: 'buy',
+            price: random.below(100_000) / 100,
+          },
+          now,
+        ),
+      );
       if (n % 137 === 0) {
         await run.checkpoint();
         if (n % 3 === 0) run.restart();
@@ -109,7 +139,8 @@ describe('the fold', () => {
 
   it('knows the same id in two datasets apart, and remembers ids of events that no attribute looks at', () => {
     const { run, apply, log } = bench();
-    const put = (dataset: string, body: object = {}) => apply(log.event('ada', { _id: 'a', timestamp: formatTime(T), price: 1, ...body }, T, dataset));
+    const put = (dataset: string, body: object = {}) =>
+      apply(log.event('ada', { _id: 'a', timestamp: formatTime(T), price: 1, ...body }, T, dataset));
     put('orders');
     put('returns');
     put('audit');
@@ -122,9 +153,15 @@ describe('the fold', () => {
   it('needs a later release for later fold versions and unknown control messages, and keeps live definitions', () => {
     const { apply, log, run } = bench();
     const settings = run.fold.settings;
-    expect(() => apply(log.control({ kind: 'definitions', hash: PLAN.hash, foldVersion: FOLD_VERSION + 1, settings }, T))).toThrow(expect.objectContaining({ code: 'newer_fold', kind: 'stop_shard' }));
-    expect(() => run.apply(log.put('ctl.erase', new Uint8Array(), T))).toThrow(expect.objectContaining({ code: 'unknown_control', kind: 'stop_shard' }));
-    expect(() => run.apply(log.control({ kind: 'definitions', hash: 'ab', foldVersion: FOLD_VERSION, settings }, T))).toThrow(expect.objectContaining({ code: 'definitions_changed', kind: 'stop_shard' }));
+    expect(() =>
+      apply(log.control({ kind: 'definitions', hash: PLAN.hash, foldVersion: FOLD_VERSION + 1, settings }, T)),
+    ).toThrow(expect.objectContaining({ code: 'newer_fold', kind: 'stop_shard' }));
+    expect(() => run.apply(log.put('ctl.erase', new Uint8Array(), T))).toThrow(
+      expect.objectContaining({ code: 'unknown_control', kind: 'stop_shard' }),
+    );
+    expect(() => run.apply(log.control({ kind: 'definitions', hash: 'ab', foldVersion: FOLD_VERSION, settings }, T))).toThrow(
+      expect.objectContaining({ code: 'definitions_changed', kind: 'stop_shard' }),
+    );
   });
 
   it('applies each message once, in order', () => {

@@ -14,7 +14,13 @@ import { ProfileCache } from '../../../src/shard/profile_cache.ts';
 import { profileView } from '../../../src/shard/profile_view.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory_store.ts';
 
-type AttributeText = { function: 'count' | 'sum' | 'mostRecent'; window: 'lifetime' | { sliding: string }; value?: string; filter?: string; eventTypes?: string[] };
+type AttributeText = {
+  function: 'count' | 'sum' | 'mostRecent';
+  window: 'lifetime' | { sliding: string };
+  value?: string;
+  filter?: string;
+  eventTypes?: string[];
+};
 
 /** A plan over events with `price` and `channel`; datasets orders, returns, and audit, which touches no profile. */
 export function planWith(attributes: Record<string, AttributeText>): Plan {
@@ -28,7 +34,9 @@ export function planWith(attributes: Record<string, AttributeText>): Plan {
       orders: { schema: 'purchase', profile: true },
       returns: { schema: 'purchase', profile: true },
     },
-    computedAttributes: Object.fromEntries(Object.entries(attributes).map(([name, rest]) => [name, { class: 'individual', ...rest }])),
+    computedAttributes: Object.fromEntries(
+      Object.entries(attributes).map(([name, rest]) => [name, { class: 'individual', ...rest }]),
+    ),
   };
   return compilePlan(parseDefinitionsDocument(JSON.stringify(document)));
 }
@@ -69,7 +77,10 @@ export class LogWriter {
   }
 
   definitions(plan: Plan, stampMs: number, settings: Partial<FoldSettings> = {}): LogMessage {
-    return this.control({ kind: 'definitions', hash: plan.hash, foldVersion: FOLD_VERSION, settings: { ...DEFAULT_FOLD_SETTINGS, ...settings } }, stampMs);
+    return this.control(
+      { kind: 'definitions', hash: plan.hash, foldVersion: FOLD_VERSION, settings: { ...DEFAULT_FOLD_SETTINGS, ...settings } },
+      stampMs,
+    );
   }
 
   tick(stampMs: number): LogMessage {
@@ -77,7 +88,11 @@ export class LogWriter {
   }
 
   event(id: string, body: object | string, stampMs: number, dataset = 'orders'): LogMessage {
-    return this.put(`in.${dataset}.customerId.${encodeId(id)}`, utf8.encode(typeof body === 'string' ? body : JSON.stringify(body)), stampMs);
+    return this.put(
+      `in.${dataset}.customerId.${encodeId(id)}`,
+      utf8.encode(typeof body === 'string' ? body : JSON.stringify(body)),
+      stampMs,
+    );
   }
 }
 
@@ -108,7 +123,15 @@ export class FoldRun {
       if (hash !== this.plan.hash) throw new Error(`unknown definitions ${hash}`);
       return this.plan;
     };
-    this.fold = new Fold({ root: ROOT, shard: 0, partitions: 1, cache: this.cache, due: this.due, planOf, from: this.store.readMeta() });
+    this.fold = new Fold({
+      root: ROOT,
+      shard: 0,
+      partitions: 1,
+      cache: this.cache,
+      due: this.due,
+      planOf,
+      from: this.store.readMeta(),
+    });
   }
 
   apply(message: LogMessage): Effects {
@@ -148,15 +171,32 @@ export class FoldRun {
   view(key: IdentityKey): ProfileView | undefined {
     const state = this.cache.get(key, this.plan);
     const { fold } = this;
-    return state === undefined ? undefined : profileView(state, this.plan, { shard: 0, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+    return state === undefined
+      ? undefined
+      : profileView(state, this.plan, { shard: 0, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
   }
 }
 
 export function metaOf(fold: Fold): ShardMeta {
   return {
-    formatVersion: 1, shard: 0, partitions: 1, clock: 'log', foldVersion: fold.foldVersion, definitionsHash: fold.plan?.hash ?? null,
-    settings: fold.settings, applied: fold.applied, readThrough: fold.applied, shardTimeMs: fold.shardTimeMs, fingerprint: '', logCreated: 'l',
-    changesCreated: 'c', epoch: 1, commitStreamSequence: 1, commitPosition: { sequence: fold.applied, ordinal: -1 },
-    changeCount: fold.recorder.count, changeDigest: fold.recorder.digest, profiles: fold.profiles,
+    formatVersion: 1,
+    shard: 0,
+    partitions: 1,
+    clock: 'log',
+    foldVersion: fold.foldVersion,
+    definitionsHash: fold.plan?.hash ?? null,
+    settings: fold.settings,
+    applied: fold.applied,
+    readThrough: fold.applied,
+    shardTimeMs: fold.shardTimeMs,
+    fingerprint: '',
+    logCreated: 'l',
+    changesCreated: 'c',
+    epoch: 1,
+    commitStreamSequence: 1,
+    commitPosition: { sequence: fold.applied, ordinal: -1 },
+    changeCount: fold.recorder.count,
+    changeDigest: fold.recorder.digest,
+    profiles: fold.profiles,
   };
 }

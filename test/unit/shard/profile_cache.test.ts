@@ -7,7 +7,11 @@ function runWith(cacheMaxBytes: number): { run: FoldRun; buy: (id: string, _id: 
   const run = new FoldRun(EVERYTHING, cacheMaxBytes);
   const log = new LogWriter();
   run.apply(log.definitions(EVERYTHING, 1000));
-  return { run, buy: (id, _id, price) => void run.apply(log.event(id, { _id, timestamp: '1970-01-01T00:00:01Z', eventType: 'buy', price }, 1000)) };
+  return {
+    run,
+    buy: (id, _id, price) =>
+      void run.apply(log.event(id, { _id, timestamp: '1970-01-01T00:00:01Z', eventType: 'buy', price }, 1000)),
+  };
 }
 
 describe('the cache', () => {
@@ -27,6 +31,20 @@ describe('the cache', () => {
     expect([run.fold.recorder.count, run.fold.applied]).toEqual(before);
     expect([0, 1, 2, 3, 4].map((i) => sum(`c${i}`))).toEqual([10, 10, 10, 10, 10]);
     expect(sum('new')).toBeUndefined();
+  });
+
+  it('names what the store does not have yet, also while it is being written', async () => {
+    const { run, buy } = runWith(Infinity);
+    const unsaved = (): string[] => Array.from(run.cache.unsaved(), ({ key }) => key).sort();
+    buy('a', 'a', 1);
+    buy('b', 'a', 1);
+    run.beginCheckpoint();
+    run.encodeSlice(2);
+    buy('b', 'b', 1);
+    buy('c', 'a', 1);
+    expect([...new Set(unsaved())]).toEqual(['customerId.a', 'customerId.b', 'customerId.c']);
+    await run.commitCheckpoint();
+    expect(unsaved()).toEqual(['customerId.b', 'customerId.c']);
   });
 
   it('never evicts what the store does not have: dirty, or in a checkpoint that is not committed', async () => {

@@ -7,19 +7,50 @@ import { FOLD_VERSION } from '../../../src/shard/fold.ts';
 import { checkBeforeReplay, type RecoveryInput } from '../../../src/shard/recovery.ts';
 
 const META: ShardMeta = {
-  formatVersion: 1, shard: 2, partitions: 4, clock: 'log', foldVersion: FOLD_VERSION, definitionsHash: 'd', settings: DEFAULT_FOLD_SETTINGS, applied: 100, readThrough: 110,
-  shardTimeMs: 1, fingerprint: 'f100', logCreated: 'log', changesCreated: 'changes', epoch: 3, commitStreamSequence: 50, commitPosition: { sequence: 105, ordinal: -1 },
-  changeCount: 1, changeDigest: 1, profiles: 1,
+  formatVersion: 1,
+  shard: 2,
+  partitions: 4,
+  clock: 'log',
+  foldVersion: FOLD_VERSION,
+  definitionsHash: 'd',
+  settings: DEFAULT_FOLD_SETTINGS,
+  applied: 100,
+  readThrough: 110,
+  shardTimeMs: 1,
+  fingerprint: 'f100',
+  logCreated: 'log',
+  changesCreated: 'changes',
+  epoch: 3,
+  commitStreamSequence: 50,
+  commitPosition: { sequence: 105, ordinal: -1 },
+  changeCount: 1,
+  changeDigest: 1,
+  profiles: 1,
 };
 const HEADER: CommitHeader = {
-  epoch: 3, owner: 'w', position: { sequence: 120, ordinal: 7 }, changeCount: 9, changeDigest: 9, definitionsHash: 'd', foldVersion: FOLD_VERSION, logCreated: 'log', fingerprint: 'f120',
+  epoch: 3,
+  owner: 'w',
+  position: { sequence: 120, ordinal: 7 },
+  changeCount: 9,
+  changeDigest: 9,
+  definitionsHash: 'd',
+  foldVersion: FOLD_VERSION,
+  logCreated: 'log',
+  fingerprint: 'f120',
 };
-type More = Partial<Omit<RecoveryInput, 'meta' | 'last'>> & { meta?: Partial<ShardMeta> | null; header?: Partial<CommitHeader> | null; commit?: number; found?: (sequence: number) => string | undefined };
+type More = Partial<Omit<RecoveryInput, 'meta' | 'last'>> & {
+  meta?: Partial<ShardMeta> | null;
+  header?: Partial<CommitHeader> | null;
+  commit?: number;
+  found?: (sequence: number) => string | undefined;
+};
 
 function check(more: More = {}): ReturnType<typeof checkBeforeReplay> {
   const { meta = {}, header = {}, commit = 60, found = (sequence: number) => `f${sequence}`, ...rest } = more;
   return checkBeforeReplay({
-    shard: 2, partitions: 4, logGap: 'halt',
+    shard: 2,
+    partitions: 4,
+    logGap: 'halt',
     meta: meta === null ? undefined : { ...META, ...meta },
     last: header === null ? undefined : { streamSequence: commit, header: { ...HEADER, ...header } },
     log: { fingerprintAt: (sequence: number) => Promise.resolve(found(sequence)) } as ShardLog,
@@ -29,7 +60,9 @@ function check(more: More = {}): ReturnType<typeof checkBeforeReplay> {
   });
 }
 
-const log = (firstSequence: number, lastSequence: number, created = 'log') => ({ logState: { created, firstSequence, lastSequence } });
+const log = (firstSequence: number, lastSequence: number, created = 'log') => ({
+  logState: { created, firstSequence, lastSequence },
+});
 const changes = (lastSequence: number, created = 'changes') => ({ changesState: { created, firstSequence: 1, lastSequence } });
 
 describe('a shard goes on', () => {
@@ -40,9 +73,19 @@ describe('a shard goes on', () => {
     ['from nothing, with the log whole', { meta: null }],
     ['with a log trimmed up to what it read', log(111, 200)],
     ['with the message at its position trimmed', { ...log(106, 200), found: () => undefined }],
-    ['with a commit exactly at its checkpoint', { header: { position: { sequence: 100, ordinal: -1 }, fingerprint: 'f100' }, commit: 50 }],
+    [
+      'with a commit exactly at its checkpoint',
+      { header: { position: { sequence: 100, ordinal: -1 }, fingerprint: 'f100' }, commit: 50 },
+    ],
     ['with a change stream that aged out', { header: null, ...changes(50) }],
-    ['with a log that ends where it was read', { header: { position: { sequence: 110, ordinal: -1 } }, ...log(1, 110), found: (sequence) => (sequence === 110 ? 'f120' : `f${sequence}`) }],
+    [
+      'with a log that ends where it was read',
+      {
+        header: { position: { sequence: 110, ordinal: -1 } },
+        ...log(1, 110),
+        found: (sequence) => (sequence === 110 ? 'f120' : `f${sequence}`),
+      },
+    ],
   ])('%s', async (_, more) => {
     expect(await check(more)).toBeNull();
   });
@@ -65,16 +108,32 @@ describe('a shard halts', () => {
     ['log_rewound', 'when the log ends before what was read', { header: null, ...log(1, 109) }],
     ['log_rewound', 'when the log ends before the last commit', log(1, 119)],
     ['log_rewound', 'when the log ends before the last commit and there is no checkpoint', { meta: null, ...log(1, 119) }],
-    ['log_rewound', 'when the log grew again, at the checkpoint', { found: (sequence) => (sequence === 100 ? 'other' : `f${sequence}`) }],
-    ['log_rewound', 'when the log grew again, at the commit', { found: (sequence) => (sequence === 120 ? 'other' : `f${sequence}`) }],
+    [
+      'log_rewound',
+      'when the log grew again, at the checkpoint',
+      { found: (sequence) => (sequence === 100 ? 'other' : `f${sequence}`) },
+    ],
+    [
+      'log_rewound',
+      'when the log grew again, at the commit',
+      { found: (sequence) => (sequence === 120 ? 'other' : `f${sequence}`) },
+    ],
     ['log_gap', 'when messages may be missing', log(112, 200)],
     ['log_gap', 'when it has nothing and the log is not whole', { meta: null, header: null, ...log(2, 200) }],
     ['log_gap', 'when its data was lost and the log is not whole', { meta: null, ...log(2, 200) }],
     ['changes_recreated', 'when the change stream is another one', changes(70, 'other')],
     ['changes_recreated', 'when the change stream is another one, and empty', { header: null, ...changes(0, 'other') }],
     ['changes_rewound', 'when the last commit is older than the checkpoint’s', { commit: 49 }],
-    ['changes_rewound', 'when the last commit does not reach the checkpoint', { header: { position: { sequence: 99, ordinal: -1 } } }],
-    ['changes_rewound', 'when the last commit reaches the checkpoint only in part', { header: { position: { sequence: 100, ordinal: 3 } } }],
+    [
+      'changes_rewound',
+      'when the last commit does not reach the checkpoint',
+      { header: { position: { sequence: 99, ordinal: -1 } } },
+    ],
+    [
+      'changes_rewound',
+      'when the last commit reaches the checkpoint only in part',
+      { header: { position: { sequence: 100, ordinal: 3 } } },
+    ],
     ['changes_rewound', 'when no commit is left and the stream lost its end', { header: null, ...changes(49) }],
   ])('%s: %s', async (code, _, more) => {
     await expect(check(more)).rejects.toMatchObject({ code, kind: 'stop_shard' });

@@ -144,6 +144,7 @@ describe('the tick timer', () => {
     expect(bench.at).toEqual([]);
     bench.ticks.start();
     bench.ticks.stop();
+    await settle();
     const sent = bench.at.length;
     bench.ticks.moved(START);
     bench.ticks.continue();

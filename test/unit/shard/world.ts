@@ -44,7 +44,12 @@ export class World {
   definitions(settings: Partial<FoldSettings> = {}): number {
     return this.log.put(
       'ctl.definitions',
-      encodeControl({ kind: 'definitions', hash: this.plan.hash, foldVersion: FOLD_VERSION, settings: { ...DEFAULT_FOLD_SETTINGS, ...settings } }),
+      encodeControl({
+        kind: 'definitions',
+        hash: this.plan.hash,
+        foldVersion: FOLD_VERSION,
+        settings: { ...DEFAULT_FOLD_SETTINGS, ...settings },
+      }),
     );
   }
 
@@ -61,8 +66,16 @@ export class World {
     const clock = new LifeClock(this.clock);
     const { plan } = this;
     const shard = new Shard({
-      root: ROOT, logStream: 'VISAGE_LOG', shard: 0, partitions: 1, owner: `life-${++this.lives}`, clock, log: this.log.port(clock), sink: this.sink.port(clock),
-      deadLetters: this.letters.port(clock), store: new MemoryStore(this.disk),
+      root: ROOT,
+      logStream: 'VISAGE_LOG',
+      shard: 0,
+      partitions: 1,
+      owner: `life-${++this.lives}`,
+      clock,
+      log: this.log.port(clock),
+      sink: this.sink.port(clock),
+      deadLetters: this.letters.port(clock),
+      store: new MemoryStore(this.disk),
       definitions: {
         load: async (hash) => {
           await Promise.resolve();
@@ -70,8 +83,15 @@ export class World {
         },
         planOf: () => plan,
       },
-      cacheMaxBytes: 3000, tickMs: 100, commitIntervalMs: 10, commitRefreshMs: 600_000, checkpointIntervalMs: 2000, checkpointMaxDirty: 50,
-      maxClockJumpMs: 600_000, logGap: 'halt', ...more,
+      cacheMaxBytes: 3000,
+      tickMs: 100,
+      commitIntervalMs: 10,
+      commitRefreshMs: 600_000,
+      checkpointIntervalMs: 2000,
+      checkpointMaxDirty: 50,
+      maxClockJumpMs: 600_000,
+      logGap: 'halt',
+      ...more,
     });
     return { shard, clock };
   }
@@ -107,9 +127,10 @@ export class World {
   async quiet(life: Life): Promise<void> {
     for (let i = 0; i < 100; i++) {
       await this.clock.advance(300);
-      if (life.ended?.error !== undefined) throw life.ended.error;
+      if (life.ended !== undefined) throw new Error('the shard ended', { cause: life.ended.error });
       const { applied, changes } = life.shard.status();
-      if (life.active && applied === this.log.messages.at(-1)?.sequence && this.sink.last()?.header.changeCount === changes) return;
+      if (life.active && applied === this.log.messages.at(-1)?.sequence && this.sink.last()?.header.changeCount === changes)
+        return;
     }
     throw new Error(`not quiet: ${JSON.stringify(life.shard.status())}`);
   }

@@ -1,0 +1,69 @@
+// Every ```sh block of the documentation, in reading order, against a real server and worker; yaml and json blocks that the commands use are the docs' own.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startServer, type RunningServer } from '../../src/server/start_server.ts';
+import { PROGRAM, start, untilLogged } from './program.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PAGES = ['run.md', 'publish.md', 'watch.md', 'ask_why.md'];
+
+let folder: string;
+let server: RunningServer;
+let worker: ChildProcess | undefined;
+
+function blocks(page: string, language: string): string[] {
+  const text = readFileSync(join(ROOT, 'docs', page), 'utf8');
+  return [...text.matchAll(new RegExp('^```' + language + '\\n([\\s\\S]*?)^```', 'gm'))].map((match) => match[1]!);
+}
+
+async function run(line: string): Promise<{ code: number | null; out: string }> {
+  const command = line.replaceAll('npx visage', `'${process.execPath}' '${PROGRAM}'`).replaceAll('config/definitions', join(ROOT, 'config/definitions'));
+  const child = spawn('sh', ['-c', command], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const code = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await code, out: out + err };
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'visage-docs-'));
+  server = await startServer({ storeDirectory: join(folder, 'nats') });
+  // the settings of the page, at this test's server
+  writeFileSync(join(folder, 'worker.yaml'), blocks('run.md', 'yaml')[0]!.replace('nats://127.0.0.1:4222', server.url));
+});
+
+afterAll(async () => {
+  worker?.kill('SIGTERM');
+  if (worker !== undefined) await new Promise((resolve) => worker!.once('close', resolve));
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
+  const lines = blocks(page, 'sh').flatMap((block) => block.trimEnd().split('\n'));
+  expect(lines.length).toBeGreaterThan(0);
+  for (const line of lines) {
+    if (line.includes('visage setup')) {
+      expect(await run(line), line).toMatchObject({ code: 0 });
+      worker = start(['worker', '--config', join(folder, 'worker.yaml')], { VISAGE_DATA_DIRECTORY: join(folder, 'data') });
+      await untilLogged(worker, 'worker ready');
+      continue;
+    }
+    const { code, out } = await run(line);
+    expect(code, `${line}\n${out}`).toBe(0);
+    expect(out.length, line).toBeGreaterThan(0);
+    if (line.includes('visage subject')) expect(out.trim()).toBe('visage.in.orders.customerId.ada%40example%2Ecom');
+    if (line.includes('dead list')) expect(out).toContain('missing_id');
+    if (line.includes('visage get customerId ada@example.com --json')) expect(JSON.parse(out)).toMatchObject({ computed: { spendLifetime: { value: 25 } } });
+    if (line.includes('--json') && line.includes('tail')) expect(JSON.parse(out.split('\n')[0]!)).toMatchObject({ type: 'visage.profile.created', data: { previousVersion: 0 } });
+  }
+});
+
+test('the event of docs/publish.md is JSON, and the same as the one it publishes', () => {
+  const shown = JSON.parse(blocks('publish.md', 'json')[0]!) as unknown;
+  const published = /echo '(\{"_id".*\})'/.exec(blocks('publish.md', 'sh').join('\n'))![1]!;
+  expect(JSON.parse(published)).toEqual(shown);
+});
