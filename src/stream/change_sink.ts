@@ -2,12 +2,13 @@
 // SK1: the fence is the exact subject: a wildcard leaks (measured).
 // SK2: any answer but a clean acknowledgement proves nothing: the last message of the subject is read through the leader.
 
+import type { StoredMsg } from '@nats-io/jetstream';
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import { changesSubject, type Topology } from '../message/subject.ts';
 import type { ChangeSink, CommitHeader, CommitOutcome, LastCommit } from '../ports/change_sink.ts';
 import { streamState } from './shard_log.ts';
-import { jetstreamManagerOf } from './streams.ts';
+import { answerOf, jetstreamManagerOf } from './streams.ts';
 
 const TIMEOUT_MS = 5_000;
 
@@ -17,8 +18,9 @@ export async function openChangeSink(options: { nc: NatsConnection; topology: To
   const subject = changesSubject(topology.root, shard);
 
   const last = async (): Promise<LastCommit | undefined> => {
-    const found = await jsm.streams.getMessage(topology.changesStream, { last_by_subj: subject });
-    return found === null ? undefined : { streamSequence: found.seq, header: readHeader(found.header, subject) };
+    const question = jsm.streams.getMessage(topology.changesStream, { last_by_subj: subject });
+    const found = await answerOf(`the last commit on ${subject}`, question);
+    return found === null ? undefined : { streamSequence: found.seq, header: readHeader(found, subject) };
   };
 
   /** What is true, whatever the answer was? */
@@ -27,6 +29,7 @@ export async function openChangeSink(options: { nc: NatsConnection; topology: To
     try {
       now = await last();
     } catch (error) {
+      if (error instanceof VisageError && error.kind !== 'retry') throw error; // somebody else wrote there: trying again would not help
       return { kind: 'unavailable', why: `${why}; ${errorText(error)}` };
     }
     if (now?.streamSequence === previous?.streamSequence) return { kind: 'unavailable', why };
@@ -43,15 +46,17 @@ export async function openChangeSink(options: { nc: NatsConnection; topology: To
     async publish(header, body, previous) {
       const h = writeHeader(header);
       h.set('Nats-Expected-Last-Subject-Sequence', String(previous?.streamSequence ?? 0));
+      let why: string;
       try {
         const answer = await nc.request(subject, body, { headers: h, timeout: TIMEOUT_MS });
         const ack: { seq?: number; duplicate?: boolean; error?: { err_code?: number; description?: string } } = answer.json();
         if (ack.error === undefined && ack.seq !== undefined && ack.duplicate !== true)
           return { kind: 'committed', streamSequence: ack.seq };
-        return await settle(header, previous, `${ack.error?.description ?? 'no sequence'} (${ack.error?.err_code ?? 0})`);
+        why = `${ack.error?.description ?? 'no sequence'} (${ack.error?.err_code ?? 0})`;
       } catch (error) {
-        return settle(header, previous, errorText(error));
+        why = errorText(error);
       }
+      return settle(header, previous, why);
     },
   };
 }
@@ -76,7 +81,8 @@ function writeHeader(header: CommitHeader): MsgHdrs {
   return h;
 }
 
-function readHeader(h: MsgHdrs | undefined, subject: string): CommitHeader {
+function readHeader(found: StoredMsg, subject: string): CommitHeader {
+  const h = headerOf(found);
   const [sequence, ordinal] = (h?.get('Visage-Position') ?? '').split('/').map(Number);
   const epoch = Number(h?.get('Visage-Epoch') || NaN);
   if (h === undefined || sequence === undefined || ordinal === undefined || !Number.isSafeInteger(epoch)) {
@@ -97,4 +103,13 @@ function readHeader(h: MsgHdrs | undefined, subject: string): CommitHeader {
     logCreated: h.get('Visage-Log-Created'),
     fingerprint: h.get('Visage-Log-Fingerprint'),
   };
+}
+
+/** Undefined when it is none: the client throws at bytes that the server stores. */
+function headerOf(found: StoredMsg): MsgHdrs | undefined {
+  try {
+    return found.header;
+  } catch {
+    return undefined;
+  }
 }

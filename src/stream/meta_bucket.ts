@@ -5,6 +5,7 @@ import { Kvm, type KV } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Topology } from '../message/subject.ts';
+import { answerOf } from './streams.ts';
 
 const LIVE = 'definitions.live';
 
@@ -32,7 +33,7 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
     throw new VisageError('not_set_up', `there is no bucket ${topology.metaBucket}; run 'visage setup' first`, { cause });
   }
   const get = async (key: string): Promise<string | undefined> => {
-    const entry = await kv.get(key);
+    const entry = await answerOf(`${key} in ${topology.metaBucket}`, kv.get(key));
     return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
   };
   const createOrGet = async (key: string, value: string): Promise<string> => {

@@ -6,7 +6,7 @@ import { fingerprint } from '../message/fingerprint.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { LogReader, ShardLog, StreamState } from '../ports/log.ts';
 import { PartitionReader } from './partition_reader.ts';
-import { jetstreamManagerOf } from './streams.ts';
+import { answerOf, jetstreamManagerOf } from './streams.ts';
 
 const APPEND_TIMEOUT_MS = 5_000;
 
@@ -25,9 +25,13 @@ export async function openShardLog(options: {
       PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after }),
     append: (kind, body) => append(nc, controlSubject(topology.root, shard, kind), body),
     state: () => streamState(jsm, topology.logStream),
-    lastForShard: async () => (await jsm.streams.getMessage(topology.logStream, { last_by_subj: `${prefix}>` }))?.seq ?? 0,
+    lastForShard: async () => {
+      const question = jsm.streams.getMessage(topology.logStream, { last_by_subj: `${prefix}>` });
+      return (await answerOf('the end of the log', question))?.seq ?? 0;
+    },
     fingerprintAt: async (sequence) => {
-      const found = await jsm.streams.getMessage(topology.logStream, { seq: sequence });
+      const question = jsm.streams.getMessage(topology.logStream, { seq: sequence });
+      const found = await answerOf(`message ${sequence} of the log`, question);
       return found === null
         ? undefined
         : fingerprint({ stampMs: stampOf(found.timestamp), subject: found.subject, body: found.data });

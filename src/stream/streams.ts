@@ -1,7 +1,19 @@
 // One way to the administration API of JetStream, without its check (workers have no rights on it).
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { errorText, VisageError } from '../base/errors.ts';
 
 export function jetstreamManagerOf(nc: NatsConnection): Promise<JetStreamManager> {
   return jetstreamManager(nc, { checkAPI: false });
+}
+
+/** Waits for an answer of the server. That there is none is a failure to try again, not a defect.
+ *  @throws VisageError `unavailable` (retry), or the one that came */
+export async function answerOf<T>(what: string, question: Promise<T>): Promise<T> {
+  try {
+    return await question;
+  } catch (cause) {
+    if (cause instanceof VisageError) throw cause;
+    throw new VisageError('unavailable', `${what} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
+  }
 }

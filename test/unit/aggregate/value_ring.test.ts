@@ -79,7 +79,7 @@ describe('the ring', () => {
         }
         if (rows.length > 0) expect(ring.timeAt(rows.length - 1)).toBe(rows[rows.length - 1]!.time);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 
