@@ -8,28 +8,40 @@ export const CHUNK_ROWS = 128;
 /** `dirty`: changed since it was last encoded. `stored`: the store holds a record of its own for it. */
 export type Chunk = { readonly id: number; readonly data: number[]; dirty: boolean; stored: boolean };
 
+/** Shared by all lists that have none: never pushed to. */
+const NO_CHUNKS = Object.freeze<Chunk[]>([]) as Chunk[];
+const NOTHING_REMOVED = Object.freeze<number[]>([]) as number[];
+
 export class ChunkList {
   readonly stride: number;
-  readonly chunks: Chunk[] = [];
+  chunks: Chunk[] = NO_CHUNKS;
   size = 0;
   nextId = 1;
   /** Ids of dropped chunks whose records the store still holds. */
-  removed: number[] = [];
+  removed: number[] = NOTHING_REMOVED;
 
   constructor(stride: number) {
     this.stride = stride;
   }
 
-  /** The last chunk, made if there is none or it is full. */
-  tail(): Chunk {
-    const last = this.chunks[this.chunks.length - 1];
-    if (last !== undefined && last.data.length < CHUNK_ROWS * this.stride) return last;
-    return this.addChunk(this.chunks.length, []);
+  /** A chunk as the store has it, behind those that were loaded before. */
+  loadChunk(id: number, data: number[], stored: boolean): void {
+    const chunk: Chunk = { id, data, dirty: false, stored };
+    if (this.chunks.length === 0) this.chunks = [chunk];
+    else this.chunks.push(chunk);
+    this.size += data.length / this.stride;
+  }
+
+  /** Forgets which records were dropped: the store has them. */
+  removedAreGone(): void {
+    this.removed = NOTHING_REMOVED;
   }
 
   addChunk(at: number, data: number[]): Chunk {
     const chunk: Chunk = { id: this.nextId++, data, dirty: true, stored: false };
-    if (at === this.chunks.length) this.chunks.push(chunk);
+    // most lists have one chunk for life: a literal takes one slot, a push onto an empty array seventeen
+    if (this.chunks.length === 0) this.chunks = [chunk];
+    else if (at === this.chunks.length) this.chunks.push(chunk);
     else this.chunks.splice(at, 0, chunk);
     return chunk;
   }
@@ -47,8 +59,16 @@ export class ChunkList {
         return;
       }
       left -= first.data.length;
-      if (first.stored) this.removed.push(first.id);
-      this.chunks.shift();
+      this.dropFirstChunk();
     }
+  }
+
+  protected dropFirstChunk(): void {
+    const first = this.chunks[0]!;
+    if (first.stored) {
+      if (this.removed === NOTHING_REMOVED) this.removed = [first.id];
+      else this.removed.push(first.id);
+    }
+    this.chunks.shift();
   }
 }

@@ -29,9 +29,22 @@ export class Part {
     this.measure = measure.index;
     this.dataset = dataset;
     this.ring = measure.windows.length > 0 ? new ValueRing(measure.sums) : null;
-    this.acc = new Array<number>(slotsOf(measure) * SLOT).fill(0);
+    this.acc = zeros(slotsOf(measure) * SLOT);
   }
 }
+
+/** An array of exactly `length` zeros whose elements are unboxed doubles from the start: no later change of kind, no slack. */
+function zeros(length: number): number[] {
+  while (ZEROS.length <= length) {
+    const zero = [0.5];
+    zero.pop();
+    for (let i = 0; i < ZEROS.length; i++) zero.push(0);
+    ZEROS.push(zero);
+  }
+  return ZEROS[length]!.slice();
+}
+
+const ZEROS: number[][] = [];
 
 export function slotsOf(measure: Measure): number {
   return measure.windows.length + (measure.lifetime ? 1 : 0);

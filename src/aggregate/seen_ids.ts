@@ -94,8 +94,7 @@ export class SeenIds extends ChunkList {
     this.dropped++;
     first.dirty = true;
     if (this.dead * STRIDE === first.data.length) {
-      if (first.stored) this.removed.push(first.id);
-      this.chunks.shift();
+      this.dropFirstChunk();
       this.dead = 0;
       this.headGap = 0;
     }

@@ -16,14 +16,14 @@ export class ValueRing extends ChunkList {
     const chunks = this.chunks;
     let at = chunks.length - 1;
     if (at < 0) {
-      this.put(this.tail().data, 0, timeMs, value);
+      this.addChunk(0, this.stride === 2 ? [timeMs, value] : [timeMs]);
       return;
     }
     if (timeMs < chunks[at]!.data[0]!) at = this.chunkFor(timeMs);
     let chunk = chunks[at]!;
     if (chunk.data.length >= CHUNK_ROWS * this.stride) {
       if (at === chunks.length - 1 && timeMs >= chunk.data[chunk.data.length - this.stride]!) {
-        this.put(this.addChunk(chunks.length, []).data, 0, timeMs, value);
+        this.addChunk(chunks.length, this.stride === 2 ? [timeMs, value] : [timeMs]);
         return;
       }
       const half = (CHUNK_ROWS >> 1) * this.stride;

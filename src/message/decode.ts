@@ -1,10 +1,11 @@
 // From a log message to an admitted event, or to a refusal with every reason. Pure; shared by the fold and the oracle.
 // D1: nothing in here throws for any input: bad input is a value.
 // D2: the decision is a function of the message, its log time and the definitions and settings in force: replay repeats it.
+import { fnv1a32 } from '../base/fnv1a.ts';
 import type { EpochMs } from '../base/time.ts';
 import { parseRfc3339 } from '../base/time.ts';
 import type { FoldSettings } from './control.ts';
-import { decodeId, partitionOf, rawIdBytes, type IdentityKey } from './identity.ts';
+import { decodeId, rawIdBytes, type IdentityKey } from './identity.ts';
 import type { LogMessage } from './log_message.ts';
 import { refusal, type Refusal, type RefusalReason, type Violation } from './refusal.ts';
 import { DATASET_NAME } from './subject.ts';
@@ -95,7 +96,7 @@ export function decodeEvent(
     );
   if (id.trim() === '' || BLOCKED.has(id))
     return refusal('blocked_id', '/subject/id', 'this id is blocked: blank, null, anonymous, invalid, undefined');
-  if (partitionOf(parts.key, context.partitions) !== context.shard)
+  if (fnv1a32(parts.token, fnv1a32(parts.namespace)) % context.partitions !== context.shard)
     return refusal('wrong_partition', '/subject', `the identity does not hash to shard ${context.shard}`);
   if (message.body.length > settings.eventBytes)
     return refusal('too_large', '', `the body has ${message.body.length} bytes; the limit is ${settings.eventBytes}`);

@@ -8,6 +8,9 @@ import { ALL_CHANGES, type ShardMeta } from '../ports/profile_store.ts';
 import { reaches } from './commit_builder.ts';
 import { FOLD_VERSION } from './fold.ts';
 
+/** The version of what `ShardMeta` and the store's records mean. */
+export const FORMAT_VERSION = 1;
+
 export type RecoveryInput = {
   readonly shard: number;
   readonly partitions: number;
@@ -26,7 +29,7 @@ function halt(code: string, message: string): never {
 }
 
 /** Checks everything that must hold before the shard replays. @returns the gap that policy let pass, or null
- *  @throws VisageError (stop_shard) `partitions_changed`, `newer_fold`, `log_recreated`, `log_rewound`, `log_gap`, `changes_recreated`, `changes_rewound` */
+ *  @throws VisageError (stop_shard) `newer_format`, `partitions_changed`, `newer_fold`, `log_recreated`, `log_rewound`, `log_gap`, `changes_recreated`, `changes_rewound` */
 export async function checkBeforeReplay(input: RecoveryInput): Promise<GapReport> {
   const { shard, meta, last } = input;
   if (meta !== undefined) {
@@ -46,6 +49,11 @@ export async function checkBeforeReplay(input: RecoveryInput): Promise<GapReport
 }
 
 function checkMeta(input: RecoveryInput, meta: ShardMeta): void {
+  if (meta.formatVersion > FORMAT_VERSION)
+    halt(
+      'newer_format',
+      `shard ${input.shard}: its state has format ${meta.formatVersion}, this release knows ${FORMAT_VERSION}: start a later release`,
+    );
   if (meta.partitions !== input.partitions) {
     halt(
       'partitions_changed',

@@ -25,7 +25,7 @@ import { Fold } from './fold.ts';
 import { ProfileCache } from './profile_cache.ts';
 import { profileView } from './profile_view.ts';
 import { ReadWaiters } from './read_waiters.ts';
-import { checkBeforeReplay, type GapReport } from './recovery.ts';
+import { checkBeforeReplay, FORMAT_VERSION, type GapReport } from './recovery.ts';
 import { TickTimer } from './tick_timer.ts';
 
 const SLICE_MS = 4;
@@ -442,7 +442,7 @@ export class Shard {
     if (this.lastMessage !== null && this.lastMessage.sequence === fold.applied)
       this.lastFingerprint = fingerprint(this.lastMessage);
     return {
-      formatVersion: 1,
+      formatVersion: FORMAT_VERSION,
       shard: options.shard,
       partitions: options.partitions,
       clock: 'log',

@@ -127,8 +127,7 @@ function readList(list: ChunkList, name: string, baseMs: number): void {
     long.push({ list, name, ids });
   } else if (count > 0) {
     const id = list.nextId - reader.uint();
-    list.chunks.push({ id, data: readRows(count, list.stride, baseMs), dirty: false, stored: false });
-    list.size = count;
+    list.loadChunk(id, readRows(count, list.stride, baseMs), false);
   }
 }
 
@@ -140,8 +139,7 @@ function loadChunks({ list, name, ids }: LongList, key: IdentityKey, source: Chu
     checkFormat(reader.byte());
     const rows = reader.count(1);
     if (rows === 0) throw damaged();
-    list.chunks.push({ id, data: readRows(rows, list.stride, 0), dirty: false, stored: true });
-    list.size += rows;
+    list.loadChunk(id, readRows(rows, list.stride, 0), true);
     reader.finish();
   }
 }

@@ -119,7 +119,7 @@ function writeList(list: ChunkList, key: string, name: string, baseMs: number): 
   head.reserve((2 + list.chunks.length) * VARINT_MAX_BYTES);
   head.uint(list.nextId);
   for (const id of list.removed) (removed ??= []).push(chunkKey(key, name, id));
-  list.removed = [];
+  list.removedAreGone();
   const inline = list.chunks.length <= 1 && list.size <= INLINE_ROWS;
   head.uint(inline ? list.size * 2 : list.chunks.length * 2 + 1);
   if (inline) {

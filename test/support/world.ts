@@ -61,6 +61,8 @@ export interface World {
   connect(): Promise<Connection>;
   /** The same store and port. `between` runs while no server runs. */
   restartServer(how: 'stop' | 'kill', between?: () => Promise<void> | void): Promise<void>;
+  /** While no server runs under its port: one under another port lets somebody write where nobody else sees it. */
+  growApart(write: (nc: Connection) => Promise<void>): Promise<void>;
   stopWorkers(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -134,6 +136,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       await server.exited;
       await between?.();
       server = await startServer({ storeDirectory, port, config });
+    },
+    async growApart(write) {
+      const apart = await startServer({ storeDirectory, config });
+      const nc = await openConnection({ ...world.settings().nats, servers: [apart.url] }, 'test apart');
+      await write(nc);
+      await nc.close();
+      await apart.stop();
     },
     async stopWorkers() {
       await Promise.all(workers.splice(0).map((worker) => within('a worker stops', 20_000, worker.stop())));

@@ -30,8 +30,7 @@ const high = (id: number): number => (id * 0x9e3779b1) >>> 0;
 function reload(seen: SeenIds): SeenIds {
   seen.compact(); // as the store does
   const loaded = new SeenIds();
-  for (const chunk of seen.chunks) loaded.chunks.push({ ...chunk, data: [...chunk.data] });
-  loaded.size = seen.size;
+  for (const chunk of seen.chunks) loaded.loadChunk(chunk.id, [...chunk.data], true);
   loaded.nextId = seen.nextId;
   loaded.loaded();
   return loaded;

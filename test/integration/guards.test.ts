@@ -1,0 +1,361 @@
+// F3, F6 and kin: what must not go on does not go on, and says so once, with a code.
+import { cp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ShardMeta } from '../../src/ports/profile_store.ts';
+import { LmdbStore } from '../../src/store/lmdb_store.ts';
+import { isNewEnough, openConnection } from '../../src/stream/connection.ts';
+import { jetstreamManagerOf } from '../../src/stream/streams.ts';
+import { shardsOf } from '../support/shards_of.ts';
+import { eventually, rejectionOf, within } from '../support/eventually.ts';
+import { publishAll, type Sendable } from '../support/publish_all.ts';
+import { purchase } from '../support/purchase.ts';
+import { verifyAll } from '../support/verify.ts';
+import { startWorld, type StartedWorker, type World } from '../support/world.ts';
+
+const PARTITIONS = 4;
+const QUIET_MS = 1_500;
+
+let world: World;
+let copies = 0;
+
+beforeEach(async () => {
+  world = await startWorld({ shortWindow: '1s' });
+});
+afterEach(() => world.stop());
+
+let run = 0;
+/** One event for each of 40 customers: some for every shard. */
+function events(): Sendable[] {
+  run++;
+  return Array.from({ length: 40 }, (_, n) => purchase(`c-${n}`, { _id: `e-${run}-${n}`, atMs: Date.now() - 60_000 }));
+}
+
+async function publish(): Promise<void> {
+  await publishAll(events(), { nc: await world.connect() });
+}
+
+/** A worker that applied some events, checkpointed and stopped. */
+async function aLife(): Promise<void> {
+  const { worker } = await world.startReady({}, { setup: true, definitions: world.document });
+  await publish();
+  await worker.stop();
+}
+
+/** What every shard says, and that it was logged once per shard. */
+async function halts(started: StartedWorker, code: string, message: RegExp): Promise<void> {
+  await within('ready or halted', 20_000, started.worker.ready);
+  await eventually(`every shard is halted with ${code}`, () => started.worker.reads.status().shards.every((shard) => shard.reasonCode === code && shard.state === 'halted'));
+  for (const shard of started.worker.reads.status().shards) expect(shard.reason).toMatch(message);
+  const errors = started.log.map((line) => JSON.parse(line) as { level: number; code?: string; msg: string }).filter(({ level }) => level >= 50);
+  expect(errors.map(({ code, msg }) => [code, msg])).toEqual(Array.from({ length: PARTITIONS }, () => [code, 'shard halted']));
+}
+
+const streamFolder = (stream: string): string => join(world.server.storeDirectory, 'jetstream', '$G', 'streams', stream);
+
+/** Keeps a copy of a stream as it is now; the returned function puts it back. No server may run then. */
+async function copyOf(...streams: string[]): Promise<() => Promise<void>> {
+  const copy = join(world.folder, `copy-${++copies}`);
+  for (const stream of streams) await cp(streamFolder(stream), join(copy, stream), { recursive: true });
+  return async () => {
+    for (const stream of streams) {
+      await rm(streamFolder(stream), { recursive: true });
+      await cp(join(copy, stream), streamFolder(stream), { recursive: true });
+    }
+  };
+}
+
+/** A life, a copy of these streams, another life; then the copy is put back: the streams were rewound. */
+async function rewound(...streams: string[]): Promise<void> {
+  await aLife();
+  let restore = async (): Promise<void> => undefined;
+  await world.restartServer('stop', async () => {
+    restore = await copyOf(...streams);
+  });
+  await aLife();
+  await world.restartServer('stop', () => restore());
+}
+
+async function recreate(stream: string): Promise<void> {
+  const jsm = await jetstreamManagerOf(await world.connect());
+  const { config } = await jsm.streams.info(stream);
+  await jsm.streams.delete(stream);
+  await jsm.streams.add(config);
+}
+
+async function changeMeta(change: Partial<ShardMeta>): Promise<void> {
+  for (let shard = 0; shard < PARTITIONS; shard++) {
+    const store = LmdbStore.open(join(world.folder, 'data', `shard-${shard}`));
+    const checkpoint = await store.beginCheckpoint();
+    await checkpoint.commit({ ...store.readMeta()!, ...change });
+    await store.close();
+  }
+}
+
+describe('the server', () => {
+  test.each([
+    ['2.10.27', false],
+    ['2.9.10', false],
+    ['1.99.0', false],
+    ['0.0.0', false],
+    ['', false],
+    ['nonsense', false],
+    ['2.11.0', true],
+    ['2.11.0-preview.2', true],
+    ['2.15.1', true],
+    ['3.0.0', true],
+  ])('version %j is new enough: %j', (version, newEnough) => {
+    expect(isNewEnough(version)).toBe(newEnough);
+  });
+
+  // a twin: a TCP server that says INFO as nats-server 2.10.27 does; the real one is not at hand here
+  test('a server that is too old is refused, with both versions named', async () => {
+    const twin = createServer((socket) => {
+      const info = { server_id: 'X', server_name: 'x', version: '2.10.27', proto: 1, headers: true, jetstream: true, max_payload: 1_048_576, host: '127.0.0.1', port: 0 };
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+      socket.on('data', (data) => void (data.includes('PING') && socket.write('PONG\r\n'))).on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => twin.listen(0, '127.0.0.1', resolve));
+    const { port } = twin.address() as AddressInfo;
+    const { worker } = world.start({ 'nats.servers': `nats://127.0.0.1:${port}` });
+    const error = await rejectionOf(worker.ready);
+    expect([error.code, error.message]).toEqual([
+      'server_too_old',
+      `the NATS server at nats://127.0.0.1:${port} is version 2.10.27; Visage needs 2.11 or newer`,
+    ]);
+    await new Promise((resolve) => twin.close(resolve));
+  });
+
+  test('no server there, no set-up: said at once', async () => {
+    const none = { ...world.settings().nats, servers: ['nats://127.0.0.1:1'] };
+    expect((await rejectionOf(openConnection(none, 'test'))).code).toBe('no_connection');
+    const { worker } = world.start();
+    const error = await rejectionOf(worker.ready);
+    expect([error.code, error.message]).toEqual(['not_set_up', "there is no bucket visage_meta; run 'visage setup' first"]);
+  });
+});
+
+describe('the log', () => {
+  test('rewound while no worker ran', async () => {
+    await rewound('VISAGE_LOG');
+    await halts(world.start(), 'log_rewound', /the log ends at \d+, but .* it was rewound\. Restore/);
+  });
+
+  test('rewound together with the change stream', async () => {
+    await rewound('VISAGE_LOG', 'VISAGE_CHANGES', 'VISAGE_DEAD');
+    await halts(world.start(), 'log_rewound', /it was rewound\. Restore/);
+  });
+
+  test('rewound, and grown again beyond where it was', async () => {
+    await rewound('VISAGE_LOG');
+    for (let n = 0; n < 3; n++) await publish();
+    await halts(world.start(), 'log_rewound', /the message at \d+ is not the one that .* rewound and grew again/);
+  });
+
+  test('rewound, and the data directory lost: the last commit still knows', async () => {
+    await rewound('VISAGE_LOG');
+    await rm(join(world.folder, 'data'), { recursive: true });
+    await halts(world.start(), 'log_rewound', /the last commit stands at \d+: it was rewound/);
+  });
+
+  test('rewound under a running worker', async () => {
+    await aLife();
+    let restore = async (): Promise<void> => undefined;
+    await world.restartServer('stop', async () => {
+      restore = await copyOf('VISAGE_LOG');
+    });
+    const started = await world.startReady();
+    await publish();
+    await eventually('applied', () => started.worker.reads.status().shards.every((shard) => shard['lag'] === 0));
+    await world.restartServer('stop', () => restore());
+    await publish(); // new messages under old numbers: they must not be skipped in silence
+    await halts(started, 'log_rewound', /rewound/);
+  });
+
+  test('rewound under a running worker, and grown again before it looked', async () => {
+    const started = await world.startReady({}, { setup: true, definitions: world.document });
+    await publish();
+    let restore = async (): Promise<void> => undefined;
+    await world.restartServer('stop', async () => {
+      restore = await copyOf('VISAGE_LOG');
+    });
+    await publish();
+    await eventually('all is applied', async () => {
+      const client = await world.client();
+      const shards = started.worker.reads.status().shards;
+      const last = (await client.streamState('log')).lastSequence;
+      return shards.every((shard) => shard['lag'] === 0) && Math.max(...shards.map((shard) => shard['applied'] as number)) === last;
+    });
+    // another server on the same store and another port lets the log grow where the worker does not see it
+    await world.restartServer('stop', async () => {
+      await restore();
+      await world.growApart(async (nc) => {
+        for (let n = 0; n < 3; n++) await publishAll(events(), { nc });
+      });
+    });
+    await halts(started, 'log_rewound', /rewound/);
+  });
+
+  test('deleted and made again', async () => {
+    await aLife();
+    await recreate('VISAGE_LOG');
+    await halts(world.start(), 'log_recreated', /it was deleted and made again\. Restore/);
+  });
+
+  test('deleted and made again, and the data directory lost', async () => {
+    await aLife();
+    await recreate('VISAGE_LOG');
+    await rm(join(world.folder, 'data'), { recursive: true });
+    await halts(world.start(), 'log_recreated', /the last commit belongs to one made at/);
+  });
+
+  test('deleted and made again under a running worker', async () => {
+    const started = await world.startReady({}, { setup: true, definitions: world.document });
+    await publish();
+    await eventually('applied', () => started.worker.reads.status().shards.every((shard) => (shard['events'] as number) > 0 && shard['lag'] === 0));
+    await recreate('VISAGE_LOG');
+    await publish();
+    await halts(started, 'log_recreated', /deleted and made again/);
+  });
+
+  test('trimmed beyond what was read: a gap halts, or is let pass by policy', async () => {
+    await aLife();
+    await publish();
+    const client = await world.client();
+    const jsm = await jetstreamManagerOf(client.nc);
+    const last = (await client.streamState('log')).lastSequence;
+    await jsm.streams.purge('VISAGE_LOG', { seq: last - 1 });
+    const halted = world.start();
+    await halts(halted, 'log_gap', /the log begins at \d+, but was read only through \d+: messages between may be gone/);
+    await halted.worker.stop();
+    const passing = await world.startReady({ logGap: 'continue' });
+    expect(passing.log.some((line) => line.includes('log gap accepted by policy'))).toBe(true);
+    await publish();
+    await eventually('it goes on', () => passing.worker.reads.status().shards.every((shard) => shard.state === 'active' && (shard['events'] as number) > 0));
+  });
+});
+
+describe('the change stream', () => {
+  test('rewound', async () => {
+    await rewound('VISAGE_CHANGES');
+    await halts(world.start(), 'changes_rewound', /the change stream was rewound\. Restore/);
+  });
+
+  test('deleted and made again', async () => {
+    await aLife();
+    await recreate('VISAGE_CHANGES');
+    await halts(world.start(), 'changes_recreated', /it was deleted and made again\. Restore/);
+  });
+
+  test('deleted and made again under a running worker', async () => {
+    const started = await world.startReady({}, { setup: true, definitions: world.document });
+    await publish();
+    await recreate('VISAGE_CHANGES');
+    await publish();
+    await halts(started, 'changes_recreated', /deleted and made again/);
+  });
+
+  test('a foreign message under a running worker, and at the next start', async () => {
+    const started = await world.startReady({}, { setup: true, definitions: world.document });
+    const nc = await world.connect();
+    for (let shard = 0; shard < PARTITIONS; shard++) await nc.request(`visage.changes.${shard}`, '[]');
+    await publish();
+    const message = /the last message on visage\.changes\.\d is not a commit of Visage: somebody else publishes there/;
+    await halts(started, 'foreign_commit', message);
+    await started.worker.stop();
+    await halts(world.start(), 'foreign_commit', message);
+  });
+});
+
+describe('the data directory', () => {
+  test('partitions in the settings differ', async () => {
+    await world.setup();
+    const { worker } = world.start({ partitions: 8 });
+    const error = await rejectionOf(worker.ready);
+    expect([error.code, error.message]).toEqual([
+      'partitions_changed',
+      "partitions is 8 in the settings, but root 'visage' was set up with 4: the number is for life. Set it back",
+    ]);
+  });
+
+  test('partitions in the folder differ', async () => {
+    await aLife();
+    await changeMeta({ partitions: 8 });
+    await halts(world.start(), 'partitions_changed', /its state was made with 8 partitions, now there are 4/);
+  });
+
+  test('a folder of another root', async () => {
+    await aLife();
+    const { worker } = await world.startReady({ root: 'other', dataDirectory: join(world.folder, 'other') }, { setup: true, definitions: world.document });
+    await worker.stop();
+    await halts(world.start({ root: 'other' }), 'log_recreated', /Restore the log, or start with an empty data directory/);
+  });
+
+  test('two shards’ folders were swapped', async () => {
+    await aLife();
+    const folder = (name: string): string => join(world.folder, 'data', name);
+    await cp(folder('shard-0'), folder('shard-1'), { recursive: true });
+    const { worker } = await world.startReady();
+    expect(worker.reads.status().shards.map(({ state, reasonCode }) => [state, reasonCode])).toEqual([
+      ['active', null],
+      ['halted', 'wrong_folder'],
+      ['active', null],
+      ['active', null],
+    ]);
+    const client = await world.client();
+    const id = shardsOf(PARTITIONS).get(1)!;
+    const error = await rejectionOf(client.profile({ namespace: 'customerId', id }));
+    expect(error.code).toBe('shard_halted');
+    expect(error.message).toContain('a folder was moved under another name');
+  });
+
+  test('a state of a later format, or of a later fold, is refused', async () => {
+    await aLife();
+    await changeMeta({ formatVersion: 2 });
+    const first = world.start();
+    await halts(first, 'newer_format', /its state has format 2, this release knows 1: start a later release/);
+    await first.worker.stop();
+    await changeMeta({ formatVersion: 1, foldVersion: 99 });
+    await halts(world.start(), 'newer_fold', /its state has fold version 99, this release knows 1: start a later release/);
+  });
+
+  test('in use by another worker', async () => {
+    await world.startReady({}, { setup: true, definitions: world.document });
+    const { worker } = world.start();
+    const error = await rejectionOf(worker.ready);
+    expect(error.code).toBe('folder_in_use');
+    expect(error.message).toContain(`is in use by process ${process.pid}`);
+  });
+
+  test('lost: the log is replayed whole, and nothing is emitted twice', async () => {
+    await aLife();
+    await aLife();
+    await rm(join(world.folder, 'data'), { recursive: true });
+    const { worker } = await world.startReady();
+    await publish();
+    const verdict = await verifyAll(await world.client(), QUIET_MS);
+    expect(verdict.problems).toEqual([]);
+    expect(verdict.changeEvents).toBe(120);
+    expect(worker.reads.status().shards.reduce((sum, shard) => sum + (shard['events'] as number), 0)).toBe(120);
+  });
+});
+
+test('a second worker on another data directory fences the first one off', async () => {
+  const first = await world.startReady({}, { setup: true, definitions: world.document });
+  await publish();
+  const publishing = publishAll(Array.from({ length: 50 }, events).flat(), { nc: await world.connect(), perSecond: 1_500 });
+  const second = await world.startReady({ dataDirectory: join(world.folder, 'second'), instance: 'second' });
+  const error = (await within('the first one stops', 20_000, first.worker.stopped)) as { code?: string; message?: string };
+  expect([error.code, error.message]).toEqual(['fenced', 'another worker has taken over every shard; this one stops']);
+  await publishing;
+  const verdict = await verifyAll(await world.client(), QUIET_MS);
+  expect(verdict.problems).toEqual([]);
+  expect(verdict.events).toBe(51 * 40);
+  expect(second.worker.reads.status().shards.map(({ state }) => state)).toEqual(Array.from({ length: PARTITIONS }, () => 'active'));
+  const third = await world.startReady(); // the first one's directory, left behind: it takes over from the second
+  await publish();
+  await within('the second one stops', 20_000, second.worker.stopped);
+  expect((await verifyAll(await world.client(), QUIET_MS)).problems).toEqual([]);
+  expect(third.worker.reads.status().ready).toBe(true);
+});
