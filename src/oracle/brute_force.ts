@@ -113,7 +113,8 @@ export class ShardOracle {
     if (!decoded.dataset.profile) return;
     let profile = this.#profiles.get(decoded.key);
     const id = `${decoded.dataset.name} ${decoded.id}`; // a dataset's name has no space: no two pairs have the same text
-    if (profile !== undefined && this.#isRemembered(profile, id)) {
+    if (profile !== undefined) this.#forget(profile);
+    if (profile?.arrivedMs.has(id) === true) {
       this.duplicates++;
       return;
     }
@@ -123,14 +124,16 @@ export class ShardOracle {
     profile.events.push({ sequence: message.sequence, atMs: decoded.atMs, eventType: decoded.eventType, body: decoded.body });
   }
 
-  #isRemembered(profile: Identified, id: string): boolean {
-    const arrivedMs = profile.arrivedMs.get(id);
-    return arrivedMs !== undefined && this.shardTimeMs - arrivedMs <= this.#settings.dedupeHorizonMs;
+  /** What is older than the horizon when an event of the profile arrives is forgotten for good, also if the horizon grows later. */
+  #forget(profile: Identified): void {
+    for (const [id, arrivedMs] of profile.arrivedMs) {
+      if (this.shardTimeMs - arrivedMs <= this.#settings.dedupeHorizonMs) return;
+      profile.arrivedMs.delete(id);
+    }
   }
 
   /** A Map keeps the order in which keys were added, which is the order of arrival. */
   #remember(profile: Identified, id: string): void {
-    profile.arrivedMs.delete(id); // forgotten by age: it arrives anew, as the youngest
     profile.arrivedMs.set(id, this.shardTimeMs);
     for (const oldest of profile.arrivedMs.keys()) {
       if (profile.arrivedMs.size <= this.#settings.dedupeIds) return;

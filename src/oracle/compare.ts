@@ -1,6 +1,6 @@
 // Exported profiles against the oracle: every difference, named.
 // C1: values are compared at the instant and sequence that the export claims, and the claimed instant is itself compared with the
-//     log's: a product whose time stands still would agree with itself otherwise.
+//     log's: a product whose time stands still would agree with itself otherwise. It may be earlier only by what is due next.
 import { hash64 } from '../base/fnv1a.ts';
 import { parseRfc3339 } from '../base/time.ts';
 import { identityKey, identityName, parseIdentityKey, type Identity, type IdentityKey } from '../message/identity.ts';
@@ -42,7 +42,7 @@ export function compareProfile(exported: ExportedProfile, oracle: ShardOracle): 
   const expected = oracle.profileAt(identityKey(exported.profile), timeMs, exported.sequence);
   if (expected === undefined) return [difference(exported.profile, 'profile', exported.profile, undefined)];
   note('shard', exported.shard, oracle.shard);
-  note('time', timeMs, oracle.shardTimeAt(exported.sequence));
+  note('time', timeMs, expectedTime(timeMs, oracle.shardTimeAt(exported.sequence), expected));
   note('identities', exported.identities, [{ ...exported.profile, primary: true }]);
   for (const name of new Set([...Object.keys(expected), ...Object.keys(exported.computed)])) {
     const mine = Object.hasOwn(exported.computed, name) ? exported.computed[name] : undefined;
@@ -50,6 +50,13 @@ export function compareProfile(exported: ExportedProfile, oracle: ShardOracle): 
     for (const field of FIELDS) note(`computed.${name}.${field}`, mine?.[field], right?.[field]);
   }
   return differences;
+}
+
+/** A view is as of the shard's time, or of the last instant before its first change that is due and still waits for its turn. */
+function expectedTime(timeMs: number, shardTimeMs: number, expected: Readonly<Record<string, { readonly nextChangeAt?: string }>>): number {
+  if (timeMs >= shardTimeMs) return shardTimeMs;
+  const due = Object.values(expected).map(({ nextChangeAt }) => (nextChangeAt === undefined ? Infinity : parseRfc3339(nextChangeAt)));
+  return Math.min(shardTimeMs, Math.min(...due) - 1);
 }
 
 export type CompareExportOptions = {

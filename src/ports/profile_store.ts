@@ -72,7 +72,8 @@ export interface ProfileStore {
   prefetch(keys: readonly IdentityKey[]): Promise<void>;
   encode(state: IdentityState, plan: Plan): EncodedProfile;
   beginCheckpoint(): Promise<Checkpoint>;
-  /** Due entries in (due, key) order, strictly after `after`. Never call it while a checkpoint is open. */
+  /** Due entries in (due, key) order, strictly after `after`, as of the last commit: while a checkpoint is being written, the
+   *  entries of its profiles are the old ones. */
   scanDue(after: DueEntry, limit: number): readonly DueEntry[];
   snapshot(): StoreSnapshot;
   stats(): { readonly fileBytes: number; readonly profileBytes: number };

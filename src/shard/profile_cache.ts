@@ -8,6 +8,9 @@ import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { DueEntry, EncodedProfile, ProfileStore } from '../ports/profile_store.ts';
 
+/** How many profiles one call looks at: when most are dirty, looking is all it could do. */
+const EVICT_LOOKS_MAX = 4_096;
+
 export class ProfileCache {
   private readonly store: ProfileStore;
   private readonly maxBytes: number;
@@ -113,7 +116,7 @@ export class ProfileCache {
    *  Only between messages: the fold holds profiles while it applies one. */
   evict(): void {
     let looked = 0;
-    const limit = this.resident.size * 2;
+    const limit = Math.min(EVICT_LOOKS_MAX, this.resident.size * 2);
     while (this.bytes > this.maxBytes && looked++ < limit) {
       this.hand ??= this.resident.values();
       const next = this.hand.next();
