@@ -2,19 +2,18 @@
 // CB1: a commit holds exactly the changes after the previous commit's position up to its own.
 // CB2: its size is bounded before it is encoded, by an upper bound on every piece; past COMMIT_BYTES_MAX it is closed.
 // CB3: a profile whose version moved is in the commit even when the net change is nothing: otherwise its chain would break.
-import { formatTime } from '../base/time.ts';
-import { sameValue } from '../aggregate/attribute_value.ts';
 import type { Plan } from '../aggregate/plan.ts';
-import { identityName, parseIdentityKey, type IdentityKey } from '../message/identity.ts';
+import type { IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { ALL_CHANGES, type Position } from '../ports/profile_store.ts';
 import type { Cause, Change } from './effects.ts';
 
 const COMMIT_BYTES_MAX = 512 * 1024;
-const EVENT_BYTES_MAX = 128 * 1024;
+/** A change event that may be larger carries paths only. */
+export const EVENT_BYTES_MAX = 128 * 1024;
 const CAUSES_MAX = 20;
 
-type PendingEvent = {
+export type PendingEvent = {
   readonly key: IdentityKey;
   readonly previousVersion: number;
   readonly created: boolean;
@@ -43,9 +42,7 @@ export type CommitPoint = {
 export type SealedCommit = CommitPoint & { readonly events: readonly PendingEvent[] };
 
 export class CommitBuilder {
-  private readonly source: string;
-  private readonly shard: number;
-  private readonly repeatedThrough: number;
+  private readonly sourceLength: number;
   private pending = new Map<IdentityKey, PendingEvent>();
   private bytes = 2;
   private readonly point: { -readonly [K in keyof CommitPoint]: CommitPoint[K] };
@@ -53,11 +50,8 @@ export class CommitBuilder {
   private wanted = false;
   private readonly sealed: SealedCommit[] = [];
 
-  /** @param options.repeatedThrough events up to this sequence may be in the stream already, from a life whose commits aged out */
-  constructor(options: { logStream: string; root: string; shard: number; repeatedThrough: number; start: CommitPoint }) {
-    this.source = `/${options.root}/${options.logStream}/${options.shard}`;
-    this.shard = options.shard;
-    this.repeatedThrough = options.repeatedThrough;
+  constructor(options: { sourceLength: number; start: CommitPoint }) {
+    this.sourceLength = options.sourceLength;
     this.point = { ...options.start };
   }
 
@@ -79,13 +73,15 @@ export class CommitBuilder {
     const point = this.point;
     for (let i = skip; i < changes.length; i++) {
       const change = changes[i]!;
-      let cost = this.costOf(change, plan!);
+      let found = this.pending.get(change.key);
+      let cost = this.costOf(change, found, plan!);
       if (this.bytes + cost > COMMIT_BYTES_MAX && this.pending.size > 0) {
         this.close();
-        cost = this.costOf(change, plan!); // in the next commit it is an event of its own
+        found = undefined; // in the next commit it is an event of its own
+        cost = this.costOf(change, found, plan!);
       }
       this.bytes += cost;
-      this.merge(change, i + 1, cost);
+      this.merge(change, found, i + 1, cost);
       point.sequence = message.sequence;
       point.ordinal = i + 1;
       point.message = message;
@@ -121,8 +117,7 @@ export class CommitBuilder {
     this.wanted = false;
   }
 
-  private merge(change: Change, ordinal: number, cost: number): void {
-    const found = this.pending.get(change.key);
+  private merge(change: Change, found: PendingEvent | undefined, ordinal: number, cost: number): void {
     if (found === undefined) {
       this.pending.set(change.key, {
         key: change.key,
@@ -160,9 +155,8 @@ export class CommitBuilder {
   }
 
   /** Upper bound of the bytes that this change adds. */
-  private costOf(change: Change, plan: Plan): number {
-    const found = this.pending.get(change.key);
-    let bytes = found === undefined ? 640 + 8 * change.key.length + this.source.length : 0;
+  private costOf(change: Change, found: PendingEvent | undefined, plan: Plan): number {
+    let bytes = found === undefined ? 640 + 8 * change.key.length + this.sourceLength : 0;
     const causes = found?.causes.length ?? 0;
     for (let i = 0; i < change.causes.length && causes + i < CAUSES_MAX; i++) {
       const cause = change.causes[i]!;
@@ -177,62 +171,6 @@ export class CommitBuilder {
     const room = EVENT_BYTES_MAX - (found?.bytes ?? 0);
     return Math.max(0, Math.min(bytes, room)); // past EVENT_BYTES_MAX the event is truncated
   }
-
-  /** The commit as a CloudEvents batch. Cost: about 1 µs an event with ten changes. */
-  encode(commit: SealedCommit): string {
-    if (commit.events.length === 0) return '[]';
-    const plan = commit.plan!;
-    let out = '[';
-    let lastTimeMs = -1;
-    let time = '';
-    for (let i = 0; i < commit.events.length; i++) {
-      const event = commit.events[i]!;
-      if (event.timeMs !== lastTimeMs) {
-        lastTimeMs = event.timeMs;
-        time = formatTime(event.timeMs);
-      }
-      if (i > 0) out += ',';
-      out += this.encodeEvent(event, time, plan);
-    }
-    return out + ']';
-  }
-
-  private encodeEvent(event: PendingEvent, time: string, plan: Plan): string {
-    const identity = parseIdentityKey(event.key);
-    const head =
-      `{"specversion":"1.0","id":"${this.shard}-${event.version}-${event.ordinal}","source":"${this.source}",` +
-      `"type":"visage.profile.${event.created ? 'created' : 'updated'}","subject":${quote(identityName(identity))},` +
-      `"time":"${time}","datacontenttype":"application/json","data":{"profile":{"namespace":"${identity.namespace}","id":${quote(identity.id)}},` +
-      `"version":${event.version},"previousVersion":${event.previousVersion},"sequence":${event.version}`;
-    const truncated = event.bytes >= EVENT_BYTES_MAX;
-    let causes = '';
-    for (const cause of truncated ? [] : event.causes) {
-      causes += `${causes === '' ? '' : ','}{"kind":"${cause.kind}",${cause.kind === 'event' ? `"dataset":"${cause.dataset}","_id":${quote(cause._id)},` : ''}"sequence":${cause.sequence}}`;
-    }
-    const causeCount = truncated || event.causeCount > event.causes.length ? `,"causeCount":${event.causeCount}` : '';
-    let changes = '';
-    for (let i = 0; i < event.attributes.length; i++) {
-      const before = event.before[i];
-      const after = event.after[i];
-      if (sameValue(before, after)) continue;
-      changes += `${changes === '' ? '' : ','}{"path":"${plan.attributes[event.attributes[i]!]!.path}"`;
-      if (!truncated && before !== undefined) changes += `,"before":${jsonOf(before)}`;
-      if (!truncated && after !== undefined) changes += `,"after":${jsonOf(after)}`;
-      changes += '}';
-    }
-    return `${head},"cause":[${causes}]${causeCount}${truncated ? ',"truncated":true' : ''}${event.version <= this.repeatedThrough ? ',"possiblyRepeated":true' : ''},"changes":[${changes}],"audiences":{"entered":[],"exited":[]}}}`;
-  }
-}
-
-const NEEDS_ESCAPE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
-
-function quote(text: string): string {
-  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
-}
-
-function jsonOf(value: unknown): string {
-  if (typeof value === 'number') return Object.is(value, -0) ? '0' : String(value);
-  return typeof value === 'string' ? quote(value) : JSON.stringify(value);
 }
 
 function sizeOf(value: unknown): number {

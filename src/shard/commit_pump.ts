@@ -10,10 +10,12 @@ import { ALL_CHANGES } from '../ports/profile_store.ts';
 import { reaches, type CommitBuilder, type SealedCommit } from './commit_builder.ts';
 
 const RETRY_MS = 250;
+const BEHIND_FACTOR = 5;
 
 export type CommitPumpOptions = {
   readonly sink: ChangeSink;
   readonly builder: CommitBuilder;
+  readonly encode: (commit: SealedCommit) => string;
   readonly clock: Clock;
   readonly intervalMs: number;
   readonly refreshMs: number;
@@ -48,8 +50,8 @@ export class CommitPump {
     this.lastAtMs = options.clock.monotonicMs();
   }
 
-  /** There may be something to publish. */
-  poke(): void {
+  /** There may be something to publish. A shard that is behind lets its commits grow: they fold more, and nobody waits for one of them alone. */
+  poke(behind = false): void {
     if (this.running || this.stopped) return;
     if (this.cancelTimer !== null && !(this.idle && !this.builder.isEmpty)) return; // armed already
     this.cancel();
@@ -57,7 +59,7 @@ export class CommitPump {
       this.armRefresh();
       return;
     }
-    const wait = this.urgent ? 0 : this.lastAtMs + this.options.intervalMs - this.options.clock.monotonicMs();
+    const wait = this.urgent || this.builder.sealedCount > 0 ? 0 : this.lastAtMs + this.options.intervalMs * (behind ? BEHIND_FACTOR : 1) - this.options.clock.monotonicMs();
     if (wait > 0) this.arm(wait);
     else this.start();
   }
@@ -134,7 +136,7 @@ export class CommitPump {
       // no message since the last commit: it stands where that one stood
       fingerprint: commit.message === null ? this.last.header.fingerprint : fingerprint(commit.message),
     };
-    const body = this.builder.encode(commit);
+    const body = this.options.encode(commit);
     const startMs = clock.monotonicMs();
     for (;;) {
       const outcome = await sink.publish(header, body, this.last);

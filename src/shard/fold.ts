@@ -96,9 +96,9 @@ export class Fold {
       this.settings,
       this.context,
     );
-    const deadLetters: DeadLetter[] = [];
+    let deadLetters: readonly DeadLetter[] = NOTHING.deadLetters;
     this.recorder.begin(message.sequence, this.shardTimeMs, this.plan);
-    if (isRefusal(decoded)) deadLetters.push(this.refuse(message, decoded));
+    if (isRefusal(decoded)) deadLetters = [this.refuse(message, decoded)];
     else if (decoded.dataset.profile) this.applyEvent(decoded, message.sequence);
     this.expireOthers(DUE_PER_MESSAGE);
     const changes = this.recorder.end();

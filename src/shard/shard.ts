@@ -17,6 +17,7 @@ import { ALL_CHANGES, type Position, type ProfileStore, type ShardMeta } from '.
 import type { ProfileView } from '../profile/view.ts';
 import { Checkpointer, type FrozenMeta } from './checkpointer.ts';
 import { CommitBuilder } from './commit_builder.ts';
+import { CommitEncoder } from './commit_encoder.ts';
 import { CommitPump } from './commit_pump.ts';
 import { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
@@ -32,6 +33,7 @@ const SLICE_MS = 4;
 const SLICE_CHECK = 32;
 const PENDING_EVENTS_MAX = 20_000;
 const DEAD_LETTERS_MAX = 1_000;
+const BEHIND_MESSAGES = 1_000;
 const PREFETCH_KEY_MAX = 1_700;
 const STORE_READ_THROUGH_MS = 60_000;
 
@@ -93,6 +95,7 @@ export class Shard {
   private replayTo = 0;
   private repeatedThrough = 0;
   private pending = 0;
+  private changeEvents = 0;
   private checkpointDueMs = 0;
   private readonly letters = new Set<Promise<void>>();
   private failed: { error: unknown } | undefined;
@@ -136,11 +139,10 @@ export class Shard {
     this.replayTo = await options.log.lastForShard();
     // how far the commits that aged out went is not known: up to here at most
     if (this.repeatedThrough > 0) this.repeatedThrough = Math.max(this.repeatedThrough, this.replayTo);
+    const { root, logStream, shard } = options;
+    const encoder = new CommitEncoder({ root, logStream, shard, repeatedThrough: this.repeatedThrough });
     this.builder = new CommitBuilder({
-      logStream: options.logStream,
-      root: options.root,
-      shard: options.shard,
-      repeatedThrough: this.repeatedThrough,
+      sourceLength: encoder.source.length,
       start: {
         ...fenced.header.position,
         message: null,
@@ -150,7 +152,7 @@ export class Shard {
         foldVersion: this.fold.foldVersion,
       },
     });
-    this.pump = new CommitPump(this.pumpOptions(), fenced);
+    this.pump = new CommitPump(this.pumpOptions(encoder), fenced);
     if (this.recoverTo !== null && this.fold.applied >= this.recoverTo.position.sequence)
       this.meetRecovery(this.fold.recorder.count, this.fold.recorder.digest);
   }
@@ -192,11 +194,12 @@ export class Shard {
     }
   }
 
-  private pumpOptions(): ConstructorParameters<typeof CommitPump>[0] {
+  private pumpOptions(encoder: CommitEncoder): ConstructorParameters<typeof CommitPump>[0] {
     const { options } = this;
     return {
       sink: options.sink,
       builder: this.builder,
+      encode: (commit) => encoder.encode(commit),
       clock: options.clock,
       intervalMs: options.commitIntervalMs,
       refreshMs: options.commitRefreshMs,
@@ -204,7 +207,7 @@ export class Shard {
       epoch: this.epoch,
       logCreated: this.logCreated,
       deadLettersStored: async () => void (await Promise.all(this.letters)),
-      onCommit: () => undefined,
+      onCommit: (commit) => void (this.changeEvents += commit.events.length),
       onFailure: (error) => this.fail(error),
     };
   }
@@ -290,6 +293,7 @@ export class Shard {
       this.perform(message, effects);
       if (effects.cut !== null && this.active) await this.cut(effects.cut);
       if (i % SLICE_CHECK === SLICE_CHECK - 1 && clock.monotonicMs() - sliceMs > SLICE_MS) {
+        this.pending = batch.pending + messages.length - i - 1;
         this.endSlice();
         await clock.yieldNow();
         await this.backPressure();
@@ -377,7 +381,7 @@ export class Shard {
     this.cache.evict();
     this.reads.reached(this.readThrough);
     if (this.active) this.ticks.moved(fold.shardTimeMs);
-    this.pump.poke();
+    this.pump.poke(this.pending > BEHIND_MESSAGES);
     if (this.cache.dirtyCount >= this.options.checkpointMaxDirty) this.startCheckpoint();
   }
 
@@ -507,6 +511,7 @@ export class Shard {
       definitions: fold.plan?.hash ?? null,
       ...fold.counters,
       changes: fold.recorder.count,
+      changeEvents: this.changeEvents,
       committed: pump.last.header.position.sequence,
       commitFailures: pump.failures,
       commitsFailing: pump.failingSinceMs !== undefined,
@@ -553,6 +558,8 @@ export type ShardStatus = {
   readonly expired: number;
   readonly dedupeEvicted: number;
   readonly changes: number;
+  /** Change events published by this life; fewer than changes where commits fold. */
+  readonly changeEvents: number;
   readonly committed: number;
   readonly commitFailures: number;
   readonly commitsFailing: boolean;

@@ -33,11 +33,12 @@ export async function openChangeSink(options: { nc: NatsConnection; topology: To
       return { kind: 'unavailable', why: `${why}; ${errorText(error)}` };
     }
     if (now?.streamSequence === previous?.streamSequence) return { kind: 'unavailable', why };
+    if (previous !== undefined && (now === undefined || now.streamSequence < previous.streamSequence)) {
+      const text = `${topology.changesStream} no longer has the commit ${previous.streamSequence} of shard ${shard}: it was emptied, made again or rewound`;
+      throw new VisageError('changes_moved', text, { kind: 'retry' }); // the next life looks closer, and halts
+    }
     if (now !== undefined && isOurs(now.header, header)) return { kind: 'committed', streamSequence: now.streamSequence };
-    return {
-      kind: 'fenced',
-      by: now === undefined ? 'the change stream was emptied' : `${now.header.owner}, epoch ${now.header.epoch}`,
-    };
+    return { kind: 'fenced', by: `${now!.header.owner}, epoch ${now!.header.epoch}` };
   };
 
   return {

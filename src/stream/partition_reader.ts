@@ -3,11 +3,16 @@
 // PR1: what `next` handed out is contiguous: no message of the filter between two of them is missing, none comes twice.
 // PR2: the consumer's own sequence has no hole; a hole, a reconnect, lost heartbeats, 409 or 503 mean: make it again.
 // PR3: credit is asked for only when a batch was taken: the queue holds at most PREFETCH batches.
+// PR4: a stream that is not the one it was (deleted and made again, rewound) is never read on as if nothing had happened: a consumer
+//      that starts beyond the end would wait in silence until the old number is reached. `next` fails; whoever reads looks closer.
 // Why not the client's ordered consumer, why not acknowledgements: docs/adr/0003-own-partition-reader.md.
 import { createInbox, nuid, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { AckPolicy, DeliverPolicy, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import { VisageError } from '../base/errors.ts';
+import { fingerprint } from '../message/fingerprint.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
+import { stampOf } from './streams.ts';
 
 const BATCH = 1_000;
 const PREFETCH = 2;
@@ -34,13 +39,16 @@ export class PartitionReader implements LogReader {
   private generation = 0;
   private queue: LogMessage[] = [];
   private handedOut: number;
+  private lastMessage: LogMessage | null = null;
+  private created = '';
+  private failed: VisageError | undefined;
   private received = 0;
   private consumerSequence = 0;
   private asked = 0;
   private pending = 0;
   private lastHeardMs = 0;
   private heartbeat: NodeJS.Timeout | undefined;
-  private waiting: ((batch: LogBatch | null) => void) | undefined;
+  private waiting: PromiseWithResolvers<LogBatch | null> | undefined;
   private closed = false;
   private nextSubject = '';
   private ackPrefix = 0;
@@ -60,12 +68,13 @@ export class PartitionReader implements LogReader {
     return reader;
   }
 
+  /** @throws VisageError `stream_changed` (retry) */
   next(): Promise<LogBatch | null> {
+    if (this.failed !== undefined) return Promise.reject(this.failed);
     if (this.closed) return Promise.resolve(null);
     if (this.queue.length > 0) return Promise.resolve(this.take());
-    return new Promise((resolve) => {
-      this.waiting = resolve;
-    });
+    this.waiting = Promise.withResolvers();
+    return this.waiting.promise;
   }
 
   async readThrough(): Promise<number | undefined> {
@@ -85,7 +94,8 @@ export class PartitionReader implements LogReader {
     this.generation++;
     clearInterval(this.heartbeat);
     this.subscription?.unsubscribe();
-    this.waiting?.(null);
+    if (this.failed === undefined) this.waiting?.resolve(null);
+    else this.waiting?.reject(this.failed);
     this.waiting = undefined;
     if (this.name !== '' && !this.nc.isClosed()) this.jsm.consumers.delete(this.options.stream, this.name).catch(() => undefined); // it would go by itself after INACTIVE_MS
     return Promise.resolve();
@@ -94,14 +104,15 @@ export class PartitionReader implements LogReader {
   private take(): LogBatch {
     const messages = this.queue.length <= BATCH ? this.queue : this.queue.slice(0, BATCH);
     this.queue = this.queue.length <= BATCH ? [] : this.queue.slice(BATCH);
-    this.handedOut = messages[messages.length - 1]!.sequence;
+    this.lastMessage = messages[messages.length - 1]!;
+    this.handedOut = this.lastMessage.sequence;
     this.pull();
     return { messages, pending: this.pending + this.queue.length };
   }
 
   private deliver(): void {
     if (this.waiting === undefined || this.queue.length === 0) return;
-    const resolve = this.waiting;
+    const { resolve } = this.waiting;
     this.waiting = undefined;
     resolve(this.take());
   }
@@ -127,6 +138,8 @@ export class PartitionReader implements LogReader {
     for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
       if (this.closed || generation !== this.generation) return;
       try {
+        if (!(await this.isSameStream())) return this.fail();
+        if (this.closed || generation !== this.generation) return;
         await this.jsm.consumers.add(this.options.stream, {
           name: this.name,
           ack_policy: AckPolicy.None,
@@ -162,6 +175,26 @@ export class PartitionReader implements LogReader {
       if (performance.now() - this.lastHeardMs > HEARTBEAT_MS * 2.5) void this.recreate();
     }, HEARTBEAT_MS / 2);
     this.pull();
+  }
+
+  /** Is it the stream that we have read from, and has it what we handed out? */
+  private async isSameStream(): Promise<boolean> {
+    const { stream } = this.options;
+    const { created, state } = await this.jsm.streams.info(stream);
+    if (this.created === '') this.created = String(created);
+    if (String(created) !== this.created || state.last_seq < this.handedOut) return false;
+    const last = this.lastMessage;
+    if (last === null || state.first_seq > last.sequence) return true;
+    const found = await this.jsm.streams.getMessage(stream, { seq: last.sequence });
+    if (found === null) return true; // removed
+    return fingerprint({ stampMs: stampOf(found.timestamp), subject: found.subject, body: found.data }) === fingerprint(last);
+  }
+
+  private fail(): void {
+    if (this.closed) return;
+    const text = `the stream ${this.options.stream} is not the one that was read up to ${this.handedOut}: it was made again or rewound`;
+    this.failed = new VisageError('stream_changed', text, { kind: 'retry' });
+    void this.close();
   }
 
   private onMessage(m: Msg): void {

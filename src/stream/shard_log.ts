@@ -6,7 +6,7 @@ import { fingerprint } from '../message/fingerprint.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { LogReader, ShardLog, StreamState } from '../ports/log.ts';
 import { PartitionReader } from './partition_reader.ts';
-import { answerOf, jetstreamManagerOf } from './streams.ts';
+import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
 
 const APPEND_TIMEOUT_MS = 5_000;
 
@@ -68,9 +68,4 @@ export async function streamState(jsm: JetStreamManager, stream: string): Promis
     throw new VisageError('unavailable', `stream ${stream} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
   }
   return { created: String(info.created), firstSequence: info.state.first_seq, lastSequence: info.state.last_seq };
-}
-
-/** RFC 3339 with nanoseconds → milliseconds, as the acknowledgement subject gives them. */
-export function stampOf(time: string | Date): number {
-  return typeof time === 'string' ? Math.floor(Date.parse(time.replace(/(\.\d{3})\d*/, '$1'))) : time.getTime();
 }

@@ -17,3 +17,8 @@ export async function answerOf<T>(what: string, question: Promise<T>): Promise<T
     throw new VisageError('unavailable', `${what} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
   }
 }
+
+/** RFC 3339 with nanoseconds → milliseconds, as the acknowledgement subject gives them. */
+export function stampOf(time: string | Date): number {
+  return typeof time === 'string' ? Math.floor(Date.parse(time.replace(/(\.\d{3})\d*/, '$1'))) : time.getTime();
+}

@@ -1,8 +1,9 @@
 // One run of F1 with real processes: events stream in while the worker is killed -9 again and again; then everything is checked.
 import { setTimeout as delay } from 'node:timers/promises';
-import { seededRandom } from '../../src/base/random.ts';
+import { seededRandom, type Random } from '../../src/base/random.ts';
 import { generateEvents } from '../../src/oracle/generate.ts';
-import { publishAll } from '../support/publish_all.ts';
+import { publishAll, type Sendable } from '../support/publish_all.ts';
+import { purchase } from '../support/purchase.ts';
 import { verifyAll, type Verdict } from '../support/verify.ts';
 import { spawnWorker } from '../support/worker_process.ts';
 import { startWorld } from '../support/world.ts';
@@ -27,20 +28,10 @@ const QUIET_MS = 2_600;
 const AFTER_START_MS = 150;
 const LIFE_MS_MAX = 2_000;
 
-export async function kill9Run(options: Kill9Options): Promise<Kill9Result> {
+/** Events stream in while worker after worker is killed at a random moment of its life. */
+export function kill9Run(options: Kill9Options): Promise<Kill9Result> {
   const { seed, events, kills, profiles = Math.ceil(events / 10) } = options;
-  const startMs = performance.now();
-  const random = seededRandom(seed);
-  const world = await startWorld({ shortWindow: SHORT_WINDOW });
-  try {
-    await world.setup();
-    const overrides = {
-      'nats.servers': world.server.url,
-      partitions: 4,
-      dataDirectory: `${world.folder}/data`,
-      instance: 'kill9',
-      'checkpoint.interval': '200ms', // many checkpoints to be killed in
-    };
+  return inWorld(options, async ({ random, publish, live }) => {
     const generated = generateEvents({
       seed,
       events,
@@ -54,37 +45,79 @@ export async function kill9Run(options: Kill9Options): Promise<Kill9Result> {
       invalidShare: 0.01,
     });
     const lifeMs = AFTER_START_MS + LIFE_MS_MAX / 2;
-    const perSecond = events / ((kills * lifeMs) / 1000); // the stream lasts about as long as the killing
-    const publishing = publishAll(generated, { nc: await world.connect(), perSecond, inFlight: 2_000 });
+    const publishing = publish(generated, events / ((kills * lifeMs) / 1000)); // the stream lasts about as long as the killing
     publishing.catch(() => undefined); // awaited below
-    let killsInRecovery = 0;
-    for (let kill = 0; kill < kills; kill++) {
-      const worker = spawnWorker(overrides);
-      let isReady = false;
-      worker.ready.then(
-        () => (isReady = true),
-        () => undefined,
+    for (let kill = 0; kill < kills; kill++) await live(AFTER_START_MS + random.below(LIFE_MS_MAX));
+    await publishing;
+  });
+}
+
+/** Profiles with long values enter the short window together and leave it together: what one message changes does not fit into one
+ *  commit, and the worker is killed about then. */
+export function kill9AtExpiryRun(options: Kill9Options): Promise<Kill9Result> {
+  const { seed, events, kills } = options;
+  return inWorld(options, async ({ random, publish, live }) => {
+    const perBurst = Math.ceil(events / kills);
+    for (let burst = 0; burst < kills; burst++) {
+      const atMs = Date.now() - 1_000; // they leave the window in a second, all at once
+      const purchases = Array.from({ length: perBurst }, (_, n) =>
+        purchase(`c-${n}`, { _id: `e-${seed}-${burst}-${n}`, atMs, channel: String.fromCharCode(97 + burst).repeat(6_000) }),
       );
-      await delay(AFTER_START_MS + random.below(LIFE_MS_MAX));
-      if (!isReady) killsInRecovery++;
-      await worker.kill('SIGKILL');
-      if (worker.said() !== '') throw new Error(`the worker ended by itself: ${worker.said()}\n${worker.log.slice(-5).join('\n')}`);
+      // one is killed about when they leave, the next in the middle of what that left to do
+      await Promise.all([publish(purchases), live(1_000 + random.below(600))]);
+      await live(AFTER_START_MS + random.below(600));
     }
+  });
+}
+
+type Run = {
+  readonly random: Random;
+  readonly publish: (events: Iterable<Sendable>, perSecond?: number) => Promise<unknown>;
+  /** A worker that is killed after this long. */
+  readonly live: (ms: number) => Promise<void>;
+};
+
+/** A world, what `act` does in it, a last worker that brings everything to an end, the verdict. */
+async function inWorld(options: Kill9Options, act: (run: Run) => Promise<void>): Promise<Kill9Result> {
+  const { seed, events } = options;
+  const startMs = performance.now();
+  const world = await startWorld({ shortWindow: SHORT_WINDOW });
+  try {
+    await world.setup();
+    const overrides = {
+      'nats.servers': world.server.url,
+      partitions: 4,
+      dataDirectory: `${world.folder}/data`,
+      instance: 'kill9',
+      'checkpoint.interval': '200ms', // many checkpoints to be killed in
+    };
+    const nc = await world.connect();
+    let kills = 0;
+    let killsInRecovery = 0;
+    await act({
+      random: seededRandom(seed),
+      publish: (sent, perSecond) => publishAll(sent, { nc, inFlight: 2_000, ...(perSecond === undefined ? {} : { perSecond }) }),
+      async live(ms) {
+        const worker = spawnWorker(overrides);
+        let isReady = false;
+        worker.ready.then(
+          () => (isReady = true),
+          () => undefined,
+        );
+        await delay(ms);
+        kills++;
+        if (!isReady) killsInRecovery++;
+        await worker.kill('SIGKILL');
+        if (worker.said() !== '') throw new Error(`the worker ended by itself: ${worker.said()}\n${worker.log.slice(-5).join('\n')}`);
+      },
+    });
     const last = spawnWorker(overrides);
     await last.ready;
-    await publishing;
     const verdict = await verifyAll(await world.client(), QUIET_MS);
     await last.kill('SIGTERM');
     const problems = last.said() === 'stopped drained' ? verdict.problems : [...verdict.problems, `the last worker: ${last.said()}`];
-    return {
-      seed,
-      published: events,
-      kills,
-      killsInRecovery,
-      ...verdict,
-      problems,
-      seconds: Math.round((performance.now() - startMs) / 100) / 10,
-    };
+    const seconds = Math.round((performance.now() - startMs) / 100) / 10;
+    return { seed, published: events, kills, killsInRecovery, ...verdict, problems, seconds };
   } finally {
     await world.stop();
   }

@@ -38,9 +38,22 @@ async function publish(): Promise<void> {
 
 /** A worker that applied some events, checkpointed and stopped. */
 async function aLife(): Promise<void> {
-  const { worker } = await world.startReady({}, { setup: true, definitions: world.document });
+  const started = await world.startReady({}, { setup: true, definitions: world.document });
   await publish();
-  await worker.stop();
+  await applied(started);
+  await started.worker.stop();
+}
+
+/** Everything in the log is applied, committed and in a checkpoint. */
+async function applied({ worker }: StartedWorker): Promise<void> {
+  const client = await world.client();
+  const shardsDone = async (): Promise<boolean> => {
+    const { shards } = worker.reads.status();
+    const last = (await client.streamState('log')).lastSequence;
+    const ends = shards.map((shard) => (shard['checkpoint'] as { sequence: number } | null)?.sequence ?? 0);
+    return Math.max(...ends) === last && shards.every((shard, i) => shard['lag'] === 0 && shard['applied'] === ends[i]);
+  };
+  await eventually('everything is applied and in a checkpoint', shardsDone);
 }
 
 /** What every shard says, and that it was logged once per shard. */
@@ -167,7 +180,7 @@ describe('the log', () => {
     });
     const started = await world.startReady();
     await publish();
-    await eventually('applied', () => started.worker.reads.status().shards.every((shard) => shard['lag'] === 0));
+    await applied(started);
     await world.restartServer('stop', () => restore());
     await publish(); // new messages under old numbers: they must not be skipped in silence
     await halts(started, 'log_rewound', /rewound/);
@@ -181,12 +194,7 @@ describe('the log', () => {
       restore = await copyOf('VISAGE_LOG');
     });
     await publish();
-    await eventually('all is applied', async () => {
-      const client = await world.client();
-      const shards = started.worker.reads.status().shards;
-      const last = (await client.streamState('log')).lastSequence;
-      return shards.every((shard) => shard['lag'] === 0) && Math.max(...shards.map((shard) => shard['applied'] as number)) === last;
-    });
+    await applied(started);
     // another server on the same store and another port lets the log grow where the worker does not see it
     await world.restartServer('stop', async () => {
       await restore();
@@ -213,7 +221,7 @@ describe('the log', () => {
   test('deleted and made again under a running worker', async () => {
     const started = await world.startReady({}, { setup: true, definitions: world.document });
     await publish();
-    await eventually('applied', () => started.worker.reads.status().shards.every((shard) => (shard['events'] as number) > 0 && shard['lag'] === 0));
+    await applied(started);
     await recreate('VISAGE_LOG');
     await publish();
     await halts(started, 'log_recreated', /deleted and made again/);
@@ -251,6 +259,7 @@ describe('the change stream', () => {
   test('deleted and made again under a running worker', async () => {
     const started = await world.startReady({}, { setup: true, definitions: world.document });
     await publish();
+    await applied(started);
     await recreate('VISAGE_CHANGES');
     await publish();
     await halts(started, 'changes_recreated', /deleted and made again/);

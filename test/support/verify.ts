@@ -51,7 +51,16 @@ export async function checkAgainstOracle(client: Client, exported: Export): Prom
   };
 }
 
-export type ChainVerdict = { readonly problems: readonly string[]; readonly changeEvents: number; readonly commits: number };
+export type ChainVerdict = {
+  readonly problems: readonly string[];
+  readonly changeEvents: number;
+  readonly expiries: number;
+  readonly commits: number;
+  /** Commits that end in the middle of what one message changed. */
+  readonly partialCommits: number;
+};
+
+type Caused = { readonly data: { readonly cause: readonly { readonly kind: string }[] } };
 
 /** Every change event of VISAGE_CHANGES in order: one chain per profile, nothing twice, its end is the export.
  *  Nothing visible may change any more (`settled`), else the export lies in the middle of a chain. */
@@ -60,9 +69,14 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
   const problems: string[] = [];
   const last = new Map<string, { epoch: number; position: readonly [number, number]; count: number }>();
   let commits = 0;
+  let partialCommits = 0;
+  let expiries = 0;
   for await (const message of client.readStream('changes', { from: 'start', until: 'now' })) {
-    const events = JSON.parse(new TextDecoder().decode(message.body)) as ChainEvent[];
-    for (const event of events) chain.feed(event);
+    const events = JSON.parse(new TextDecoder().decode(message.body)) as (ChainEvent & Caused)[];
+    for (const event of events) {
+      chain.feed(event);
+      if (event.data.cause.some(({ kind }) => kind === 'expiry')) expiries++;
+    }
     commits++;
     const header = message.headers!();
     const [sequence = NaN, ordinal = NaN] = (header['Visage-Position'] ?? '').split('/').map(Number);
@@ -72,6 +86,7 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
       count: Number(header['Visage-Change-Count']),
     };
     const before = last.get(message.subject);
+    if (ordinal !== -1 && events.length > 0) partialCommits++;
     if (before !== undefined) {
       const back = now.position[0] < before.position[0] || (now.position[0] === before.position[0] && now.position[1] < before.position[1]);
       if (now.epoch < before.epoch || back || now.count < before.count)
@@ -82,7 +97,7 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
     last.set(message.subject, now);
   }
   problems.push(...chain.problems, ...chain.checkAgainstExport(exported.views));
-  return { problems, changeEvents: chain.events, commits };
+  return { problems, changeEvents: chain.events, expiries, commits, partialCommits };
 }
 
 export type DeadVerdict = { readonly problems: readonly string[]; readonly letters: number; readonly repeated: number };
@@ -136,7 +151,9 @@ export type Verdict = {
   readonly deadLetters: number;
   readonly deadLettersRepeated: number;
   readonly changeEvents: number;
+  readonly expiries: number;
   readonly commits: number;
+  readonly partialCommits: number;
 };
 
 /** All three checks once everything is quiet. */
@@ -155,6 +172,8 @@ export async function verifyAll(client: Client, quietMs: number): Promise<Verdic
     deadLetters: dead.letters,
     deadLettersRepeated: dead.repeated,
     changeEvents: chains.changeEvents,
+    expiries: chains.expiries,
     commits: chains.commits,
+    partialCommits: chains.partialCommits,
   };
 }

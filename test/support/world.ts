@@ -96,6 +96,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
           'log.maxBytes': '1GB',
           dataDirectory: join(folder, 'data'),
           instance: 'test',
+          'checkpoint.interval': '200ms',
           ...overrides,
         },
       }),

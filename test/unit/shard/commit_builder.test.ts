@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ChainChecker, type ChainEvent } from '../../../src/oracle/chain.ts';
 import type { LogMessage } from '../../../src/message/log_message.ts';
 import { CommitBuilder, reaches, type SealedCommit } from '../../../src/shard/commit_builder.ts';
+import { CommitEncoder } from '../../../src/shard/commit_encoder.ts';
 import type { Change } from '../../../src/shard/effects.ts';
 import { planWith } from './fold_run.ts';
 
@@ -32,13 +33,15 @@ type Event = ChainEvent & {
 
 class Bench {
   readonly builder: CommitBuilder;
+  readonly encoder: CommitEncoder;
   readonly versions = new Map<string, number>();
   sequence = 0;
   count = 0;
 
   constructor(repeatedThrough = 0) {
     const start = { sequence: 0, ordinal: -1, message: null, count: 0, digest: 0, plan: PLAN, foldVersion: 1 };
-    this.builder = new CommitBuilder({ logStream: 'VISAGE_LOG', root: 'visage', shard: 3, repeatedThrough, start });
+    this.encoder = new CommitEncoder({ logStream: 'VISAGE_LOG', root: 'visage', shard: 3, repeatedThrough });
+    this.builder = new CommitBuilder({ sourceLength: this.encoder.source.length, start });
   }
 
   change(key: string, values: [index: number, before: unknown, after: unknown][], more: Partial<Change> = {}): Change {
@@ -69,7 +72,7 @@ class Bench {
   all(): { commit: SealedCommit; events: Event[]; bytes: number }[] {
     const all = [];
     for (let commit = this.builder.take(); commit !== undefined; commit = this.builder.take()) {
-      const body = this.builder.encode(commit);
+      const body = this.encoder.encode(commit);
       all.push({ commit, events: JSON.parse(body) as Event[], bytes: Buffer.byteLength(body) });
     }
     return all;

@@ -22,10 +22,7 @@ const FENCE: LastCommit = { streamSequence: 10, header: HEADER };
 class Bench {
   readonly clock = new FakeClock();
   readonly builder = new CommitBuilder({
-    logStream: 'L',
-    root: 'r',
-    shard: 0,
-    repeatedThrough: 0,
+    sourceLength: 9,
     start: { sequence: 4, ordinal: -1, message: null, count: 3, digest: 9, plan: null, foldVersion: 1 },
   });
   readonly published: { header: CommitHeader; previous: number | undefined; at: number }[] = [];
@@ -51,6 +48,7 @@ class Bench {
           },
         },
         builder: this.builder,
+        encode: () => '[]',
         clock: this.clock,
         intervalMs: 10,
         refreshMs: 1000,

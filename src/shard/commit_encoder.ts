@@ -1,0 +1,109 @@
+// Commits as text: a CloudEvents batch, one change event a profile.
+// CE1: built by concatenation, each value encoded once; what is known to be plain is not looked at again.
+import { formatTime } from '../base/time.ts';
+import { sameValue } from '../aggregate/attribute_value.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import { identityName, parseIdentityKey } from '../message/identity.ts';
+import { EVENT_BYTES_MAX, type PendingEvent, type SealedCommit } from './commit_builder.ts';
+
+export type CommitEncoderOptions = {
+  readonly root: string;
+  readonly logStream: string;
+  readonly shard: number;
+  /** Events up to this sequence may be in the stream already, from a life whose commits aged out. */
+  readonly repeatedThrough: number;
+};
+
+export class CommitEncoder {
+  readonly source: string;
+  private readonly repeatedThrough: number;
+  private readonly head: string;
+  private readonly afterId: string;
+  private timeMs = -1;
+  private time = '';
+
+  constructor(options: CommitEncoderOptions) {
+    this.source = `/${options.root}/${options.logStream}/${options.shard}`;
+    this.repeatedThrough = options.repeatedThrough;
+    this.head = `{"specversion":"1.0","id":"${options.shard}-`;
+    this.afterId = `","source":"${this.source}","type":"visage.profile.`;
+  }
+
+  /** Cost: about 1 µs an event with ten changes. */
+  encode(commit: SealedCommit): string {
+    const { events, plan } = commit;
+    if (events.length === 0) return '[]';
+    let out = '[';
+    for (let i = 0; i < events.length; i++) {
+      if (i > 0) out += ',';
+      out += this.event(events[i]!, plan!);
+    }
+    return out + ']';
+  }
+
+  private event(event: PendingEvent, plan: Plan): string {
+    if (event.timeMs !== this.timeMs) {
+      this.timeMs = event.timeMs;
+      this.time = formatTime(event.timeMs);
+    }
+    const truncated = event.bytes >= EVENT_BYTES_MAX;
+    return (
+      `${this.head}${event.version}-${event.ordinal}${this.afterId}${event.created ? 'created' : 'updated'}",${subjectOf(event.key, this.time)}` +
+      `,"version":${event.version},"previousVersion":${event.previousVersion},"sequence":${event.version},"cause":[${truncated ? '' : causesOf(event)}]` +
+      (truncated || event.causeCount > event.causes.length ? `,"causeCount":${event.causeCount}` : '') +
+      (truncated ? ',"truncated":true' : '') +
+      (event.version <= this.repeatedThrough ? ',"possiblyRepeated":true' : '') +
+      `,"changes":[${changesOf(event, plan, truncated)}],"audiences":{"entered":[],"exited":[]}}}`
+    );
+  }
+}
+
+/** From `subject` to the profile's identity. Most ids need no decoding and no quoting. */
+function subjectOf(key: string, time: string): string {
+  const middle = `,"time":"${time}","datacontenttype":"application/json","data":{"profile":{"namespace":"`;
+  if (key.indexOf('%') < 0) {
+    const dot = key.indexOf('.');
+    const namespace = key.slice(0, dot);
+    const id = key.slice(dot + 1);
+    return `"subject":"${namespace}:${id}"${middle}${namespace}","id":"${id}"}`;
+  }
+  const identity = parseIdentityKey(key);
+  return `"subject":${quote(identityName(identity))}${middle}${identity.namespace}","id":${quote(identity.id)}}`;
+}
+
+function causesOf(event: PendingEvent): string {
+  let out = '';
+  for (const cause of event.causes) {
+    if (out !== '') out += ',';
+    out += cause.kind === 'event' ? `{"kind":"event","dataset":"${cause.dataset}","_id":${quote(cause._id)},"sequence":${cause.sequence}}` : `{"kind":"expiry","sequence":${cause.sequence}}`;
+  }
+  return out;
+}
+
+function changesOf(event: PendingEvent, plan: Plan, truncated: boolean): string {
+  let out = '';
+  const { attributes, before, after } = event;
+  for (let i = 0; i < attributes.length; i++) {
+    const was = before[i];
+    const is = after[i];
+    if (sameValue(was, is)) continue;
+    out += out === '' ? '{"path":"' : ',{"path":"';
+    out += plan.attributes[attributes[i]!]!.path;
+    out += '"';
+    if (!truncated && was !== undefined) out += `,"before":${jsonOf(was)}`;
+    if (!truncated && is !== undefined) out += `,"after":${jsonOf(is)}`;
+    out += '}';
+  }
+  return out;
+}
+
+const NEEDS_ESCAPE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
+
+function quote(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+function jsonOf(value: unknown): string {
+  if (typeof value === 'number') return Object.is(value, -0) ? '0' : String(value);
+  return typeof value === 'string' ? quote(value) : JSON.stringify(value);
+}
