@@ -3,6 +3,7 @@
 //   memory: the fold with the memory store and no sink · worker: the whole shard: fold, LMDB, commits, final checkpoint included
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInbox } from '@nats-io/transport-node';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { compilePlan } from '../src/definitions/compile_plan.ts';
 import { loadDefinitionsFile } from '../src/definitions/load_definitions.ts';
@@ -21,6 +22,9 @@ import { openShardLog } from '../src/stream/shard_log.ts';
 import { jetstreamManagerOf } from '../src/stream/streams.ts';
 import { nodeClock } from '../src/worker/node_clock.ts';
 import { DEFINITIONS, PARTITIONS } from './world.ts';
+
+const ACK_EVERY = 64;
+const ECHO_IN_FLIGHT = 8_000;
 
 type Parameters = {
   readonly url: string;
@@ -46,16 +50,29 @@ const topology = topologyOf(parameters.root);
 const jsm = await jetstreamManagerOf(publishing);
 
 async function lastOf(shard: number): Promise<number> {
-  return (await (await openShardLog({ nc: publishing, reading, topology, shard })).lastForShard());
+  return await (await openShardLog({ nc: publishing, reading, topology, shard })).lastForShard();
 }
 
 async function makeOut(subject: string, name: string): Promise<void> {
-  await jsm.streams.add({ name, subjects: [subject], retention: RetentionPolicy.Limits, storage: StorageType.File, discard: DiscardPolicy.Old, allow_direct: true });
+  await jsm.streams.add({
+    name,
+    subjects: [subject],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    allow_direct: true,
+  });
 }
 
 function report(events: number, startMs: number, cpu: NodeJS.CpuUsage, more: Record<string, number> = {}): void {
   const used = process.cpuUsage(cpu);
-  const figures = { events, seconds: (performance.now() - startMs) / 1000, cpuSeconds: (used.user + used.system) / 1e6, rssBytes: process.memoryUsage().rss, ...more };
+  const figures = {
+    events,
+    seconds: (performance.now() - startMs) / 1000,
+    cpuSeconds: (used.user + used.system) / 1e6,
+    rssBytes: process.memoryUsage().rss,
+    ...more,
+  };
   console.log(JSON.stringify(figures));
 }
 
@@ -66,12 +83,27 @@ async function readArm(): Promise<void> {
   const decoder = new TextDecoder();
   let events = 0;
   let echoed = 0;
+  let acknowledged = 0;
+  let waiting: (() => void)[] = [];
+  const inbox = createInbox();
+  publishing.subscribe(inbox, {
+    callback: () => {
+      acknowledged++;
+      for (const wake of waiting) wake();
+      waiting = [];
+    },
+  });
   const cpu = process.cpuUsage();
   const startMs = performance.now();
   const readShard = async (shard: number): Promise<void> => {
-    const reader = await PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${shardLogPrefix(parameters.root, shard)}>`, after: 0 });
+    const reader = await PartitionReader.open({
+      nc: reading,
+      stream: topology.logStream,
+      filter: `${shardLogPrefix(parameters.root, shard)}>`,
+      after: 0,
+    });
     const subject = `${parameters.out}.echo.${shard}`;
-    for (let at = 0; at < lasts[shard]!; ) {
+    for (let at = 0; at < lasts[shard]!;) {
       const batch = await reader.next();
       for (const message of batch!.messages) {
         at = message.sequence;
@@ -84,16 +116,21 @@ async function readArm(): Promise<void> {
           continue; // the invalid share, and control messages
         }
         if (arm !== 'echo') continue;
-        publishing.publish(subject, JSON.stringify(body));
-        echoed++;
+        // one in ACK_EVERY asks for an acknowledgement: enough to never run ahead of the server, and the count at the end proves the rest
+        if (++echoed % ACK_EVERY === 0) publishing.publish(subject, JSON.stringify(body), { reply: inbox });
+        else publishing.publish(subject, JSON.stringify(body));
+        while (echoed - acknowledged * ACK_EVERY > ECHO_IN_FLIGHT) await new Promise<void>((resolve) => waiting.push(resolve));
       }
-      if (arm === 'echo') await publishing.flush();
     }
     await reader.close();
   };
   await Promise.all(lasts.map((_, shard) => readShard(shard)));
   if (arm === 'echo') {
-    while ((await jsm.streams.info(out.changesStream)).state.messages < echoed) await new Promise((resolve) => setTimeout(resolve, 2));
+    const deadlineMs = performance.now() + 30_000;
+    while ((await jsm.streams.info(out.changesStream)).state.messages < echoed) {
+      if (performance.now() > deadlineMs) throw new Error('the server lost echoed messages');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
   }
   report(events, startMs, cpu);
   if (arm === 'echo') await jsm.streams.delete(out.changesStream);
@@ -170,7 +207,11 @@ async function shardArm(): Promise<void> {
   );
   const applySeconds = (performance.now() - startMs) / 1000;
   const events = shards.reduce((sum, shard) => sum + messagesOf(shard), 0) - before;
-  const figures = { applySeconds, changes: shards.reduce((sum, shard) => sum + shard.status().changes, 0), profiles: shards.reduce((sum, shard) => sum + shard.status().profiles, 0) };
+  const figures = {
+    applySeconds,
+    changes: shards.reduce((sum, shard) => sum + shard.status().changes, 0),
+    profiles: shards.reduce((sum, shard) => sum + shard.status().profiles, 0),
+  };
   if (full) await Promise.all(shards.map((shard) => shard.drain()));
   report(events, startMs, cpu, figures);
   if (parameters.exportTo !== undefined) writeExport(parameters.exportTo);
@@ -184,9 +225,14 @@ async function shardArm(): Promise<void> {
     const lines: string[] = [];
     for (let shard = 0; shard < PARTITIONS; shard++) {
       const snapshot = LmdbStore.open(join(parameters.folder, `shard-${shard}`)).snapshot();
-      for (let after = ''; ; ) {
+      for (let after = ''; ;) {
         const page = snapshot.page(after, 1_000, plan);
-        for (const state of page) lines.push(JSON.stringify(profileView(state, plan, { shard, sequence: snapshot.meta.applied, shardTimeMs: snapshot.meta.shardTimeMs })));
+        for (const state of page)
+          lines.push(
+            JSON.stringify(
+              profileView(state, plan, { shard, sequence: snapshot.meta.applied, shardTimeMs: snapshot.meta.shardTimeMs }),
+            ),
+          );
         if (page.length < 1_000) break;
         after = page[page.length - 1]!.key;
       }
@@ -199,7 +245,12 @@ async function shardArm(): Promise<void> {
 /** A copied state goes on with a change stream of its own. */
 async function forgetCommits(store: ProfileStore): Promise<void> {
   const checkpoint = await store.beginCheckpoint();
-  await checkpoint.commit({ ...store.readMeta()!, changesCreated: '', commitStreamSequence: 0, commitPosition: { sequence: 0, ordinal: ALL_CHANGES } });
+  await checkpoint.commit({
+    ...store.readMeta()!,
+    changesCreated: '',
+    commitStreamSequence: 0,
+    commitPosition: { sequence: 0, ordinal: ALL_CHANGES },
+  });
 }
 
 function messagesOf(shard: Shard): number {

@@ -2,7 +2,10 @@
 import { runProfile } from './profile.ts';
 import { runThroughput } from './throughput.ts';
 
-const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = { throughput: runThroughput, profile: runProfile };
+const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = {
+  throughput: runThroughput,
+  profile: runProfile,
+};
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const smoke = process.argv.includes('--smoke');

@@ -5,7 +5,14 @@ import { checkExport, fillLog, hashExport, ratio, runArm, startWorld, writeResul
 const SEED = 20_260_301;
 const DAY_MS = 86_400_000;
 
-type Size = { readonly events: number; readonly profiles: number; readonly rounds: number; readonly many: number; readonly few: number; readonly measured: number };
+type Size = {
+  readonly events: number;
+  readonly profiles: number;
+  readonly rounds: number;
+  readonly many: number;
+  readonly few: number;
+  readonly measured: number;
+};
 const FULL: Size = { events: 500_000, profiles: 100_000, rounds: 5, many: 1_000_000, few: 10_000, measured: 300_000 };
 const SMOKE: Size = { events: 6_000, profiles: 1_000, rounds: 1, many: 3_000, few: 300, measured: 3_000 };
 
@@ -27,8 +34,17 @@ export async function runThroughput(smoke: boolean, rounds?: number): Promise<vo
       G2: ratio(rates(scale['many']!), rates(scale['few']!)),
       G3: ratio(rates(arms.results['worker']!), rates(arms.results['memory']!)),
     };
-    for (const [name, goal] of Object.entries(goals)) console.log(`${name}: median ${goal.median.toFixed(2)} (${goal.min.toFixed(2)}–${goal.max.toFixed(2)}, ${goal.rounds} rounds)`);
-    if (!smoke) writeResult('throughput', { size, resultHash: arms.resultHash, arms: summary({ ...arms.results, ...scale }), goals }, world, SEED);
+    for (const [name, goal] of Object.entries(goals))
+      console.log(
+        `${name}: median ${goal.median.toFixed(2)} (${goal.min.toFixed(2)}–${goal.max.toFixed(2)}, ${goal.rounds} rounds)`,
+      );
+    if (!smoke)
+      writeResult(
+        'throughput',
+        { size, resultHash: arms.resultHash, arms: summary({ ...arms.results, ...scale }), goals },
+        world,
+        SEED,
+      );
   } finally {
     await world.stop();
   }
@@ -45,7 +61,14 @@ async function measureArms(world: World, size: Size): Promise<Arms> {
   for (let round = 0; round < size.rounds; round++) {
     for (const arm of ARMS) {
       const exportTo = round === 0 && arm === 'worker' ? join(world.folder, 'export.ndjson') : undefined;
-      const parameters = { url: world.server.url, root: 'zipf', out: `out-${arm}-${round}`, folder: join(world.folder, 'state'), exportTo, keep: exportTo !== undefined };
+      const parameters = {
+        url: world.server.url,
+        root: 'zipf',
+        out: `out-${arm}-${round}`,
+        folder: join(world.folder, 'state'),
+        exportTo,
+        keep: exportTo !== undefined,
+      };
       const result = await runArm(arm, parameters);
       (results[arm] ??= []).push(result);
       print(`round ${round + 1} ${arm}`, result);
@@ -61,14 +84,32 @@ async function measureArms(world: World, size: Size): Promise<Arms> {
 async function measureScale(world: World, size: Size): Promise<Record<string, ArmResult[]>> {
   const kinds = { few: size.few, many: size.many };
   for (const [kind, profiles] of Object.entries(kinds)) {
-    await fillLog(world, kind, [history(SEED + 1, profiles, profiles, 0), history(SEED + 2, Math.ceil(profiles / 2), profiles, 0)]);
-    print(`fill ${kind}`, await runArm('worker', { url: world.server.url, root: kind, out: `fill-${kind}`, folder: join(world.folder, `start-${kind}`), keep: true }));
+    await fillLog(world, kind, [
+      history(SEED + 1, profiles, profiles, 0),
+      history(SEED + 2, Math.ceil(profiles / 2), profiles, 0),
+    ]);
+    print(
+      `fill ${kind}`,
+      await runArm('worker', {
+        url: world.server.url,
+        root: kind,
+        out: `fill-${kind}`,
+        folder: join(world.folder, `start-${kind}`),
+        keep: true,
+      }),
+    );
     await fillLog(world, kind, [history(SEED + 3, size.measured, profiles, 0)]);
   }
   const results: Record<string, ArmResult[]> = {};
   for (let round = 0; round < size.rounds; round++) {
     for (const kind of Object.keys(kinds)) {
-      const parameters = { url: world.server.url, root: kind, out: `out-${kind}-${round}`, folder: join(world.folder, 'state'), startFrom: join(world.folder, `start-${kind}`) };
+      const parameters = {
+        url: world.server.url,
+        root: kind,
+        out: `out-${kind}-${round}`,
+        folder: join(world.folder, 'state'),
+        startFrom: join(world.folder, `start-${kind}`),
+      };
       const result = await runArm('worker', parameters);
       (results[kind] ??= []).push(result);
       print(`round ${round + 1} worker, ${kind} profiles`, result);
@@ -82,7 +123,11 @@ function rates(results: readonly ArmResult[]): number[] {
 }
 
 function print(name: string, result: ArmResult): void {
-  const figures = [`${Math.round(result.events / result.seconds).toLocaleString('en')} events/s`, `${((result.cpuSeconds / result.events) * 1e6).toFixed(1)} µs CPU/event`, `${Math.round(result.rssBytes / 1e6)} MB`];
+  const figures = [
+    `${Math.round(result.events / result.seconds).toLocaleString('en')} events/s`,
+    `${((result.cpuSeconds / result.events) * 1e6).toFixed(1)} µs CPU/event`,
+    `${Math.round(result.rssBytes / 1e6)} MB`,
+  ];
   console.log(`${name}: ${figures.join(', ')}`);
 }
 
@@ -90,7 +135,10 @@ function summary(results: Readonly<Record<string, readonly ArmResult[]>>): Recor
   return Object.fromEntries(
     Object.entries(results).map(([arm, rounds]) => {
       const sorted = rates(rounds).sort((a, b) => a - b);
-      return [arm, { eventsPerSecond: { median: sorted[sorted.length >> 1], min: sorted[0], max: sorted[sorted.length - 1] }, rounds }];
+      return [
+        arm,
+        { eventsPerSecond: { median: sorted[sorted.length >> 1], min: sorted[0], max: sorted[sorted.length - 1] }, rounds },
+      ];
     }),
   );
 }

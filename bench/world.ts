@@ -22,7 +22,12 @@ export const DEFINITIONS = new URL('../config/definitions.example.yaml', import.
 export const PARTITIONS = 16;
 const IN_FLIGHT = 4_000;
 
-export type World = { readonly server: RunningServer; readonly folder: string; readonly syncInterval: string; stop(): Promise<void> };
+export type World = {
+  readonly server: RunningServer;
+  readonly folder: string;
+  readonly syncInterval: string;
+  stop(): Promise<void>;
+};
 
 export async function startWorld(name: string, syncInterval: string): Promise<World> {
   const folder = join(tmpdir(), `visage-bench-${name}-${process.pid}`);
@@ -43,7 +48,13 @@ export async function startWorld(name: string, syncInterval: string): Promise<Wo
 export function benchSettings(world: World, root: string): Settings {
   return loadSettings({
     env: {},
-    overrides: { 'nats.servers': world.server.url, root, partitions: String(PARTITIONS), 'log.maxBytes': '4GB', dataDirectory: join(world.folder, 'unused') },
+    overrides: {
+      'nats.servers': world.server.url,
+      root,
+      partitions: String(PARTITIONS),
+      'log.maxBytes': '4GB',
+      dataDirectory: join(world.folder, 'unused'),
+    },
   });
 }
 
@@ -65,13 +76,21 @@ export async function fillLog(world: World, root: string, generators: readonly G
   await nc.close();
 }
 
-export type ArmResult = { readonly events: number; readonly seconds: number; readonly cpuSeconds: number; readonly rssBytes: number; readonly [figure: string]: number };
+export type ArmResult = {
+  readonly events: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly rssBytes: number;
+  readonly [figure: string]: number;
+};
 
 /** Runs one arm in a process of its own: no arm inherits another's heap. */
 export function runArm(arm: string, parameters: Readonly<Record<string, unknown>>, profileTo?: string): Promise<ArmResult> {
   const script = new URL('./arm_child.ts', import.meta.url).pathname;
   const flags = profileTo === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileTo];
-  const child = spawn(process.execPath, [...flags, script, arm, JSON.stringify(parameters)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...flags, script, arm, JSON.stringify(parameters)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   return new Promise((resolve, reject) => {
     let result: ArmResult | undefined;
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -103,7 +122,10 @@ export async function checkExport(world: World, root: string, exportFile: string
     const oracle = new ShardOracle({ root, shard, partitions: PARTITIONS, planOf: () => plan });
     for await (const message of client.readLog(shard)) oracle.feed(message);
     const differences = compareExport(views.get(shard) ?? [], { oracles: [oracle] });
-    if (differences.length > 0) throw new Error(`the arm's result is wrong: ${differences.length} differences in shard ${shard}, e.g. ${JSON.stringify(differences[0])}`);
+    if (differences.length > 0)
+      throw new Error(
+        `the arm's result is wrong: ${differences.length} differences in shard ${shard}, e.g. ${JSON.stringify(differences[0])}`,
+      );
   }
   await client.close();
   return count;
@@ -115,9 +137,14 @@ export function hashExport(exportFile: string): string {
   const values = readFileSync(exportFile, 'utf8')
     .split('\n')
     .map((line) => JSON.parse(line) as { profile: { id: string }; computed: Record<string, { value: unknown }> })
-    .map((view) => JSON.stringify([view.profile.id, Object.entries(view.computed)
-        .filter(([name]) => /Lifetime$|^last/.test(name))
-        .map(([name, { value }]) => [name, value])]))
+    .map((view) =>
+      JSON.stringify([
+        view.profile.id,
+        Object.entries(view.computed)
+          .filter(([name]) => /Lifetime$|^last/.test(name))
+          .map(([name, { value }]) => [name, value]),
+      ]),
+    )
     .sort();
   return createHash('sha256').update(values.join('\n')).digest('hex').slice(0, 16);
 }
@@ -127,12 +154,25 @@ export type Goal = { readonly median: number; readonly min: number; readonly max
 /** The ratio of two interleaved series, round by round. */
 export function ratio(above: readonly number[], below: readonly number[]): Goal {
   const ratios = above.map((value, i) => value / below[i]!).sort((a, b) => a - b);
-  return { median: ratios[Math.floor(ratios.length / 2)]!, min: ratios[0]!, max: ratios[ratios.length - 1]!, rounds: ratios.length };
+  return {
+    median: ratios[Math.floor(ratios.length / 2)]!,
+    min: ratios[0]!,
+    max: ratios[ratios.length - 1]!,
+    rounds: ratios.length,
+  };
 }
 
 export function writeResult(bench: string, result: Readonly<Record<string, unknown>>, world: World, seed: number): void {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  const head = { bench, commit, node: process.version, server: world.server.version, syncInterval: world.syncInterval, cpu: `${cpus().length} × ${cpus()[0]!.model}`, seed };
+  const head = {
+    bench,
+    commit,
+    node: process.version,
+    server: world.server.version,
+    syncInterval: world.syncInterval,
+    cpu: `${cpus().length} × ${cpus()[0]!.model}`,
+    seed,
+  };
   const path = new URL(`./results/${bench}.json`, import.meta.url).pathname;
   writeFileSync(path, `${JSON.stringify({ ...head, ...result }, null, 2)}\n`);
   console.log(`written: bench/results/${bench}.json`);

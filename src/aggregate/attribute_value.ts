@@ -5,11 +5,14 @@ import type { IdentityState } from './identity_state.ts';
 import { SLOT, type Part } from './part.ts';
 import type { Attribute, Plan } from './plan.ts';
 
-/** The value as of the state's last advance; undefined when absent. Cost: O(parts). */
+/** The value as of the state's last advance; undefined when absent. Cost: O(datasets that have it). */
 export function attributeValue(state: IdentityState, attribute: Attribute): unknown {
   if (attribute.function === 'count') {
     let count = 0;
-    for (const part of state.parts) if (part.measure === attribute.measure) count += part.acc[attribute.slot * SLOT]!;
+    const { parts } = state;
+    const { measure, slot } = attribute;
+    for (let i = state.firstPart(measure); i < parts.length && parts[i]!.measure === measure; i++)
+      count += parts[i]!.acc[slot * SLOT]!;
     return count;
   }
   if (attribute.function === 'sum') return sumValue(state, attribute);
@@ -22,8 +25,9 @@ function sumValue(state: IdentityState, attribute: Attribute): number {
   let nanos = 0;
   let wide: bigint | null = null;
   let n = 0;
-  for (const part of state.parts) {
-    if (part.measure !== attribute.measure) continue;
+  const { parts } = state;
+  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
+    const part = parts[i]!;
     const partWide = part.wide?.get(attribute.slot);
     if (++n > 2 || partWide !== undefined) wide ??= 0n; // three wholes could leave 2^53: add them as BigInt
     if (wide !== null) {
@@ -39,8 +43,10 @@ function sumValue(state: IdentityState, attribute: Attribute): number {
 /** The part that holds the latest value of a mostRecent attribute, if it is inside the window. */
 export function latest(state: IdentityState, attribute: Attribute): Part | undefined {
   let best: Part | undefined;
-  for (const part of state.parts) {
-    if (part.measure !== attribute.measure || part.recentValue === undefined) continue;
+  const { parts } = state;
+  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
+    const part = parts[i]!;
+    if (part.recentValue === undefined) continue;
     if (
       best === undefined ||
       part.recentMs > best.recentMs ||
@@ -65,8 +71,9 @@ export function nextChange(state: IdentityState, attribute: Attribute, plan: Pla
     return part === undefined ? Infinity : part.recentMs + attribute.window.ms + 1;
   }
   let next = Infinity;
-  for (const part of state.parts) {
-    if (part.measure !== attribute.measure) continue;
+  const { parts } = state;
+  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
+    const part = parts[i]!;
     const held = part.acc[attribute.slot * SLOT]!;
     if (held === 0) continue;
     const leavesMs = part.ring!.timeAt(part.ring!.size - held) + plan.measures[part.measure]!.windows[attribute.slot]! + 1;

@@ -4,6 +4,8 @@ import { Part } from './part.ts';
 import type { Measure } from './plan.ts';
 import { SeenIds } from './seen_ids.ts';
 
+const NO_PARTS = Object.freeze<Part[]>([]) as Part[];
+
 export class IdentityState {
   readonly key: IdentityKey;
   /** Sequence of the last message that visibly changed the profile; 0 before the first. */
@@ -13,7 +15,8 @@ export class IdentityState {
   /** Shard time up to which its windows were advanced. */
   evaluatedMs = 0;
   readonly seen = new SeenIds();
-  readonly parts: Part[] = [];
+  /** Sorted by measure, then dataset. */
+  parts: Part[] = NO_PARTS;
 
   // What follows belongs to the cache and the checkpoint, and is not stored.
   /** Due as the store's index has it; Infinity when it has no entry. */
@@ -32,12 +35,33 @@ export class IdentityState {
     this.key = key;
   }
 
+  /** Position of the first part of a measure; where it would be when there is none. O(1) in the usual case of one dataset. */
+  firstPart(measure: number): number {
+    const parts = this.parts;
+    let at = measure < parts.length ? measure : parts.length;
+    while (at < parts.length && parts[at]!.measure < measure) at++;
+    while (at > 0 && parts[at - 1]!.measure >= measure) at--;
+    return at;
+  }
+
   /** The part of (dataset, measure), made when there is none. */
   partFor(measure: Measure, dataset: number): Part {
-    for (const part of this.parts) if (part.measure === measure.index && part.dataset === dataset) return part;
+    const parts = this.parts;
+    for (let at = this.firstPart(measure.index); at < parts.length && parts[at]!.measure === measure.index; at++) {
+      if (parts[at]!.dataset === dataset) return parts[at]!;
+    }
     const made = new Part(measure, dataset);
-    this.parts.push(made);
+    this.addPart(made);
     return made;
+  }
+
+  addPart(part: Part): void {
+    const { parts } = this;
+    let at = this.firstPart(part.measure);
+    while (at < parts.length && parts[at]!.measure === part.measure && parts[at]!.dataset < part.dataset) at++;
+    if (parts.length === 0) this.parts = [part];
+    else if (at === parts.length) parts.push(part);
+    else parts.splice(at, 0, part);
   }
 }
 

@@ -53,9 +53,15 @@ export function compareProfile(exported: ExportedProfile, oracle: ShardOracle): 
 }
 
 /** A view is as of the shard's time, or of the last instant before its first change that is due and still waits for its turn. */
-function expectedTime(timeMs: number, shardTimeMs: number, expected: Readonly<Record<string, { readonly nextChangeAt?: string }>>): number {
+function expectedTime(
+  timeMs: number,
+  shardTimeMs: number,
+  expected: Readonly<Record<string, { readonly nextChangeAt?: string }>>,
+): number {
   if (timeMs >= shardTimeMs) return shardTimeMs;
-  const due = Object.values(expected).map(({ nextChangeAt }) => (nextChangeAt === undefined ? Infinity : parseRfc3339(nextChangeAt)));
+  const due = Object.values(expected).map(({ nextChangeAt }) =>
+    nextChangeAt === undefined ? Infinity : parseRfc3339(nextChangeAt),
+  );
   return Math.min(shardTimeMs, Math.min(...due) - 1);
 }
 

@@ -12,6 +12,9 @@ const COMMIT_BYTES_MAX = 512 * 1024;
 /** A change event that may be larger carries paths only. */
 export const EVENT_BYTES_MAX = 128 * 1024;
 const CAUSES_MAX = 20;
+/** The fixed text of an event and of a cause, with their numbers at full length (test/unit/shard/commit_builder.test.ts holds them to it). */
+const EVENT_BASE_BYTES = 480;
+const CAUSE_BASE_BYTES = 80;
 
 export type PendingEvent = {
   readonly key: IdentityKey;
@@ -156,11 +159,12 @@ export class CommitBuilder {
 
   /** Upper bound of the bytes that this change adds. */
   private costOf(change: Change, found: PendingEvent | undefined, plan: Plan): number {
-    let bytes = found === undefined ? 640 + 8 * change.key.length + this.sourceLength : 0;
+    let bytes =
+      found === undefined ? EVENT_BASE_BYTES + (change.key.indexOf('%') < 0 ? 2 : 8) * change.key.length + this.sourceLength : 0;
     const causes = found?.causes.length ?? 0;
     for (let i = 0; i < change.causes.length && causes + i < CAUSES_MAX; i++) {
       const cause = change.causes[i]!;
-      bytes += 120 + (cause.kind === 'event' ? cause.dataset.length + 6 * cause._id.length : 0);
+      bytes += CAUSE_BASE_BYTES + (cause.kind === 'event' ? cause.dataset.length + 6 * cause._id.length : 0);
     }
     for (let i = 0; i < change.attributes.length; i++) {
       const index = change.attributes[i]!;

@@ -10,7 +10,7 @@ import { ALL_CHANGES } from '../ports/profile_store.ts';
 import { reaches, type CommitBuilder, type SealedCommit } from './commit_builder.ts';
 
 const RETRY_MS = 250;
-const BEHIND_FACTOR = 5;
+const BEHIND_FACTOR = 20;
 
 export type CommitPumpOptions = {
   readonly sink: ChangeSink;
@@ -59,7 +59,10 @@ export class CommitPump {
       this.armRefresh();
       return;
     }
-    const wait = this.urgent || this.builder.sealedCount > 0 ? 0 : this.lastAtMs + this.options.intervalMs * (behind ? BEHIND_FACTOR : 1) - this.options.clock.monotonicMs();
+    const wait =
+      this.urgent || this.builder.sealedCount > 0
+        ? 0
+        : this.lastAtMs + this.options.intervalMs * (behind ? BEHIND_FACTOR : 1) - this.options.clock.monotonicMs();
     if (wait > 0) this.arm(wait);
     else this.start();
   }

@@ -37,7 +37,7 @@ export function decodeProfile(key: IdentityKey, head: Buffer, size: number, plan
   if ((flags & layout.HEAD_DUE) !== 0) state.storedDueMs = state.dueMs = baseMs + reader.int();
   if ((flags & layout.HEAD_SEEN) !== 0) readList(state.seen, SEEN_LIST, baseMs);
   const parts = reader.count(10);
-  for (let i = 0; i < parts; i++) state.parts.push(readPart(baseMs, names));
+  for (let i = 0; i < parts; i++) state.addPart(readPart(baseMs, names));
   reader.finish();
   // only now: the source may use the same memory for every record
   for (const pending of long) loadChunks(pending, key, source);

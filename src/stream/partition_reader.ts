@@ -2,7 +2,8 @@
 // and made again from cursor + 1 whenever anything is in doubt.
 // PR1: what `next` handed out is contiguous: no message of the filter between two of them is missing, none comes twice.
 // PR2: the consumer's own sequence has no hole; a hole, a reconnect, lost heartbeats, 409 or 503 mean: make it again.
-// PR3: credit is asked for only when a batch was taken: the queue holds at most PREFETCH batches.
+// PR3: credit is asked for only when a batch was taken: the queue holds at most PREFETCH batches, and a bounded number of bytes:
+//      who is sent more than 64 MB that it has not read yet is cut off by the server, and would be again and again.
 // PR4: a stream that is not the one it was (deleted and made again, rewound) is never read on as if nothing had happened: a consumer
 //      that starts beyond the end would wait in silence until the old number is reached. `next` fails; whoever reads looks closer.
 // Why not the client's ordered consumer, why not acknowledgements: docs/adr/0003-own-partition-reader.md.
@@ -16,6 +17,7 @@ import { stampOf } from './streams.ts';
 
 const BATCH = 1_000;
 const PREFETCH = 2;
+const PULL_BYTES = 8 * 1024 ** 2;
 const EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 5_000;
 const INACTIVE_MS = 60_000;
@@ -38,6 +40,8 @@ export class PartitionReader implements LogReader {
   private subscription: Subscription | undefined;
   private generation = 0;
   private queue: LogMessage[] = [];
+  private queueBytes = 0;
+  private readonly pullBytes: number;
   private handedOut: number;
   private lastMessage: LogMessage | null = null;
   private created = '';
@@ -58,6 +62,7 @@ export class PartitionReader implements LogReader {
     this.options = options;
     this.nc = options.nc;
     this.handedOut = options.after;
+    this.pullBytes = Math.max(PULL_BYTES, 4 * (options.nc.info?.max_payload ?? 0)); // one message always fits
   }
 
   static async open(options: PartitionReaderOptions): Promise<PartitionReader> {
@@ -102,8 +107,15 @@ export class PartitionReader implements LogReader {
   }
 
   private take(): LogBatch {
-    const messages = this.queue.length <= BATCH ? this.queue : this.queue.slice(0, BATCH);
-    this.queue = this.queue.length <= BATCH ? [] : this.queue.slice(BATCH);
+    let messages = this.queue;
+    if (messages.length <= BATCH) {
+      this.queue = [];
+      this.queueBytes = 0;
+    } else {
+      messages = this.queue.slice(0, BATCH);
+      this.queue = this.queue.slice(BATCH);
+      for (const message of messages) this.queueBytes -= message.body.length;
+    }
     this.lastMessage = messages[messages.length - 1]!;
     this.handedOut = this.lastMessage.sequence;
     this.pull();
@@ -132,6 +144,7 @@ export class PartitionReader implements LogReader {
     this.subscription?.unsubscribe();
     clearInterval(this.heartbeat);
     this.queue = [];
+    this.queueBytes = 0;
     const old = this.name;
     this.name = `visage_${nuid.next()}`;
     if (old !== '') this.jsm.consumers.delete(this.options.stream, old).catch(() => undefined);
@@ -172,7 +185,7 @@ export class PartitionReader implements LogReader {
       },
     });
     this.heartbeat = setInterval(() => {
-      if (performance.now() - this.lastHeardMs > HEARTBEAT_MS * 2.5) void this.recreate();
+      if (this.asked > 0 && performance.now() - this.lastHeardMs > HEARTBEAT_MS * 2.5) void this.recreate();
     }, HEARTBEAT_MS / 2);
     this.pull();
   }
@@ -211,6 +224,7 @@ export class PartitionReader implements LogReader {
     this.received = sequence;
     this.asked--;
     this.pending = digits(reply, pendingAt);
+    this.queueBytes += m.data.length;
     this.queue.push(new StoredMessage(sequence, Number(reply.slice(ns, pendingAt - 7)), m));
     // a batch, or all that there is for now
     if (this.waiting !== undefined && (this.queue.length >= BATCH || this.pending === 0 || this.asked <= 0)) this.deliver();
@@ -238,11 +252,12 @@ export class PartitionReader implements LogReader {
   private pull(): void {
     if (this.closed) return;
     const room = BATCH * PREFETCH - this.queue.length - this.asked;
-    if (room <= 0 || (room < BATCH / 2 && this.asked > 0)) return;
+    if (room <= 0 || (room < BATCH / 2 && this.asked > 0) || this.queueBytes >= this.pullBytes) return;
+    if (this.asked === 0) this.lastHeardMs = performance.now(); // who asks for nothing hears nothing
     this.asked += room;
     this.nc.publish(
       this.nextSubject,
-      JSON.stringify({ batch: room, expires: EXPIRES_MS * 1e6, idle_heartbeat: HEARTBEAT_MS * 1e6 }),
+      JSON.stringify({ batch: room, max_bytes: this.pullBytes, expires: EXPIRES_MS * 1e6, idle_heartbeat: HEARTBEAT_MS * 1e6 }),
       { reply: this.inbox },
     );
   }

@@ -21,7 +21,9 @@ function blocks(page: string, language: string): string[] {
 }
 
 async function run(line: string): Promise<{ code: number | null; out: string }> {
-  const command = line.replaceAll('npx visage', `'${process.execPath}' '${PROGRAM}'`).replaceAll('config/definitions', join(ROOT, 'config/definitions'));
+  const command = line
+    .replaceAll('npx visage', `'${process.execPath}' '${PROGRAM}'`)
+    .replaceAll('config/definitions', join(ROOT, 'config/definitions'));
   const child = spawn('sh', ['-c', command], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   const code = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -57,8 +59,10 @@ test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
     expect(out.length, line).toBeGreaterThan(0);
     if (line.includes('visage subject')) expect(out.trim()).toBe('visage.in.orders.customerId.ada%40example%2Ecom');
     if (line.includes('dead list')) expect(out).toContain('missing_id');
-    if (line.includes('visage get customerId ada@example.com --json')) expect(JSON.parse(out)).toMatchObject({ computed: { spendLifetime: { value: 25 } } });
-    if (line.includes('--json') && line.includes('tail')) expect(JSON.parse(out.split('\n')[0]!)).toMatchObject({ type: 'visage.profile.created', data: { previousVersion: 0 } });
+    if (line.includes('visage get customerId ada@example.com --json'))
+      expect(JSON.parse(out)).toMatchObject({ computed: { spendLifetime: { value: 25 } } });
+    if (line.includes('--json') && line.includes('tail'))
+      expect(JSON.parse(out.split('\n')[0]!)).toMatchObject({ type: 'visage.profile.created', data: { previousVersion: 0 } });
   }
 });
 

@@ -64,7 +64,7 @@ export function kill9AtExpiryRun(options: Kill9Options): Promise<Kill9Result> {
         purchase(`c-${n}`, { _id: `e-${seed}-${burst}-${n}`, atMs, channel: String.fromCharCode(97 + burst).repeat(6_000) }),
       );
       // one is killed about when they leave, the next in the middle of what that left to do
-      await Promise.all([publish(purchases), live(1_000 + random.below(600))]);
+      await Promise.all([publish(purchases), live(1_000 + random.below(1_500))]);
       await live(AFTER_START_MS + random.below(600));
     }
   });
@@ -108,14 +108,16 @@ async function inWorld(options: Kill9Options, act: (run: Run) => Promise<void>):
         kills++;
         if (!isReady) killsInRecovery++;
         await worker.kill('SIGKILL');
-        if (worker.said() !== '') throw new Error(`the worker ended by itself: ${worker.said()}\n${worker.log.slice(-5).join('\n')}`);
+        if (worker.said() !== '')
+          throw new Error(`the worker ended by itself: ${worker.said()}\n${worker.log.slice(-5).join('\n')}`);
       },
     });
     const last = spawnWorker(overrides);
     await last.ready;
     const verdict = await verifyAll(await world.client(), QUIET_MS);
     await last.kill('SIGTERM');
-    const problems = last.said() === 'stopped drained' ? verdict.problems : [...verdict.problems, `the last worker: ${last.said()}`];
+    const problems =
+      last.said() === 'stopped drained' ? verdict.problems : [...verdict.problems, `the last worker: ${last.said()}`];
     const seconds = Math.round((performance.now() - startMs) / 100) / 10;
     return { seed, published: events, kills, killsInRecovery, ...verdict, problems, seconds };
   } finally {

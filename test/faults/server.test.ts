@@ -61,7 +61,12 @@ test('the server is killed -9 three times while events stream in', async () => {
 test('the server is paused for three seconds and goes on', async () => {
   const { worker, log } = await world.startReady({}, { setup: true, definitions: world.document });
   const client = await world.client();
-  const publishing = publishAll(events(2, 12_000), { nc: await world.connect(), perSecond: 1_500, inFlight: 1_000, timeoutMs: 8_000 });
+  const publishing = publishAll(events(2, 12_000), {
+    nc: await world.connect(),
+    perSecond: 1_500,
+    inFlight: 1_000,
+    timeoutMs: 8_000,
+  });
   publishing.catch(() => undefined);
   await delay(2_000);
   world.server.kill('SIGSTOP');
@@ -78,7 +83,12 @@ test('the server is paused for three seconds and goes on', async () => {
 test('the server is paused for longer than every request waits', async () => {
   const { worker } = await world.startReady({}, { setup: true, definitions: world.document });
   const client = await world.client();
-  const publishing = publishAll(events(3, 6_000), { nc: await world.connect(), perSecond: 3_000, inFlight: 500, timeoutMs: 3_000 });
+  const publishing = publishAll(events(3, 6_000), {
+    nc: await world.connect(),
+    perSecond: 3_000,
+    inFlight: 500,
+    timeoutMs: 3_000,
+  });
   publishing.catch(() => undefined);
   await delay(1_000);
   world.server.kill('SIGSTOP');
@@ -112,7 +122,13 @@ test('the server is away when a worker starts, and comes back in the middle of i
 test('SIGTERM under load drains: the checkpoint is at the last commit, so the next start folds nothing again', async () => {
   await world.setup();
   const dataDirectory = join(world.folder, 'data');
-  const overrides: Overrides = { 'nats.servers': world.server.url, partitions: 4, dataDirectory, instance: 'drain', 'checkpoint.interval': '1h' };
+  const overrides: Overrides = {
+    'nats.servers': world.server.url,
+    partitions: 4,
+    dataDirectory,
+    instance: 'drain',
+    'checkpoint.interval': '1h',
+  };
   const client = await world.client();
   const publishing = publishAll(events(5, 12_000), { nc: await world.connect(), perSecond: 3_000, inFlight: 1_000 });
   publishing.catch(() => undefined);

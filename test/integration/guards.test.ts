@@ -59,9 +59,13 @@ async function applied({ worker }: StartedWorker): Promise<void> {
 /** What every shard says, and that it was logged once per shard. */
 async function halts(started: StartedWorker, code: string, message: RegExp): Promise<void> {
   await within('ready or halted', 20_000, started.worker.ready);
-  await eventually(`every shard is halted with ${code}`, () => started.worker.reads.status().shards.every((shard) => shard.reasonCode === code && shard.state === 'halted'));
+  await eventually(`every shard is halted with ${code}`, () =>
+    started.worker.reads.status().shards.every((shard) => shard.reasonCode === code && shard.state === 'halted'),
+  );
   for (const shard of started.worker.reads.status().shards) expect(shard.reason).toMatch(message);
-  const errors = started.log.map((line) => JSON.parse(line) as { level: number; code?: string; msg: string }).filter(({ level }) => level >= 50);
+  const errors = started.log
+    .map((line) => JSON.parse(line) as { level: number; code?: string; msg: string })
+    .filter(({ level }) => level >= 50);
   expect(errors.map(({ code, msg }) => [code, msg])).toEqual(Array.from({ length: PARTITIONS }, () => [code, 'shard halted']));
 }
 
@@ -125,7 +129,17 @@ describe('the server', () => {
   // a twin: a TCP server that says INFO as nats-server 2.10.27 does; the real one is not at hand here
   test('a server that is too old is refused, with both versions named', async () => {
     const twin = createServer((socket) => {
-      const info = { server_id: 'X', server_name: 'x', version: '2.10.27', proto: 1, headers: true, jetstream: true, max_payload: 1_048_576, host: '127.0.0.1', port: 0 };
+      const info = {
+        server_id: 'X',
+        server_name: 'x',
+        version: '2.10.27',
+        proto: 1,
+        headers: true,
+        jetstream: true,
+        max_payload: 1_048_576,
+        host: '127.0.0.1',
+        port: 0,
+      };
       socket.write(`INFO ${JSON.stringify(info)}\r\n`);
       socket.on('data', (data) => void (data.includes('PING') && socket.write('PONG\r\n'))).on('error', () => undefined);
     });
@@ -240,7 +254,9 @@ describe('the log', () => {
     const passing = await world.startReady({ logGap: 'continue' });
     expect(passing.log.some((line) => line.includes('log gap accepted by policy'))).toBe(true);
     await publish();
-    await eventually('it goes on', () => passing.worker.reads.status().shards.every((shard) => shard.state === 'active' && (shard['events'] as number) > 0));
+    await eventually('it goes on', () =>
+      passing.worker.reads.status().shards.every((shard) => shard.state === 'active' && (shard['events'] as number) > 0),
+    );
   });
 });
 
@@ -296,7 +312,10 @@ describe('the data directory', () => {
 
   test('a folder of another root', async () => {
     await aLife();
-    const { worker } = await world.startReady({ root: 'other', dataDirectory: join(world.folder, 'other') }, { setup: true, definitions: world.document });
+    const { worker } = await world.startReady(
+      { root: 'other', dataDirectory: join(world.folder, 'other') },
+      { setup: true, definitions: world.document },
+    );
     await worker.stop();
     await halts(world.start({ root: 'other' }), 'log_recreated', /Restore the log, or start with an empty data directory/);
   });
@@ -361,7 +380,9 @@ test('a second worker on another data directory fences the first one off', async
   const verdict = await verifyAll(await world.client(), QUIET_MS);
   expect(verdict.problems).toEqual([]);
   expect(verdict.events).toBe(51 * 40);
-  expect(second.worker.reads.status().shards.map(({ state }) => state)).toEqual(Array.from({ length: PARTITIONS }, () => 'active'));
+  expect(second.worker.reads.status().shards.map(({ state }) => state)).toEqual(
+    Array.from({ length: PARTITIONS }, () => 'active'),
+  );
   const third = await world.startReady(); // the first one's directory, left behind: it takes over from the second
   await publish();
   await within('the second one stops', 20_000, second.worker.stopped);

@@ -49,10 +49,16 @@ async function fill(count: number, from = 0): Promise<void> {
   });
 }
 
-const open = (after = 0): Promise<PartitionReader> => PartitionReader.open({ nc: reading, stream: STREAM, filter: 'read.mine', after });
+const open = (after = 0): Promise<PartitionReader> =>
+  PartitionReader.open({ nc: reading, stream: STREAM, filter: 'read.mine', after });
 
 /** Takes batches until `count` messages came; checks that they are 0, 1, 2 … and that sequences rise. */
-async function take(reader: PartitionReader, count: number, from = 0, each?: (taken: number) => Promise<void> | void): Promise<number> {
+async function take(
+  reader: PartitionReader,
+  count: number,
+  from = 0,
+  each?: (taken: number) => Promise<void> | void,
+): Promise<number> {
   const decoder = new TextDecoder();
   let expected = from;
   let sequence = 0;
@@ -60,7 +66,8 @@ async function take(reader: PartitionReader, count: number, from = 0, each?: (ta
     const batch = await within(`message ${expected}`, 20_000, reader.next());
     for (const message of batch!.messages) {
       const got = Number(decoder.decode(message.body));
-      if (got !== expected || message.sequence <= sequence) throw new Error(`expected ${expected} after sequence ${sequence}, got ${got} at ${message.sequence}`);
+      if (got !== expected || message.sequence <= sequence)
+        throw new Error(`expected ${expected} after sequence ${sequence}, got ${got} at ${message.sequence}`);
       sequence = message.sequence;
       expected++;
     }
@@ -152,6 +159,24 @@ test('who does not ask gets no more than two batches', async () => {
   await reader.close();
 });
 
+test('a backlog of large messages, slowly read: nobody is cut off, and the queue is bounded in bytes too', async () => {
+  const large = new Uint8Array(900_000);
+  for (let n = 0; n < 150; n++) await nc.request('read.large', large);
+  const reader = await PartitionReader.open({ nc: reading, stream: STREAM, filter: 'read.large', after: 0 });
+  let taken = 0;
+  for (let sequence = 0; taken < 150;) {
+    const { messages } = (await within('large messages', 10_000, reader.next()))!;
+    expect(messages.length * large.length).toBeLessThan(32 * 1024 ** 2);
+    for (const message of messages) expect(message.sequence).toBe(++sequence);
+    taken += messages.length;
+    const untilMs = performance.now() + 200; // busy: the socket is not read
+    while (performance.now() < untilMs);
+  }
+  expect(reader.recreated).toBe(1);
+  expect(world.server.recentLog().filter((line) => /slow consumer/i.test(line))).toEqual([]);
+  await reader.close();
+});
+
 test('from the middle; `pending` and `readThrough` say what is left', async () => {
   await fill(3_000);
   const reader = await open();
@@ -163,7 +188,10 @@ test('from the middle; `pending` and `readThrough` say what is left', async () =
   await nc.flush();
   const jsm = await jetstreamManagerOf(nc);
   const last = (await jsm.streams.info(STREAM)).state.last_seq;
-  await eventually('it has read through to the end, which is of another filter', async () => (await reader.readThrough()) === last);
+  await eventually(
+    'it has read through to the end, which is of another filter',
+    async () => (await reader.readThrough()) === last,
+  );
   await reader.close();
   const second = await open(first.messages.at(-1)!.sequence);
   await take(second, 3_000 - first.messages.length, first.messages.length);

@@ -66,8 +66,15 @@ test('the streams are as the protocol says', async () => {
     src: 'as.in.*.*.*',
     dest: 'as.log.{{partition(4,2,3)}}.in.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}',
   });
-  expect((await jsm.streams.info('AS_CHANGES')).config).toMatchObject({ subjects: ['as.changes.*'], max_age: 7 * 86_400e9, max_bytes: -1, max_msgs: -1 });
-  expect((await jsm.streams.info('AS_DEAD')).config.subjects).toEqual(expect.arrayContaining(['as.in.*', 'as.in.*.*', 'as.in.*.*.*.>']));
+  expect((await jsm.streams.info('AS_CHANGES')).config).toMatchObject({
+    subjects: ['as.changes.*'],
+    max_age: 7 * 86_400e9,
+    max_bytes: -1,
+    max_msgs: -1,
+  });
+  expect((await jsm.streams.info('AS_DEAD')).config.subjects).toEqual(
+    expect.arrayContaining(['as.in.*', 'as.in.*.*', 'as.in.*.*.*.>']),
+  );
   expect((await jsm.streams.info('KV_as_leases')).config).toMatchObject({ max_msgs_per_subject: 1, max_age: 10e9 });
 });
 
@@ -146,13 +153,19 @@ test('refuses a log shorter than a window, names both; `worker --setup` refuses 
 });
 
 test('two roots side by side: the same events in both, each on its own', async () => {
-  const [a, b] = [{ root: 'left', dataDirectory: join(world.folder, 'l') }, { root: 'right', dataDirectory: join(world.folder, 'r') }];
+  const [a, b] = [
+    { root: 'left', dataDirectory: join(world.folder, 'l') },
+    { root: 'right', dataDirectory: join(world.folder, 'r') },
+  ];
   await world.startReady(a, { setup: true, definitions: world.document });
   await world.startReady(b, { setup: true, definitions: world.document });
   const body = (price: number): string =>
     `{"_id":"e-1","timestamp":"2026-01-01T00:00:00Z","eventType":"commerce.purchases","commerce":{"order":{"priceTotal":${price}}}}`;
   const published = [];
-  for (const [root, price] of [['left', 1], ['right', 2]] as const) {
+  for (const [root, price] of [
+    ['left', 1],
+    ['right', 2],
+  ] as const) {
     const ack: { stream: string; seq: number } = (await nc.request(`${root}.in.orders.customerId.c-1`, body(price))).json();
     expect(ack.stream).toBe(`${root.toUpperCase()}_LOG`);
     published.push(ack.seq);

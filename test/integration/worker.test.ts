@@ -116,7 +116,8 @@ test('a read with `after` of another shard is answered too', async () => {
 async function latenessMs(leavesMs: number, changes: Awaited<ReturnType<typeof listenToChanges>>, id: string): Promise<number> {
   const { event, wallMs } = await changes.first(
     'the window is empty',
-    ({ data }) => data.profile.id === id && data.changes.some(({ path, after }) => path === 'computed.ordersShort' && after === 0),
+    ({ data }) =>
+      data.profile.id === id && data.changes.some(({ path, after }) => path === 'computed.ordersShort' && after === 0),
   );
   expect(event.data.cause).toEqual([{ kind: 'expiry', sequence: event.data.version }]);
   expect(event.data.changes).toEqual([
@@ -145,7 +146,10 @@ test('values leave on time although the worker was restarted in between', async 
   const changes = await listenToChanges(nc);
   const atMs = Date.now();
   const ids = Array.from({ length: 8 }, (_, n) => `c-${n}`);
-  await publishAll(ids.map((id) => purchase(id, { _id: 'e-1', atMs })), { nc });
+  await publishAll(
+    ids.map((id) => purchase(id, { _id: 'e-1', atMs })),
+    { nc },
+  );
   await changes.first('everything is in', () => changes.arrivals.length >= ids.length);
   await worker.stop();
   await delay(atMs + 1_500 - Date.now()); // the worker is away for a while: its clock knows nothing of it
@@ -196,7 +200,14 @@ test('an id counts once per dataset and identity, also over a restart', async ()
 test('with a tiny cache, 5,000 profiles are evicted, loaded again, and equal', async () => {
   const tiny = { 'cache.maxBytes': '1MB', 'checkpoint.interval': '100ms' };
   const { worker } = await world.startReady(tiny, { setup: true, definitions: world.document });
-  const options = { profiles: 5_000, zipfS: 0, outOfOrderShare: 0.1, maxLateMs: 10_000, duplicateShare: 0.02, invalidShare: 0.01 };
+  const options = {
+    profiles: 5_000,
+    zipfS: 0,
+    outOfOrderShare: 0.1,
+    maxLateMs: 10_000,
+    duplicateShare: 0.02,
+    invalidShare: 0.01,
+  };
   const events = (seed: number): Generator<Sendable> =>
     generateEvents({ ...options, seed, events: 15_000, startMs: Date.now() - 1_000, spanMs: 1_000 });
   await publishAll(events(1), { nc, inFlight: 2_000 });
@@ -258,7 +269,21 @@ test('fold settings that changed at a restart travel in the log', async () => {
 
 test('a worker that is stopped at any moment of its start ends', async () => {
   await world.setup();
-  await publishAll(generateEvents({ seed: 3, events: 5_000, profiles: 500, zipfS: 1, startMs: Date.now(), spanMs: 1, outOfOrderShare: 0, maxLateMs: 0, duplicateShare: 0, invalidShare: 0 }), { nc, inFlight: 2_000 });
+  await publishAll(
+    generateEvents({
+      seed: 3,
+      events: 5_000,
+      profiles: 500,
+      zipfS: 1,
+      startMs: Date.now(),
+      spanMs: 1,
+      outOfOrderShare: 0,
+      maxLateMs: 0,
+      duplicateShare: 0,
+      invalidShare: 0,
+    }),
+    { nc, inFlight: 2_000 },
+  );
   for (const afterMs of [0, 1, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 150]) {
     const { worker, log } = world.start();
     await delay(afterMs);
@@ -272,7 +297,9 @@ test('a worker that is stopped at any moment of its start ends', async () => {
 
 test('an export that waits does not keep a worker from stopping, and its end is an answer', async () => {
   const client = await start();
-  const waiting = client.nc.request('visage.api.export', JSON.stringify({ shard: 0, cut: 'no-such-cut', after: '' }), { timeout: 20_000 });
+  const waiting = client.nc.request('visage.api.export', JSON.stringify({ shard: 0, cut: 'no-such-cut', after: '' }), {
+    timeout: 20_000,
+  });
   const read = client.profile({ namespace: 'customerId', id: 'c-1', after: 1_000_000, timeoutMs: 20_000 });
   read.catch(() => undefined);
   await client.status(); // both have arrived

@@ -5,7 +5,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { identityKey } from '../../src/message/identity.ts';
 import type { Connection } from '../../src/stream/connection.ts';
 
-export type Sendable = { readonly dataset: string; readonly namespace: string; readonly id: string; readonly body: string | Uint8Array };
+export type Sendable = {
+  readonly dataset: string;
+  readonly namespace: string;
+  readonly id: string;
+  readonly body: string | Uint8Array;
+};
 export type PublishAllOptions = {
   readonly nc: Connection;
   readonly root?: string;

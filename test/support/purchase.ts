@@ -11,6 +11,11 @@ export type Purchase = {
 };
 
 export function purchase(id: string, { _id, atMs, price = 10, channel = 'web', dataset = 'orders' }: Purchase): Sendable {
-  const body = { _id, timestamp: formatTime(atMs), eventType: 'commerce.purchases', commerce: { order: { priceTotal: price, channel } } };
+  const body = {
+    _id,
+    timestamp: formatTime(atMs),
+    eventType: 'commerce.purchases',
+    commerce: { order: { priceTotal: price, channel } },
+  };
   return { dataset, namespace: 'customerId', id, body: JSON.stringify(body) };
 }

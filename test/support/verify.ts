@@ -88,7 +88,8 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
     const before = last.get(message.subject);
     if (ordinal !== -1 && events.length > 0) partialCommits++;
     if (before !== undefined) {
-      const back = now.position[0] < before.position[0] || (now.position[0] === before.position[0] && now.position[1] < before.position[1]);
+      const back =
+        now.position[0] < before.position[0] || (now.position[0] === before.position[0] && now.position[1] < before.position[1]);
       if (now.epoch < before.epoch || back || now.count < before.count)
         problems.push(`commit ${message.sequence} of ${message.subject} goes back: ${JSON.stringify([before, now])}`);
       if (now.count === before.count && events.length > 0)
@@ -107,14 +108,19 @@ export async function checkDeadLetters(client: Client, oracles: readonly ShardOr
   const problems: string[] = [];
   const found = new Map<number, string>();
   let letters = 0;
-  for await (const message of client.readStream('dead', { from: 'start', until: 'now', filter: `${client.topology.root}.dead.>` })) {
+  for await (const message of client.readStream('dead', {
+    from: 'start',
+    until: 'now',
+    filter: `${client.topology.root}.dead.>`,
+  })) {
     const letter = JSON.parse(new TextDecoder().decode(message.body)) as { reason: string; sequence: number };
     letters++;
     found.set(letter.sequence, letter.reason);
   }
   const expected = new Map(oracles.flatMap((oracle) => [...oracle.refused]));
   for (const [sequence, reason] of expected)
-    if (found.get(sequence) !== reason) problems.push(`message ${sequence} is refused (${reason}), its dead letter says ${found.get(sequence)}`);
+    if (found.get(sequence) !== reason)
+      problems.push(`message ${sequence} is refused (${reason}), its dead letter says ${found.get(sequence)}`);
   for (const [sequence, reason] of found)
     if (!expected.has(sequence)) problems.push(`there is a dead letter (${reason}) of message ${sequence}, which is not refused`);
   return { problems, letters, repeated: letters - found.size };

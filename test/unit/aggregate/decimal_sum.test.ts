@@ -151,7 +151,7 @@ describe('decimal sums', () => {
             const sum = new Sum();
             for (const value of values) sum.add(value, 1);
             const wide = sum.wide === 0n ? null : new Map([[0, sum.wide]]);
-            state.parts.push({
+            state.addPart({
               measure: 0,
               dataset,
               ring: null,

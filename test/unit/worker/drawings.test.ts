@@ -12,7 +12,10 @@ type Node = {
   readonly type: string;
   readonly initial: { readonly target: readonly Node[] } | undefined;
   readonly states: Readonly<Record<string, Node>>;
-  readonly transitions: ReadonlyMap<string, readonly { readonly target?: readonly Node[] | undefined; readonly guard?: unknown }[]>;
+  readonly transitions: ReadonlyMap<
+    string,
+    readonly { readonly target?: readonly Node[] | undefined; readonly guard?: unknown }[]
+  >;
 };
 
 function label(event: string): string {
@@ -26,11 +29,13 @@ function lines(node: Node, indent: string): string[] {
   const out: string[] = [];
   if (node.initial !== undefined) out.push(`${indent}[*] --> ${node.initial.target[0]!.key}`);
   for (const child of Object.values(node.states)) {
-    if (Object.keys(child.states).length > 0) out.push(`${indent}state ${child.key} {`, ...lines(child, `${indent}  `), `${indent}}`);
+    if (Object.keys(child.states).length > 0)
+      out.push(`${indent}state ${child.key} {`, ...lines(child, `${indent}  `), `${indent}}`);
     for (const [event, transitions] of child.transitions) {
       for (const transition of transitions) {
         const guard = typeof transition.guard === 'string' ? ` [${transition.guard}]` : '';
-        for (const target of transition.target ?? []) out.push(`${indent}${child.key} --> ${target.key}: ${label(event)}${guard}`);
+        for (const target of transition.target ?? [])
+          out.push(`${indent}${child.key} --> ${target.key}: ${label(event)}${guard}`);
       }
     }
     if (child.type === 'final') out.push(`${indent}${child.key} --> [*]`);
