@@ -1,5 +1,4 @@
 // The shard's log, as its owner uses it: read in order, append control messages, look at its state.
-import type { EpochMs } from '../base/time.ts';
 import type { LogMessage } from '../message/log_message.ts';
 
 /** Messages in sequence order. `pending`: how many more the server has for this shard, as of the last one. */
@@ -26,6 +25,3 @@ export interface ShardLog {
   /** Fingerprint of the message at a sequence; undefined when it is not there (any more). */
   fingerprintAt(sequence: number): Promise<string | undefined>;
 }
-
-/** Time of a message in the log, as the driver needs it. */
-export type Stamp = { readonly sequence: number; readonly stampMs: EpochMs };

@@ -5,7 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ShardMeta } from '../../src/ports/profile_store.ts';
 import { LmdbStore } from '../../src/store/lmdb_store.ts';
+import { topologyOf } from '../../src/message/subject.ts';
+import { openChangeSink } from '../../src/stream/change_sink.ts';
 import { isNewEnough, openConnection } from '../../src/stream/connection.ts';
+import { openMetaBucket } from '../../src/stream/meta_bucket.ts';
+import { openShardLog } from '../../src/stream/shard_log.ts';
 import { jetstreamManagerOf } from '../../src/stream/streams.ts';
 import { shardsOf } from '../support/shards_of.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
@@ -161,6 +165,23 @@ describe('the server', () => {
     const error = await rejectionOf(worker.ready);
     expect([error.code, error.message]).toEqual(['not_set_up', "there is no bucket visage_meta; run 'visage setup' first"]);
   });
+});
+
+test('a server that does not answer is a failure to try again, not a defect that halts a shard after five times', async () => {
+  await world.setup();
+  const nc = await world.connect();
+  const topology = topologyOf('visage');
+  const sink = await openChangeSink({ nc, topology, shard: 0 });
+  const log = await openShardLog({ nc, reading: nc, topology, shard: 0 });
+  const meta = await openMetaBucket(nc, topology);
+  world.server.kill('SIGSTOP');
+  try {
+    const questions = [sink.last(), sink.state(), log.lastForShard(), log.fingerprintAt(1), log.state(), meta.liveDefinitions()];
+    for (const error of await Promise.all(questions.map((question) => rejectionOf(question))))
+      expect(error).toMatchObject({ code: 'unavailable', kind: 'retry' });
+  } finally {
+    world.server.kill('SIGCONT');
+  }
 });
 
 describe('the log', () => {

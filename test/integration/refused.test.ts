@@ -64,7 +64,7 @@ async function letterOf(sequence: number): Promise<{ letter: Letter; subject: st
 /** The shard of this id takes the next good event. */
 async function goesOn(id: string): Promise<void> {
   const event = purchase(id, { _id: `after-${Math.random()}`, atMs: Date.now() - 1_000 });
-  const { seq } = await send(`visage.in.orders.customerId.${encodeId(id)}`, event.body as string);
+  const { seq } = await send(`visage.in.orders.customerId.${encodeId(id)}`, event.body);
   expect((await client.profile({ namespace: 'customerId', id, after: seq }))?.version).toBe(seq);
 }
 

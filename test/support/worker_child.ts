@@ -13,6 +13,6 @@ worker.ready.then(
   () => process.stdout.write('ready\n'),
   () => undefined, // said by `stopped`
 );
-const error = await worker.stopped;
-process.stdout.write(`stopped ${error === undefined ? 'drained' : ((error as { code?: string }).code ?? String(error))}\n`);
+const error = (await worker.stopped) as (Error & { code?: string }) | undefined;
+process.stdout.write(`stopped ${error === undefined ? 'drained' : (error.code ?? error.message)}\n`);
 process.exit(error === undefined ? 0 : 1);
