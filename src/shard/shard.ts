@@ -5,15 +5,14 @@
 // SH3: every wait has an end: `stop` closes the reader, the pump and the timers.
 import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
-import type { Plan } from '../aggregate/plan.ts';
+import { parseControl } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
-import type { ChangeSink, CommitHeader, DeadLetterSink, LastCommit } from '../ports/change_sink.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { LogBatch, LogReader, ShardLog, StreamState } from '../ports/log.ts';
-import { ALL_CHANGES, type Position, type ProfileStore, type ShardMeta } from '../ports/profile_store.ts';
+import type { CommitHeader } from '../ports/change_sink.ts';
+import type { LogBatch, LogReader } from '../ports/log.ts';
+import { ALL_CHANGES, type ShardMeta } from '../ports/profile_store.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { Checkpointer, type FrozenMeta } from './checkpointer.ts';
 import { CommitBuilder } from './commit_builder.ts';
@@ -22,11 +21,13 @@ import { CommitPump } from './commit_pump.ts';
 import { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
 import { ExportDesk } from './export_desk.ts';
+import { fence } from './fence.ts';
 import { Fold } from './fold.ts';
 import { ProfileCache } from './profile_cache.ts';
 import { profileView } from './profile_view.ts';
 import { ReadWaiters } from './read_waiters.ts';
 import { checkBeforeReplay, FORMAT_VERSION, type GapReport } from './recovery.ts';
+import type { ShardOptions, ShardStatus } from './shard_options.ts';
 import { TickTimer } from './tick_timer.ts';
 
 const SLICE_MS = 4;
@@ -36,34 +37,6 @@ const DEAD_LETTERS_MAX = 1_000;
 const BEHIND_MESSAGES = 1_000;
 const PREFETCH_KEY_MAX = 1_700;
 const STORE_READ_THROUGH_MS = 60_000;
-
-/** Definitions by content hash: `load` fetches and compiles, `planOf` must then know it. */
-export interface DefinitionsSource {
-  load(hash: string): Promise<void>;
-  planOf(hash: string): Plan;
-}
-
-export type ShardOptions = {
-  readonly root: string;
-  readonly logStream: string;
-  readonly shard: number;
-  readonly partitions: number;
-  readonly owner: string;
-  readonly clock: Clock;
-  readonly log: ShardLog;
-  readonly sink: ChangeSink;
-  readonly deadLetters: DeadLetterSink;
-  readonly store: ProfileStore;
-  readonly definitions: DefinitionsSource;
-  readonly cacheMaxBytes: number;
-  readonly tickMs: number;
-  readonly commitIntervalMs: number;
-  readonly commitRefreshMs: number;
-  readonly checkpointIntervalMs: number;
-  readonly checkpointMaxDirty: number;
-  readonly maxClockJumpMs: number;
-  readonly logGap: 'halt' | 'continue';
-};
 
 export class Shard {
   readonly options: ShardOptions;
@@ -93,7 +66,6 @@ export class Shard {
   private lastFingerprint = '';
   private recoverTo: CommitHeader | null = null;
   private replayTo = 0;
-  private repeatedThrough = 0;
   private pending = 0;
   private changeEvents = 0;
   private checkpointDueMs = 0;
@@ -134,64 +106,32 @@ export class Shard {
       planOf: (hash) => options.definitions.planOf(hash),
       from: meta,
     });
-    const fenced = await this.fence(last, meta, changesState);
-    this.recoverTo = last === undefined ? null : fenced.header;
+    const { commit, epoch, ...fenced } = await fence(
+      { ...options, logCreated: this.logCreated, foldVersion: this.fold.foldVersion },
+      last,
+      meta,
+    );
+    this.epoch = epoch;
+    this.recoverTo = last === undefined ? null : commit.header;
     this.replayTo = await options.log.lastForShard();
     // how far the commits that aged out went is not known: up to here at most
-    if (this.repeatedThrough > 0) this.repeatedThrough = Math.max(this.repeatedThrough, this.replayTo);
+    const repeatedThrough = fenced.repeatedThrough > 0 ? Math.max(fenced.repeatedThrough, this.replayTo) : 0;
     const { root, logStream, shard } = options;
-    const encoder = new CommitEncoder({ root, logStream, shard, repeatedThrough: this.repeatedThrough });
+    const encoder = new CommitEncoder({ root, logStream, shard, repeatedThrough });
     this.builder = new CommitBuilder({
       sourceLength: encoder.source.length,
       start: {
-        ...fenced.header.position,
+        ...commit.header.position,
         message: null,
-        count: fenced.header.changeCount,
-        digest: fenced.header.changeDigest,
+        count: commit.header.changeCount,
+        digest: commit.header.changeDigest,
         plan: this.fold.plan,
         foldVersion: this.fold.foldVersion,
       },
     });
-    this.pump = new CommitPump(this.pumpOptions(encoder), fenced);
+    this.pump = new CommitPump(this.pumpOptions(encoder), commit);
     if (this.recoverTo !== null && this.fold.applied >= this.recoverTo.position.sequence)
       this.meetRecovery(this.fold.recorder.count, this.fold.recorder.digest);
-  }
-
-  /** An empty commit under the next epoch: from here on, an earlier owner's commits are refused. */
-  private async fence(last: LastCommit | undefined, meta: ShardMeta | undefined, changesState: StreamState): Promise<LastCommit> {
-    const { options } = this;
-    this.epoch = Math.max(last?.header.epoch ?? 0, meta?.epoch ?? 0) + 1;
-    const aged = last === undefined && meta !== undefined && meta.commitStreamSequence > 0;
-    // aged out: go on from what the checkpoint knows; what follows it may have been emitted before, and says so
-    const position: Position = last?.header.position ?? { sequence: aged ? meta.applied : 0, ordinal: ALL_CHANGES };
-    if (aged) this.repeatedThrough = meta.commitPosition.sequence;
-    const header: CommitHeader = {
-      epoch: this.epoch,
-      owner: options.owner,
-      position,
-      changeCount: last?.header.changeCount ?? (aged ? meta.changeCount : 0),
-      changeDigest: last?.header.changeDigest ?? (aged ? meta.changeDigest : 0),
-      definitionsHash: last?.header.definitionsHash ?? meta?.definitionsHash ?? null,
-      foldVersion: this.fold.foldVersion,
-      logCreated: this.logCreated,
-      fingerprint: last?.header.fingerprint ?? (aged ? meta.fingerprint : ''),
-    };
-    const outcome = await options.sink.publish(header, '[]', last);
-    switch (outcome.kind) {
-      case 'committed':
-        return { streamSequence: outcome.streamSequence, header };
-      case 'fenced':
-        // nothing was read or emitted yet: most often it is the last commit of an owner that just died, still on its way
-        throw new VisageError('fenced', `shard ${options.shard}: a commit of ${outcome.by} came between; take over again`, {
-          kind: 'retry',
-        });
-      case 'unavailable':
-        throw new VisageError(
-          'unavailable',
-          `shard ${options.shard}: the change stream (last sequence ${changesState.lastSequence}) does not take commits: ${outcome.why}`,
-          { kind: 'retry' },
-        );
-    }
   }
 
   private pumpOptions(encoder: CommitEncoder): ConstructorParameters<typeof CommitPump>[0] {
@@ -313,7 +253,10 @@ export class Shard {
     const prefix = shardLogPrefix(root, shard).length + 3;
     let cold: IdentityKey[] | null = null;
     for (const message of messages) {
-      if (message.subject === control) await definitions.load(hashOf(message));
+      if (message.subject === control) {
+        const named = parseControl('definitions', message.body);
+        if (named.kind === 'definitions') await definitions.load(named.hash);
+      }
       if (this.cache.size >= this.fold.profiles) continue; // every profile is in memory
       const key = message.subject.slice(message.subject.indexOf('.', prefix) + 1);
       // only a hint: what is longer is refused, or read when its turn comes; LMDB throws at keys that it cannot have
@@ -540,41 +483,4 @@ export class Shard {
   private throwIfFailed(): void {
     if (this.failed !== undefined) throw this.failed.error;
   }
-}
-
-export type ShardStatus = {
-  readonly shard: number;
-  readonly owner: string;
-  readonly epoch: number;
-  readonly applied: number;
-  readonly readThrough: number;
-  readonly lag: number;
-  readonly shardTimeMs: number;
-  readonly profiles: number;
-  readonly definitions: string | null;
-  readonly events: number;
-  readonly duplicates: number;
-  readonly refused: number;
-  readonly expired: number;
-  readonly dedupeEvicted: number;
-  readonly changes: number;
-  /** Change events published by this life; fewer than changes where commits fold. */
-  readonly changeEvents: number;
-  readonly committed: number;
-  readonly commitFailures: number;
-  readonly commitsFailing: boolean;
-  readonly ticks: number;
-  readonly tickFailures: number;
-  readonly ticksFailing: boolean;
-  readonly cachedProfiles: number;
-  readonly cachedBytes: number;
-  readonly dirtyProfiles: number;
-  readonly checkpoint: Checkpointer['last'] | null;
-  readonly gap: GapReport;
-};
-
-function hashOf(message: LogMessage): string {
-  const hash = /"hash":"([0-9a-f]+)"/.exec(new TextDecoder().decode(message.body))?.[1];
-  if (hash === undefined) throw new VisageError('unknown_control', 'a definitions message names no hash', { kind: 'stop_shard' });
-  return hash;
 }

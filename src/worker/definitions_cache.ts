@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { compilePlan } from '../definitions/compile_plan.ts';
 import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
-import type { DefinitionsSource } from '../shard/shard.ts';
+import type { DefinitionsSource } from '../shard/shard_options.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 
 export function definitionsCache(meta: MetaBucket): DefinitionsSource {

@@ -1,0 +1,67 @@
+// What a shard is made of, and what it says about itself.
+import type { Plan } from '../aggregate/plan.ts';
+import type { ChangeSink, DeadLetterSink } from '../ports/change_sink.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ShardLog } from '../ports/log.ts';
+import type { ProfileStore } from '../ports/profile_store.ts';
+import type { CheckpointResult } from './checkpointer.ts';
+import type { GapReport } from './recovery.ts';
+
+/** Definitions by content hash: `load` fetches and compiles, `planOf` must then know it. */
+export interface DefinitionsSource {
+  load(hash: string): Promise<void>;
+  planOf(hash: string): Plan;
+}
+
+export type ShardOptions = {
+  readonly root: string;
+  readonly logStream: string;
+  readonly shard: number;
+  readonly partitions: number;
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly log: ShardLog;
+  readonly sink: ChangeSink;
+  readonly deadLetters: DeadLetterSink;
+  readonly store: ProfileStore;
+  readonly definitions: DefinitionsSource;
+  readonly cacheMaxBytes: number;
+  readonly tickMs: number;
+  readonly commitIntervalMs: number;
+  readonly commitRefreshMs: number;
+  readonly checkpointIntervalMs: number;
+  readonly checkpointMaxDirty: number;
+  readonly maxClockJumpMs: number;
+  readonly logGap: 'halt' | 'continue';
+};
+
+export type ShardStatus = {
+  readonly shard: number;
+  readonly owner: string;
+  readonly epoch: number;
+  readonly applied: number;
+  readonly readThrough: number;
+  readonly lag: number;
+  readonly shardTimeMs: number;
+  readonly profiles: number;
+  readonly definitions: string | null;
+  readonly events: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly expired: number;
+  readonly dedupeEvicted: number;
+  readonly changes: number;
+  /** Change events published by this life; fewer than changes where commits fold. */
+  readonly changeEvents: number;
+  readonly committed: number;
+  readonly commitFailures: number;
+  readonly commitsFailing: boolean;
+  readonly ticks: number;
+  readonly tickFailures: number;
+  readonly ticksFailing: boolean;
+  readonly cachedProfiles: number;
+  readonly cachedBytes: number;
+  readonly dirtyProfiles: number;
+  readonly checkpoint: CheckpointResult | null;
+  readonly gap: GapReport;
+};
