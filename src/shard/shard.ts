@@ -35,6 +35,7 @@ const SLICE_CHECK = 32;
 const PENDING_EVENTS_MAX = 20_000;
 const DEAD_LETTERS_MAX = 1_000;
 const BEHIND_MESSAGES = 1_000;
+const BEHIND_CHECKPOINT_FACTOR = 5;
 const PREFETCH_KEY_MAX = 1_700;
 const STORE_READ_THROUGH_MS = 60_000;
 
@@ -344,7 +345,9 @@ export class Shard {
     const arm = (): void => {
       cancel = clock.timer(checkpointIntervalMs, () => {
         this.refreshReadThrough();
-        if (clock.monotonicMs() >= this.checkpointDueMs) this.startCheckpoint();
+        // a shard that is behind writes less often: the same profiles change again and again, and the next life would be behind too
+        const stretch = this.pending > BEHIND_MESSAGES ? (BEHIND_CHECKPOINT_FACTOR - 1) * checkpointIntervalMs : 0;
+        if (clock.monotonicMs() >= this.checkpointDueMs + stretch) this.startCheckpoint();
         arm();
       });
     };

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom, type Random } from '../../src/base/random.ts';
 import { generateEvents } from '../../src/oracle/generate.ts';
+import { within } from '../support/eventually.ts';
 import { publishAll, type Sendable } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
 import { verifyAll, type Verdict } from '../support/verify.ts';
@@ -26,7 +27,8 @@ export type Kill9Result = Verdict & {
 const SHORT_WINDOW = '2s';
 const QUIET_MS = 2_600;
 const AFTER_START_MS = 150;
-const LIFE_MS_MAX = 2_000;
+const LIFE_MS = 1_150;
+const EVENTS_PER_SECOND_MAX = 6_000;
 
 /** Events stream in while worker after worker is killed at a random moment of its life. */
 export function kill9Run(options: Kill9Options): Promise<Kill9Result> {
@@ -44,10 +46,15 @@ export function kill9Run(options: Kill9Options): Promise<Kill9Result> {
       duplicateShare: 0.02,
       invalidShare: 0.01,
     });
-    const lifeMs = AFTER_START_MS + LIFE_MS_MAX / 2;
-    const publishing = publish(generated, events / ((kills * lifeMs) / 1000)); // the stream lasts about as long as the killing
+    // the stream lasts about as long as the killing, and is slow enough for a worker to catch up in its life
+    const lifeMs = Math.max(LIFE_MS, (events / EVENTS_PER_SECOND_MAX / kills) * 1000);
+    const publishing = publish(generated, events / ((kills * lifeMs) / 1000));
     publishing.catch(() => undefined); // awaited below
-    for (let kill = 0; kill < kills; kill++) await live(AFTER_START_MS + random.below(LIFE_MS_MAX));
+    // every second one at any moment of its start and life, the others when they are surely at work
+    for (let kill = 0; kill < kills; kill++) {
+      if (kill % 2 === 0) await live(AFTER_START_MS + random.below(2 * (lifeMs - AFTER_START_MS)));
+      else await live(random.below(lifeMs), { afterReady: true });
+    }
     await publishing;
   });
 }
@@ -73,8 +80,8 @@ export function kill9AtExpiryRun(options: Kill9Options): Promise<Kill9Result> {
 type Run = {
   readonly random: Random;
   readonly publish: (events: Iterable<Sendable>, perSecond?: number) => Promise<unknown>;
-  /** A worker that is killed after this long. */
-  readonly live: (ms: number) => Promise<void>;
+  /** A worker that is killed so long after it was started, or was ready. */
+  readonly live: (ms: number, options?: { readonly afterReady: boolean }) => Promise<void>;
 };
 
 /** A world, what `act` does in it, a last worker that brings everything to an end, the verdict. */
@@ -97,13 +104,14 @@ async function inWorld(options: Kill9Options, act: (run: Run) => Promise<void>):
     await act({
       random: seededRandom(seed),
       publish: (sent, perSecond) => publishAll(sent, { nc, inFlight: 2_000, ...(perSecond === undefined ? {} : { perSecond }) }),
-      async live(ms) {
+      async live(ms, { afterReady } = { afterReady: false }) {
         const worker = spawnWorker(overrides);
         let isReady = false;
         worker.ready.then(
           () => (isReady = true),
           () => undefined,
         );
+        if (afterReady) await within('the worker is ready', 60_000, worker.ready);
         await delay(ms);
         kills++;
         if (!isReady) killsInRecovery++;
