@@ -176,7 +176,7 @@ async function shardArm(): Promise<void> {
         deadLetters: full ? openDeadLetters({ nc: publishing, topology: out, shard }) : nullLetters,
         store,
         definitions,
-        cacheMaxBytes: (parameters.cacheBytes ?? 2 * 1024 ** 3) / PARTITIONS,
+        cacheMaxBytes: (parameters.cacheBytes ?? 512 * 1024 ** 2) / PARTITIONS,
         tickMs: 100,
         commitIntervalMs: 10,
         commitRefreshMs: Infinity,

@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { generateEvents } from '../src/oracle/generate.ts';
 import { fillLog, runArm, startWorld } from './world.ts';
 
 type CpuProfile = {
@@ -20,9 +21,18 @@ export async function runProfile(smoke: boolean): Promise<void> {
   const world = await startWorld('profile', '2m');
   try {
     const usual = { zipfS: 1, outOfOrderShare: 0.1, maxLateMs: 2 * DAY_MS, duplicateShare: 0.02, invalidShare: 0.01 };
-    await fillLog(world, 'profiled', [
-      { seed: 7, events, profiles: smoke ? 500 : 100_000, startMs: Date.now() - 10 * DAY_MS, spanMs: 9 * DAY_MS, ...usual },
-    ]);
+    await fillLog(
+      world,
+      'profiled',
+      generateEvents({
+        seed: 7,
+        events,
+        profiles: smoke ? 500 : 100_000,
+        startMs: Date.now() - 10 * DAY_MS,
+        spanMs: 9 * DAY_MS,
+        ...usual,
+      }),
+    );
     for (const arm of ['memory', 'worker']) {
       const folder = mkdtempSync(join(tmpdir(), 'visage-profile-'));
       const result = await runArm(

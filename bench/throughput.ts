@@ -1,6 +1,19 @@
 // G1, G2, G3: what the worker does a second, beside what a worker that does nothing would cost. See bench/README.md.
 import { join } from 'node:path';
-import { checkExport, fillLog, hashExport, ratio, runArm, startWorld, writeResult, type ArmResult, type World } from './world.ts';
+import { formatTime } from '../src/base/time.ts';
+import { generateEvents } from '../src/oracle/generate.ts';
+import {
+  checkExport,
+  fillLog,
+  hashExport,
+  ratio,
+  runArm,
+  startWorld,
+  writeResult,
+  type ArmResult,
+  type Sendable,
+  type World,
+} from './world.ts';
 
 const SEED = 20_260_301;
 const DAY_MS = 86_400_000;
@@ -16,10 +29,24 @@ type Size = {
 const FULL: Size = { events: 500_000, profiles: 100_000, rounds: 5, many: 1_000_000, few: 10_000, measured: 300_000 };
 const SMOKE: Size = { events: 6_000, profiles: 1_000, rounds: 1, many: 3_000, few: 300, measured: 3_000 };
 
-function history(seed: number, events: number, profiles: number, zipfS: number): Parameters<typeof fillLog>[2][number] {
-  const nowMs = Date.now();
+function history(seed: number, events: number, profiles: number, zipfS: number): Iterable<Sendable> {
+  const startMs = Date.now() - 10 * DAY_MS;
   const usual = { outOfOrderShare: 0.1, maxLateMs: 2 * DAY_MS, duplicateShare: 0.02, invalidShare: 0.01 };
-  return { seed, events, profiles, zipfS, startMs: nowMs - 10 * DAY_MS, spanMs: 9 * DAY_MS, ...usual };
+  return generateEvents({ seed, events, profiles, zipfS, startMs, spanMs: 9 * DAY_MS, ...usual });
+}
+
+/** One purchase of every customer. */
+function* everyCustomer(profiles: number): Iterable<Sendable> {
+  const timestamp = formatTime(Date.now() - 11 * DAY_MS);
+  for (let i = 0; i < profiles; i++) {
+    const event = {
+      _id: `first-${i}`,
+      timestamp,
+      eventType: 'commerce.purchases',
+      commerce: { order: { priceTotal: (i % 9_000) / 100, channel: 'web' } },
+    };
+    yield { dataset: 'orders', namespace: 'customerId', id: `c-${i}`, body: JSON.stringify(event) };
+  }
 }
 
 export async function runThroughput(smoke: boolean, rounds?: number): Promise<void> {
@@ -55,7 +82,7 @@ type Arms = { readonly results: Record<string, ArmResult[]>; readonly resultHash
 const ARMS = ['drain', 'parse', 'echo', 'memory', 'worker'] as const;
 
 async function measureArms(world: World, size: Size): Promise<Arms> {
-  await fillLog(world, 'zipf', [history(SEED, size.events, size.profiles, 1)]);
+  await fillLog(world, 'zipf', history(SEED, size.events, size.profiles, 1));
   const results: Record<string, ArmResult[]> = {};
   let resultHash = '';
   for (let round = 0; round < size.rounds; round++) {
@@ -84,10 +111,7 @@ async function measureArms(world: World, size: Size): Promise<Arms> {
 async function measureScale(world: World, size: Size): Promise<Record<string, ArmResult[]>> {
   const kinds = { few: size.few, many: size.many };
   for (const [kind, profiles] of Object.entries(kinds)) {
-    await fillLog(world, kind, [
-      history(SEED + 1, profiles, profiles, 0),
-      history(SEED + 2, Math.ceil(profiles / 2), profiles, 0),
-    ]);
+    await fillLog(world, kind, everyCustomer(profiles));
     print(
       `fill ${kind}`,
       await runArm('worker', {
@@ -98,7 +122,7 @@ async function measureScale(world: World, size: Size): Promise<Record<string, Ar
         keep: true,
       }),
     );
-    await fillLog(world, kind, [history(SEED + 3, size.measured, profiles, 0)]);
+    await fillLog(world, kind, history(SEED + 3, size.measured, profiles, 0));
   }
   const results: Record<string, ArmResult[]> = {};
   for (let round = 0; round < size.rounds; round++) {

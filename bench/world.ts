@@ -12,7 +12,7 @@ import type { Settings } from '../src/definitions/settings.ts';
 import { inputSubject, topologyOf } from '../src/message/subject.ts';
 import { ShardOracle } from '../src/oracle/brute_force.ts';
 import { compareExport, type ExportedProfile } from '../src/oracle/compare.ts';
-import { generateEvents, type GeneratorOptions } from '../src/oracle/generate.ts';
+import type { GeneratedEvent } from '../src/oracle/generate.ts';
 import { startServer, type RunningServer } from '../src/server/start_server.ts';
 import { openConnection } from '../src/stream/connection.ts';
 import { openClient } from '../src/worker/client.ts';
@@ -58,19 +58,19 @@ export function benchSettings(world: World, root: string): Settings {
   });
 }
 
-/** Sets a root up and fills its log; returns how many messages each shard then has to apply, ends included. */
-export async function fillLog(world: World, root: string, generators: readonly GeneratorOptions[]): Promise<void> {
+export type Sendable = Pick<GeneratedEvent, 'dataset' | 'namespace' | 'id' | 'body'>;
+
+/** Sets a root up and fills its log. */
+export async function fillLog(world: World, root: string, events: Iterable<Sendable>): Promise<void> {
   const settings = benchSettings(world, root);
   const nc = await openConnection(settings.nats, 'bench fill');
   await setupRoot(nc, topologyOf(root), settings, loadDefinitionsFile(DEFINITIONS));
   const inFlight = new Set<Promise<unknown>>();
-  for (const options of generators) {
-    for (const event of generateEvents(options)) {
-      const sent = nc.request(inputSubject(root, event.dataset, event), event.body, { timeout: 60_000 });
-      inFlight.add(sent);
-      void sent.finally(() => inFlight.delete(sent)).catch(() => undefined);
-      if (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight);
-    }
+  for (const event of events) {
+    const sent = nc.request(inputSubject(root, event.dataset, event), event.body, { timeout: 60_000 });
+    inFlight.add(sent);
+    void sent.finally(() => inFlight.delete(sent)).catch(() => undefined);
+    if (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight);
   }
   await Promise.all(inFlight);
   await nc.close();
