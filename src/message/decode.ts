@@ -112,7 +112,7 @@ function decodeBody(
 ): EventMessage | Refusal {
   let text: string;
   try {
-    text = utf8.decode(message.body);
+    text = message.text?.() ?? utf8.decode(message.body);
   } catch {
     return refusal('malformed', '', 'the body is not valid UTF-8');
   }

@@ -7,5 +7,7 @@ export type LogMessage = {
   readonly stampMs: EpochMs;
   readonly subject: string;
   readonly body: Uint8Array;
+  /** The body as text, where a faster way than decoding it here is at hand; undefined when it is not valid UTF-8, or that is not sure. */
+  readonly text?: () => string | undefined;
   readonly headers: (() => Readonly<Record<string, string>>) | null;
 };

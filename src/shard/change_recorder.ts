@@ -81,20 +81,24 @@ export class ChangeRecorder {
   /** Compares what was taken with what is. `event`: what caused it, beside expiry. */
   compare(state: IdentityState, event: EventMessage | null): void {
     const { list, values, taken } = this;
-    const attributes: number[] = [];
-    const before: unknown[] = [];
-    const after: unknown[] = [];
+    // most of what was taken has changed: arrays of that size, cut, leave less garbage than arrays that grow
+    const attributes = new Array<number>(list.length);
+    const before = new Array<unknown>(list.length);
+    const after = new Array<unknown>(list.length);
+    let n = 0;
     for (let i = 0; i < list.length; i++) {
       const index = list[i]!;
       taken[index] = 0;
       const now = this.valueOf(state, this.plan!.attributes[index]!);
       if (sameValue(values[index], now)) continue;
-      attributes.push(index);
-      before.push(values[index]);
-      after.push(now);
+      attributes[n] = index;
+      before[n] = values[index];
+      after[n] = now;
+      n++;
     }
+    attributes.length = before.length = after.length = n;
     list.length = 0;
-    if (attributes.length > 0) this.add(state, event, false, attributes, before, after);
+    if (n > 0) this.add(state, event, false, attributes, before, after);
     this.expiring = false;
   }
 

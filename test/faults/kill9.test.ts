@@ -28,7 +28,7 @@ test(
     console.log(JSON.stringify({ ...result, problems: result.problems.length }));
     expect(result.problems.slice(0, 10)).toEqual([]);
     expect(result.profiles).toBe(2_400);
-    expect(result.partialCommits).toBeGreaterThan(0);
+    expect(result.partialRecoveries).toBeGreaterThan(0);
     expect(result.expiries).toBeGreaterThan(2_400);
   },
 );

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom, type Random } from '../../src/base/random.ts';
 import { generateEvents } from '../../src/oracle/generate.ts';
-import { within } from '../support/eventually.ts';
+import { eventually, within } from '../support/eventually.ts';
 import { publishAll, type Sendable } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
 import { verifyAll, type Verdict } from '../support/verify.ts';
@@ -29,6 +29,8 @@ const QUIET_MS = 2_600;
 const AFTER_START_MS = 150;
 const LIFE_MS = 1_150;
 const EVENTS_PER_SECOND_MAX = 6_000;
+const FROZEN_MS = 400; // longer than a checkpoint interval
+const PARTIAL_WAIT_MS = 4_000;
 
 /** Events stream in while worker after worker is killed at a random moment of its life. */
 export function kill9Run(options: Kill9Options): Promise<Kill9Result> {
@@ -52,8 +54,9 @@ export function kill9Run(options: Kill9Options): Promise<Kill9Result> {
     publishing.catch(() => undefined); // awaited below
     // every second one at any moment of its start and life, the others when they are surely at work
     for (let kill = 0; kill < kills; kill++) {
-      if (kill % 2 === 0) await live(AFTER_START_MS + random.below(2 * (lifeMs - AFTER_START_MS)));
-      else await live(random.below(lifeMs), { afterReady: true });
+      if (kill % 2 === 0) await live({ afterStartMs: AFTER_START_MS + random.below(2 * (lifeMs - AFTER_START_MS)) });
+      // and half of those while the server answers nothing: what they sent is stored after their death
+      else await live({ afterReadyMs: random.below(lifeMs), ...(kill % 4 === 1 ? { serverFrozenMs: FROZEN_MS } : {}) });
     }
     await publishing;
   });
@@ -70,9 +73,11 @@ export function kill9AtExpiryRun(options: Kill9Options): Promise<Kill9Result> {
       const purchases = Array.from({ length: perBurst }, (_, n) =>
         purchase(`c-${n}`, { _id: `e-${seed}-${burst}-${n}`, atMs, channel: String.fromCharCode(97 + burst).repeat(6_000) }),
       );
-      // one is killed about when they leave, the next in the middle of what that left to do
-      await Promise.all([publish(purchases), live(1_000 + random.below(1_500))]);
-      await live(AFTER_START_MS + random.below(600));
+      // killed when a commit has a part of what one message changed; and again, when that was taken up and there is another one
+      await Promise.all([publish(purchases), live({ atPartialCommit: 1 + random.below(4) })]);
+      await live(
+        burst % 2 === 0 ? { atPartialCommit: 1 + random.below(4) } : { afterStartMs: AFTER_START_MS + random.below(600) },
+      );
     }
   });
 }
@@ -80,9 +85,15 @@ export function kill9AtExpiryRun(options: Kill9Options): Promise<Kill9Result> {
 type Run = {
   readonly random: Random;
   readonly publish: (events: Iterable<Sendable>, perSecond?: number) => Promise<unknown>;
-  /** A worker that is killed so long after it was started, or was ready. */
-  readonly live: (ms: number, options?: { readonly afterReady: boolean }) => Promise<void>;
+  /** A worker that is killed at this moment. */
+  readonly live: (moment: Moment) => Promise<void>;
 };
+type Moment =
+  | { readonly afterStartMs: number }
+  /** `serverFrozenMs`: and the server was stopped for so long when it was killed. */
+  | { readonly afterReadyMs: number; readonly serverFrozenMs?: number }
+  /** When it has published so many commits that end in the middle of a message; or none within some seconds. */
+  | { readonly atPartialCommit: number };
 
 /** A world, what `act` does in it, a last worker that brings everything to an end, the verdict. */
 async function inWorld(options: Kill9Options, act: (run: Run) => Promise<void>): Promise<Kill9Result> {
@@ -101,21 +112,41 @@ async function inWorld(options: Kill9Options, act: (run: Run) => Promise<void>):
     const nc = await world.connect();
     let kills = 0;
     let killsInRecovery = 0;
+    let partialCommits = 0;
+    nc.subscribe('visage.changes.*', {
+      callback: (error, message) => {
+        if (error === null && message.data.length > 2 && !message.headers?.get('Visage-Position').endsWith('/-1'))
+          partialCommits++;
+      },
+    });
     await act({
       random: seededRandom(seed),
       publish: (sent, perSecond) => publishAll(sent, { nc, inFlight: 2_000, ...(perSecond === undefined ? {} : { perSecond }) }),
-      async live(ms, { afterReady } = { afterReady: false }) {
+      async live(moment) {
+        partialCommits = 0;
         const worker = spawnWorker(overrides);
         let isReady = false;
         worker.ready.then(
           () => (isReady = true),
           () => undefined,
         );
-        if (afterReady) await within('the worker is ready', 60_000, worker.ready);
-        await delay(ms);
+        if ('afterStartMs' in moment) await delay(moment.afterStartMs);
+        else if ('afterReadyMs' in moment) {
+          await within('the worker is ready', 60_000, worker.ready);
+          await delay(moment.afterReadyMs);
+        } else {
+          const look = { timeoutMs: PARTIAL_WAIT_MS, everyMs: 1 };
+          await eventually('a partial commit', () => partialCommits >= moment.atPartialCommit, look).catch(() => undefined);
+        }
+        const frozenMs = 'serverFrozenMs' in moment ? moment.serverFrozenMs : undefined;
+        if (frozenMs !== undefined) {
+          world.server.kill('SIGSTOP');
+          await delay(frozenMs);
+        }
         kills++;
         if (!isReady) killsInRecovery++;
         await worker.kill('SIGKILL');
+        world.server.kill('SIGCONT');
         if (worker.said() !== '')
           throw new Error(`the worker ended by itself: ${worker.said()}\n${worker.log.slice(-5).join('\n')}`);
       },

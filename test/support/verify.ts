@@ -58,6 +58,8 @@ export type ChainVerdict = {
   readonly commits: number;
   /** Commits that end in the middle of what one message changed. */
   readonly partialCommits: number;
+  /** Recoveries from there. */
+  readonly partialRecoveries: number;
 };
 
 type Caused = { readonly data: { readonly cause: readonly { readonly kind: string }[] } };
@@ -70,6 +72,7 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
   const last = new Map<string, { epoch: number; position: readonly [number, number]; count: number }>();
   let commits = 0;
   let partialCommits = 0;
+  let partialRecoveries = 0;
   let expiries = 0;
   for await (const message of client.readStream('changes', { from: 'start', until: 'now' })) {
     const events = JSON.parse(new TextDecoder().decode(message.body)) as (ChainEvent & Caused)[];
@@ -88,6 +91,7 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
     const before = last.get(message.subject);
     if (ordinal !== -1 && events.length > 0) partialCommits++;
     if (before !== undefined) {
+      if (now.epoch > before.epoch && ordinal !== -1) partialRecoveries++;
       const back =
         now.position[0] < before.position[0] || (now.position[0] === before.position[0] && now.position[1] < before.position[1]);
       if (now.epoch < before.epoch || back || now.count < before.count)
@@ -98,7 +102,7 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
     last.set(message.subject, now);
   }
   problems.push(...chain.problems, ...chain.checkAgainstExport(exported.views));
-  return { problems, changeEvents: chain.events, expiries, commits, partialCommits };
+  return { problems, changeEvents: chain.events, expiries, commits, partialCommits, partialRecoveries };
 }
 
 export type DeadVerdict = { readonly problems: readonly string[]; readonly letters: number; readonly repeated: number };
@@ -131,10 +135,13 @@ export async function checkDeadLetters(client: Client, oracles: readonly ShardOr
 export async function settled(client: Client, quietMs: number, timeoutMs = 60_000): Promise<void> {
   let before = '';
   let sinceMs = performance.now();
+  let halted: string | null = null;
   await eventually(
     'every shard is active, caught up and quiet',
     async () => {
       const { shards } = await client.status();
+      halted = shards.find((shard) => shard.state === 'halted')?.reason ?? null;
+      if (halted !== null) return true;
       const last = (await client.streamState('log')).lastSequence;
       const now = JSON.stringify([last, ...shards.map((shard) => [shard.state, shard['changes'], shard['applied']])]);
       const calm = shards.length === client.partitions && shards.every((shard) => shard.state === 'active' && shard['lag'] === 0);
@@ -146,6 +153,7 @@ export async function settled(client: Client, quietMs: number, timeoutMs = 60_00
     },
     { timeoutMs, everyMs: 50 },
   );
+  if (halted !== null) throw new Error(`a shard is halted: ${halted}`);
 }
 
 export type Verdict = {
@@ -160,6 +168,7 @@ export type Verdict = {
   readonly expiries: number;
   readonly commits: number;
   readonly partialCommits: number;
+  readonly partialRecoveries: number;
 };
 
 /** All three checks once everything is quiet. */
@@ -181,5 +190,6 @@ export async function verifyAll(client: Client, quietMs: number): Promise<Verdic
     expiries: chains.expiries,
     commits: chains.commits,
     partialCommits: chains.partialCommits,
+    partialRecoveries: chains.partialRecoveries,
   };
 }
