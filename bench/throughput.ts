@@ -26,7 +26,7 @@ type Size = {
   readonly few: number;
   readonly measured: number;
 };
-const FULL: Size = { events: 500_000, profiles: 100_000, rounds: 5, many: 1_000_000, few: 10_000, measured: 300_000 };
+const FULL: Size = { events: 1_000_000, profiles: 100_000, rounds: 5, many: 1_000_000, few: 10_000, measured: 300_000 };
 const SMOKE: Size = { events: 6_000, profiles: 1_000, rounds: 1, many: 3_000, few: 300, measured: 3_000 };
 
 function history(seed: number, events: number, profiles: number, zipfS: number): Iterable<Sendable> {

@@ -15,7 +15,8 @@ import type { LogMessage } from '../message/log_message.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
 import { stampOf } from './streams.ts';
 
-const BATCH = 1_000;
+/** What waits in the queue is alive at every scavenge: four times as much cost 3 % of the throughput. */
+const BATCH = 256;
 const PREFETCH = 2;
 const PULL_BYTES = 8 * 1024 ** 2;
 const EXPIRES_MS = 30_000;

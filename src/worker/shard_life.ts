@@ -38,6 +38,7 @@ export class LiveShard implements ShardLife {
   private readonly options: ShardLifeOptions;
   private running: Promise<void> | undefined;
   private restoring: Promise<void> | undefined;
+  private closing: Promise<void> = Promise.resolve();
 
   constructor(options: ShardLifeOptions) {
     this.options = options;
@@ -112,7 +113,13 @@ export class LiveShard implements ShardLife {
     await this.close();
   }
 
-  private async close(): Promise<void> {
+  /** One close at a time: the next life must not open a store that the last one is still closing. */
+  private close(): Promise<void> {
+    this.closing = this.closing.then(() => this.closeNow());
+    return this.closing;
+  }
+
+  private async closeNow(): Promise<void> {
     const shard = this.shard;
     this.shard = undefined;
     if (shard === undefined) return;

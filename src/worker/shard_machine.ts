@@ -21,6 +21,8 @@ export type ShardContext = { readonly life: ShardLife; readonly attempts: number
 export type ShardEvent = { type: 'STOP' } | { type: 'ACTIVE' } | { type: 'FAILED'; error: unknown } | { type: 'ENDED' };
 
 const ASSERTIONS_MAX = 5;
+/** With the server away no commit gets out: better to end, and replay, than to be killed in the middle. */
+const DRAIN_MS_MAX = 15_000;
 
 /** A person has to act: going on, or trying again, would give the same or a wrong answer. */
 function mustHalt(error: unknown, attempts: number): boolean {
@@ -52,11 +54,13 @@ export const shardMachine = setup({
     logHalt: ({ context }) => context.life.log('error', 'shard halted', context.error),
     logRetry: ({ context }) => context.life.log('warn', 'shard failed, starting again from its last checkpoint', context.error),
     logActive: ({ context }) => context.life.log('info', 'shard active'),
+    logDrainLate: ({ context }) =>
+      context.life.log('warn', `shard could not be drained within ${DRAIN_MS_MAX} ms; the next start replays`),
     logDrainFailed: ({ context, event }) =>
       context.life.log('error', 'shard could not be drained; it will replay', errorOf(event)),
   },
   guards: { halts: ({ context, event }) => mustHalt(errorOf(event), context.attempts) },
-  delays: { backOff: ({ context }) => Math.min(10_000, 200 * 2 ** context.attempts) },
+  delays: { drainLimit: DRAIN_MS_MAX, backOff: ({ context }) => Math.min(10_000, 200 * 2 ** context.attempts) },
 }).createMachine({
   id: 'shard',
   context: ({ input }) => ({ life: input.life, attempts: 0, error: undefined }),
@@ -104,6 +108,7 @@ export const shardMachine = setup({
         onDone: 'released',
         onError: { target: 'abandoning', actions: 'logDrainFailed' },
       },
+      after: { drainLimit: { target: 'abandoning', actions: 'logDrainLate' } },
     },
     abandoning: { invoke: { src: 'abandon', input: ({ context }) => context.life, onDone: 'released', onError: 'released' } },
     released: { type: 'final' },
