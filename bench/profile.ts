@@ -17,7 +17,7 @@ type CpuProfile = {
 const DAY_MS = 86_400_000;
 
 export async function runProfile(smoke: boolean): Promise<void> {
-  const events = smoke ? 3_000 : 400_000;
+  const events = smoke ? 3_000 : 1_000_000;
   const world = await startWorld('profile', '2m');
   try {
     const usual = { zipfS: 1, outOfOrderShare: 0.1, maxLateMs: 2 * DAY_MS, duplicateShare: 0.02, invalidShare: 0.01 };
