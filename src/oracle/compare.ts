@@ -33,7 +33,7 @@ const FIELDS = ['value', 'timestamp', 'nextChangeAt'] as const;
 
 /** Every difference between one exported profile and its recomputation. Empty: they agree. `version` is not recomputed: ChainChecker
  *  checks it. Cost: that of one recomputation */
-export function compareProfile(exported: ExportedProfile, oracle: ShardOracle): Difference[] {
+export function compareProfile(exported: ExportedProfile, oracle: ShardOracle, pendingMsMax = Infinity): Difference[] {
   const differences: Difference[] = [];
   const note = (path: string, mine: unknown, expected: unknown): void => {
     if (!jsonEqual(mine, expected)) differences.push(difference(exported.profile, path, mine, expected));
@@ -42,7 +42,7 @@ export function compareProfile(exported: ExportedProfile, oracle: ShardOracle): 
   const expected = oracle.profileAt(identityKey(exported.profile), timeMs, exported.sequence);
   if (expected === undefined) return [difference(exported.profile, 'profile', exported.profile, undefined)];
   note('shard', exported.shard, oracle.shard);
-  note('time', timeMs, expectedTime(timeMs, oracle.shardTimeAt(exported.sequence), expected));
+  note('time', timeMs, expectedTime(timeMs, oracle.shardTimeAt(exported.sequence), expected, pendingMsMax));
   note('identities', exported.identities, [{ ...exported.profile, primary: true }]);
   for (const name of new Set([...Object.keys(expected), ...Object.keys(exported.computed)])) {
     const mine = Object.hasOwn(exported.computed, name) ? exported.computed[name] : undefined;
@@ -57,8 +57,9 @@ function expectedTime(
   timeMs: number,
   shardTimeMs: number,
   expected: Readonly<Record<string, { readonly nextChangeAt?: string }>>,
+  pendingMsMax: number,
 ): number {
-  if (timeMs >= shardTimeMs) return shardTimeMs;
+  if (timeMs >= shardTimeMs || shardTimeMs - timeMs > pendingMsMax) return shardTimeMs;
   const due = Object.values(expected).map(({ nextChangeAt }) =>
     nextChangeAt === undefined ? Infinity : parseRfc3339(nextChangeAt),
   );
@@ -70,6 +71,8 @@ export type CompareExportOptions = {
   readonly oracles: Iterable<ShardOracle>;
   /** The sequence at which each shard was exported; a shard that is not named: everything its oracle was fed. */
   readonly cuts?: ReadonlyMap<number, number>;
+  /** How long a change that is due may have waited for its turn; a view that is older is a difference. Default: any time. */
+  readonly pendingMsMax?: number;
 };
 
 /** A whole export: also what is missing, what is too much, what is there twice or was read at another sequence than the cut. */
@@ -86,7 +89,7 @@ export function compareExport(exported: Iterable<ExportedProfile>, options: Comp
     else if (seen.has(key)) differences.push(difference(view.profile, 'profile', 'there twice', 'once'));
     else {
       if (view.sequence !== cutOf(oracle)) differences.push(difference(view.profile, 'sequence', view.sequence, cutOf(oracle)));
-      differences.push(...compareProfile(view, oracle));
+      differences.push(...compareProfile(view, oracle, options.pendingMsMax));
     }
     seen.add(key);
   }

@@ -8,12 +8,12 @@
 //      that starts beyond the end would wait in silence until the old number is reached. `next` fails; whoever reads looks closer.
 // Why not the client's ordered consumer, why not acknowledgements: docs/adr/0003-own-partition-reader.md.
 import { createInbox, nuid, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { AckPolicy, DeliverPolicy, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import { VisageError } from '../base/errors.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
-import { stampOf } from './streams.ts';
+import { jetstreamManagerOf, stampOf } from './streams.ts';
 
 /** What waits in the queue is alive at every scavenge: four times as much cost 3 % of the throughput. */
 const BATCH = 256;
@@ -68,7 +68,7 @@ export class PartitionReader implements LogReader {
 
   static async open(options: PartitionReaderOptions): Promise<PartitionReader> {
     const reader = new PartitionReader(options);
-    reader.jsm = await jetstreamManager(options.nc, { checkAPI: false });
+    reader.jsm = await jetstreamManagerOf(options.nc);
     void reader.watchConnection();
     await reader.recreate();
     return reader;

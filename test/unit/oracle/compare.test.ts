@@ -98,3 +98,26 @@ describe('a whole export', () => {
     ]);
   });
 });
+
+describe('a view that stands just before a change that is due', () => {
+  const dueMs = Date.parse('2026-03-02T00:00:00.001Z');
+  const later = (waitedMs: number): LogFixture => {
+    const log = shop();
+    const timestamp = new Date(dueMs + waitedMs).toISOString();
+    log.buy({ _id: 'c', timestamp, priceTotal: 1 }, timestamp, 'orders', 'bob');
+    return log;
+  };
+  const waiting: ProfileView = { ...right, sequence: 4, time: '2026-03-02T00:00:00.000Z' };
+
+  it('is right as of then; past the bound it is late, which is a difference', () => {
+    expect(compareProfile(waiting, later(100).oracle)).toEqual([]);
+    expect(compareProfile(waiting, later(100).oracle, 5_000)).toEqual([]);
+    expect(compareProfile(waiting, later(10_000).oracle, 5_000).map(({ path }) => path)).toEqual(['time']);
+  });
+
+  it('may not stand anywhere else', () => {
+    expect(compareProfile({ ...waiting, time: '2026-03-01T23:59:59.000Z' }, later(100).oracle).map(({ path }) => path)).toContain(
+      'time',
+    );
+  });
+});
