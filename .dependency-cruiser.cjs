@@ -16,11 +16,12 @@ const ROOMS = {
   api: ['base', 'message', 'profile', 'aggregate', 'ports'],
   explorer: [],
   producer: ['base', 'message'],
+  ingest: ['base', 'message', 'producer'],
   oracle: ['base', 'message', 'definitions'],
   simulation: ['base', 'message', 'profile', 'aggregate', 'ports', 'shard', 'definitions', 'oracle'],
   server: ['base'],
-  worker: ['base', 'message', 'profile', 'aggregate', 'ports', 'shard', 'definitions', 'store', 'stream', 'metrics', 'api'],
-  cli: ['base', 'message', 'definitions', 'worker', 'producer', 'oracle', 'server'],
+  worker: ['base', 'message', 'profile', 'aggregate', 'ports', 'shard', 'definitions', 'store', 'stream', 'metrics', 'api', 'producer'],
+  cli: ['base', 'message', 'definitions', 'worker', 'producer', 'ingest', 'oracle', 'server'],
 };
 
 const PURE = ['base', 'message', 'profile', 'aggregate', 'ports', 'shard'];
@@ -33,6 +34,7 @@ const VENDORS = {
   'prom-client': ['metrics'],
   fastify: ['api'],
   '@fastify': ['api'],
+  'csv-parse': ['ingest'],
   commander: ['cli'],
   zod: ['definitions'],
   yaml: ['definitions'],
