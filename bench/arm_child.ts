@@ -169,6 +169,7 @@ async function shardArm(): Promise<void> {
         logStream: topology.logStream,
         shard,
         partitions: PARTITIONS,
+        clockMode: 'log',
         owner: `bench-${process.pid}`,
         clock: nodeClock,
         log: { ...log, append: () => Promise.resolve(0) },

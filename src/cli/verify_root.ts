@@ -108,7 +108,8 @@ async function compareShard(client: Client, to: ShardToCompare, report: Mutable<
   const { shard, cut, views, plans } = to;
   const { root } = client.topology;
   const definitions = controlSubject(root, shard, 'definitions');
-  const oracle = new ShardOracle({ root, shard, partitions: client.partitions, planOf: (hash) => plans.get(hash)! });
+  const { partitions, clock } = client;
+  const oracle = new ShardOracle({ root, shard, partitions, clock, planOf: (hash) => plans.get(hash)! });
   for await (const message of client.readLog(shard, cut)) {
     if (message.subject === definitions) {
       const control = parseControl('definitions', message.body);

@@ -38,7 +38,7 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   { key: 'instance', type: { kind: 'text', pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/ }, standard: undefined },
   { key: 'partitions', type: { kind: 'whole', min: 1, max: 1024 }, standard: 16 },
   { key: 'replicas', type: { kind: 'whole', min: 1, max: 5 }, standard: 1 },
-  { key: 'clock', type: { kind: 'choice', values: ['log'] }, standard: 'log' },
+  { key: 'clock', type: { kind: 'choice', values: ['log', 'event'] }, standard: 'log' },
   { key: 'dataDirectory', type: { kind: 'text' }, standard: './visage-data' },
   { key: 'log.maxAge', ...age('0', true) },
   { key: 'log.maxBytes', type: { kind: 'size', min: '1MB', max: '1000TB' }, standard: undefined },

@@ -1,5 +1,5 @@
 // The worker's settings, resolved: every one present, units in the names. Types only.
-import type { FoldSettings } from '../message/control.ts';
+import type { ClockMode, FoldSettings } from '../message/control.ts';
 
 /** `null` stands for "not given" where there is no default. */
 export type Settings = {
@@ -14,7 +14,7 @@ export type Settings = {
   readonly instance: string;
   readonly partitions: number;
   readonly replicas: number;
-  readonly clock: 'log';
+  readonly clock: ClockMode;
   readonly dataDirectory: string;
   /** `maxAgeMs` 0 keeps for ever; `maxBytes` null means that `setup` must be told. */
   readonly log: { readonly maxAgeMs: number; readonly maxBytes: number | null };

@@ -26,8 +26,12 @@ export const DEFAULT_FOLD_SETTINGS: FoldSettings = {
   identitiesPerMessage: 20,
 };
 
+/** Where a root's "now" comes from: the log's own stamps, or the events' timestamps (replaying history, tests). For life. */
+export type ClockMode = 'log' | 'event';
+
 export type ControlMessage =
-  | { readonly kind: 'tick' }
+  /** Moves time. `timeMs`: under the event clock, to this instant; under the log clock the message's stamp is all that counts. */
+  | { readonly kind: 'tick'; readonly timeMs?: number }
   /** From this sequence on: these definitions (by content hash), this version of the fold, these settings. */
   | { readonly kind: 'definitions'; readonly hash: string; readonly foldVersion: number; readonly settings: FoldSettings }
   /** Marks a position for an export; the shard checkpoints exactly here. */
@@ -38,9 +42,10 @@ const SETTING_NAMES = Object.keys(DEFAULT_FOLD_SETTINGS) as readonly (keyof Fold
 
 /** @throws VisageError `unknown_control` (stop_shard): a message of a later release must not be skipped silently */
 export function parseControl(kind: string, body: Uint8Array): ControlMessage {
-  if (kind === 'tick') return { kind };
+  if (kind === 'tick' && body.length === 0) return { kind };
   try {
     const data = JSON.parse(text.decode(body)) as Record<string, unknown>;
+    if (kind === 'tick' && Number.isSafeInteger(data['timeMs'])) return { kind, timeMs: data['timeMs'] as number };
     if (kind === 'cut' && typeof data['id'] === 'string') return { kind, id: data['id'] };
     if (kind === 'definitions' && typeof data['hash'] === 'string' && Number.isSafeInteger(data['foldVersion'])) {
       const settings = data['settings'] as FoldSettings;
@@ -59,7 +64,7 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
 }
 
 export function encodeControl(message: ControlMessage): Uint8Array {
-  return new TextEncoder().encode(message.kind === 'tick' ? '' : JSON.stringify(message));
+  return new TextEncoder().encode(message.kind === 'tick' && message.timeMs === undefined ? '' : JSON.stringify(message));
 }
 
 /** Same settings, whatever the order of their keys. */

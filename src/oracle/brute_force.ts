@@ -4,7 +4,7 @@
 // B3: plain and slow: every event is kept, nothing expires. Memory: O(log); feed it one shard at a time.
 import { assert } from '../base/assert.ts';
 import type { EpochMs } from '../base/time.ts';
-import { DEFAULT_FOLD_SETTINGS, parseControl, type FoldSettings } from '../message/control.ts';
+import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
 import { decodeEvent, isRefusal } from '../message/decode.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
@@ -16,6 +16,8 @@ export type ShardOracleOptions = {
   readonly root: string;
   readonly shard: number;
   readonly partitions: number;
+  /** Where now comes from; the log's time when not said. */
+  readonly clock?: ClockMode;
   /** The compiled definitions with this content hash. Throws when it does not know them: nothing can be verified then. */
   readonly planOf: (hash: string) => OraclePlan;
 };
@@ -31,11 +33,14 @@ export class ShardOracle {
   duplicates = 0;
   /** Events that count: admitted, of a dataset with `profile: true`, no duplicate. */
   events = 0;
-  /** The greatest log time so far. */
+  /** Now: the greatest log time so far, or under the event clock the greatest timestamp of an admitted event or tick. */
   shardTimeMs: EpochMs = 0;
+  /** The greatest log time so far: what lateness and dedupe go by. */
+  logTimeMs: EpochMs = 0;
   lastSequence = 0;
 
   readonly #options: ShardOracleOptions;
+  readonly #eventClock: boolean;
   readonly #inputPrefix: string;
   readonly #controlPrefix: string;
   readonly #refused = new Map<number, RefusalReason>();
@@ -47,6 +52,7 @@ export class ShardOracle {
   constructor(options: ShardOracleOptions) {
     this.#options = options;
     this.shard = options.shard;
+    this.#eventClock = options.clock === 'event';
     this.refused = this.#refused;
     this.#inputPrefix = `${shardLogPrefix(options.root, options.shard)}in.`;
     this.#controlPrefix = controlSubject(options.root, options.shard, '');
@@ -57,10 +63,8 @@ export class ShardOracle {
   feed(message: LogMessage): void {
     assert(message.sequence > this.lastSequence, `the oracle was given message ${message.sequence} after ${this.lastSequence}`);
     this.lastSequence = message.sequence;
-    if (message.stampMs > this.shardTimeMs) {
-      this.shardTimeMs = message.stampMs; // time moves first, then the message applies
-      this.#times.push({ sequence: message.sequence, timeMs: message.stampMs });
-    }
+    this.logTimeMs = Math.max(this.logTimeMs, message.stampMs);
+    if (!this.#eventClock) this.#moveTime(message, message.stampMs); // time moves first, then the message applies
     if (message.subject.startsWith(this.#controlPrefix)) this.#control(message);
     else if (message.subject.startsWith(this.#inputPrefix)) this.#input(message);
     else assert(false, `message ${message.sequence} is neither input nor control of shard ${this.shard}`);
@@ -93,8 +97,16 @@ export class ShardOracle {
     return low === 0 ? 0 : this.#times[low - 1]!.timeMs;
   }
 
+  /** Time never goes back, and nothing that is too far ahead of the log moves it. */
+  #moveTime(message: LogMessage, timeMs: EpochMs): void {
+    if (timeMs <= this.shardTimeMs || timeMs > this.logTimeMs + this.#settings.maxFutureSkewMs) return;
+    this.shardTimeMs = timeMs;
+    this.#times.push({ sequence: message.sequence, timeMs });
+  }
+
   #control(message: LogMessage): void {
     const control = parseControl(message.subject.slice(this.#controlPrefix.length), message.body);
+    if (control.kind === 'tick' && this.#eventClock) this.#moveTime(message, control.timeMs ?? 0);
     if (control.kind !== 'definitions') return; // tick and cut only move time
     this.#settings = control.settings;
     if (this.#plans.at(-1)?.hash === control.hash) return;
@@ -105,11 +117,12 @@ export class ShardOracle {
     const { shard, partitions } = this.#options;
     const admission = this.#plans.at(-1)?.plan.admission ?? null;
     const context = { prefixLength: this.#inputPrefix.length, shard, partitions };
-    const decoded = decodeEvent(message, this.shardTimeMs, admission, this.#settings, context);
+    const decoded = decodeEvent(message, this.logTimeMs, admission, this.#settings, context);
     if (isRefusal(decoded)) {
       this.#refused.set(message.sequence, decoded.reason);
       return;
     }
+    if (this.#eventClock) this.#moveTime(message, decoded.timestampMs);
     if (!decoded.dataset.profile) return;
     let profile = this.#profiles.get(decoded.key);
     const id = `${decoded.dataset.name} ${decoded.id}`; // a dataset's name has no space: no two pairs have the same text
@@ -121,20 +134,21 @@ export class ShardOracle {
     if (profile === undefined) this.#profiles.set(decoded.key, (profile = { events: [], arrivedMs: new Map() }));
     this.#remember(profile, id);
     this.events++;
-    profile.events.push({ sequence: message.sequence, atMs: decoded.atMs, eventType: decoded.eventType, body: decoded.body });
+    const atMs = this.#eventClock ? decoded.timestampMs : decoded.atMs;
+    profile.events.push({ sequence: message.sequence, atMs, eventType: decoded.eventType, body: decoded.body });
   }
 
   /** What is older than the horizon when an event of the profile arrives is forgotten for good, also if the horizon grows later. */
   #forget(profile: Identified): void {
     for (const [id, arrivedMs] of profile.arrivedMs) {
-      if (this.shardTimeMs - arrivedMs <= this.#settings.dedupeHorizonMs) return;
+      if (this.logTimeMs - arrivedMs <= this.#settings.dedupeHorizonMs) return;
       profile.arrivedMs.delete(id);
     }
   }
 
   /** A Map keeps the order in which keys were added, which is the order of arrival. */
   #remember(profile: Identified, id: string): void {
-    profile.arrivedMs.set(id, this.shardTimeMs);
+    profile.arrivedMs.set(id, this.logTimeMs);
     for (const oldest of profile.arrivedMs.keys()) {
       if (profile.arrivedMs.size <= this.#settings.dedupeIds) return;
       profile.arrivedMs.delete(oldest);

@@ -3,7 +3,7 @@
 // PS2: `encode` reads the state at the moment of the call: what is written later is what was then.
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
-import type { FoldSettings } from '../message/control.ts';
+import type { ClockMode, FoldSettings } from '../message/control.ts';
 import type { IdentityKey } from '../message/identity.ts';
 
 /** Where a commit ends: after the first `ordinal` changes of the message at `sequence`; ALL_CHANGES when after all of them. */
@@ -15,7 +15,7 @@ export type ShardMeta = {
   readonly formatVersion: number;
   readonly shard: number;
   readonly partitions: number;
-  readonly clock: 'log' | 'event';
+  readonly clock: ClockMode;
   readonly foldVersion: number;
   readonly definitionsHash: string | null;
   readonly settings: FoldSettings;
@@ -23,8 +23,10 @@ export type ShardMeta = {
   readonly applied: number;
   /** The log has nothing for this shard between `applied` and here. */
   readonly readThrough: number;
-  /** Greatest log time applied. */
+  /** Now of every window: the greatest log time applied, or under the event clock the greatest timestamp. */
   readonly shardTimeMs: number;
+  /** Greatest log time applied. */
+  readonly logTimeMs: number;
   /** Hash of the message at `applied`; '' when nothing was applied. */
   readonly fingerprint: string;
   readonly logCreated: string;

@@ -1,5 +1,5 @@
 // The shard's fold: message → state, effects. Talks only to the cache and the due index.
-// S1: nothing here reads a clock: now is the greatest log time applied.
+// S1: nothing here reads a clock: now is the greatest log time applied, or under the event clock the greatest timestamp applied.
 // S2: the result is a function of the state and the message. Nothing is iterated in an order that memory decides.
 // S3: time moves first, then the message applies.
 // S4: a message touches its own profile and lets at most 16 other due profiles expire; a tick at most 256.
@@ -11,7 +11,7 @@ import { advance, insertValue } from '../aggregate/part.ts';
 import { attributeValue, latest } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
-import { DEFAULT_FOLD_SETTINGS, parseControl, type FoldSettings } from '../message/control.ts';
+import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
 import { decodeEvent, isRefusal, splitSubject, type DecodeContext, type EventMessage } from '../message/decode.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { Refusal } from '../message/refusal.ts';
@@ -32,6 +32,7 @@ export type FoldOptions = {
   readonly root: string;
   readonly shard: number;
   readonly partitions: number;
+  readonly clockMode: ClockMode;
   readonly cache: ProfileCache;
   readonly due: DueIndex;
   /** Definitions by content hash. Must know every hash before a message that names it is applied. */
@@ -45,6 +46,9 @@ export type FoldCounters = { events: number; duplicates: number; refused: number
 export class Fold {
   readonly counters: FoldCounters = { events: 0, duplicates: 0, refused: 0, expired: 0, dedupeEvicted: 0 };
   applied: number;
+  /** The greatest stamp of the log: what lateness and dedupe go by. */
+  logTimeMs: number;
+  /** Now. */
   shardTimeMs: number;
   foldVersion: number;
   settings: FoldSettings;
@@ -52,6 +56,7 @@ export class Fold {
   profiles: number;
   readonly recorder: ChangeRecorder;
   private readonly shard: number;
+  private readonly eventClock: boolean;
   private readonly cache: ProfileCache;
   private readonly due: DueIndex;
   private readonly planOf: (hash: string) => Plan;
@@ -63,6 +68,7 @@ export class Fold {
   constructor(options: FoldOptions) {
     const { from } = options;
     this.shard = options.shard;
+    this.eventClock = options.clockMode === 'event';
     this.cache = options.cache;
     this.due = options.due;
     this.planOf = options.planOf;
@@ -70,6 +76,7 @@ export class Fold {
     this.context = { prefixLength: this.prefix.length + 3, shard: options.shard, partitions: options.partitions };
     this.applied = from?.applied ?? 0;
     this.shardTimeMs = from?.shardTimeMs ?? 0;
+    this.logTimeMs = from?.logTimeMs ?? 0;
     this.foldVersion = from?.foldVersion ?? FOLD_VERSION;
     this.settings = from?.settings ?? DEFAULT_FOLD_SETTINGS;
     this.profiles = from?.profiles ?? 0;
@@ -82,7 +89,8 @@ export class Fold {
    *  @throws VisageError (stop_shard) when the message needs a later release; AssertionFailed when an invariant is broken */
   apply(message: LogMessage): Effects {
     assert(message.sequence > this.applied, 'messages are applied in the order of the log, each once');
-    if (message.stampMs > this.shardTimeMs) this.shardTimeMs = message.stampMs;
+    if (message.stampMs > this.logTimeMs) this.logTimeMs = message.stampMs;
+    if (!this.eventClock) this.shardTimeMs = this.logTimeMs;
     this.applied = message.sequence;
     const kind = message.subject.charCodeAt(this.prefix.length);
     return kind === 105 /* i of in. */ ? this.applyInput(message) : this.applyControl(message);
@@ -91,12 +99,13 @@ export class Fold {
   private applyInput(message: LogMessage): Effects {
     const decoded = decodeEvent(
       message,
-      this.shardTimeMs,
+      this.logTimeMs,
       this.plan === null ? null : this.plan.admission,
       this.settings,
       this.context,
     );
     let deadLetters: readonly DeadLetter[] = NOTHING.deadLetters;
+    if (this.eventClock && !isRefusal(decoded)) this.moveTime(decoded.timestampMs);
     this.recorder.begin(message.sequence, this.shardTimeMs, this.plan);
     if (isRefusal(decoded)) deadLetters = [this.refuse(message, decoded)];
     else if (decoded.dataset.profile) this.applyEvent(decoded, message.sequence);
@@ -109,7 +118,7 @@ export class Fold {
   private refuse(message: LogMessage, why: Refusal): DeadLetter {
     this.counters.refused++;
     const dataset = splitSubject(message.subject, this.context.prefixLength)?.dataset ?? '_';
-    return { reason: why.reason, errors: why.errors, message, timeMs: this.shardTimeMs, dataset };
+    return { reason: why.reason, errors: why.errors, message, timeMs: this.logTimeMs, dataset };
   }
 
   private applyEvent(event: EventMessage, sequence: number): void {
@@ -138,13 +147,14 @@ export class Fold {
     }
     this.counters.events++;
     state.evaluatedMs = this.shardTimeMs;
+    const atMs = this.eventClock ? event.timestampMs : event.atMs;
     const measures = plan.byEventType.get(event.eventType) ?? plan.anyEventType;
     for (let i = 0; i < measures.length; i++) {
       const measure = plan.measures[measures[i]!]!;
       if (!measure.matches(event.body)) continue;
       const value = measure.hasValue ? measure.valueOf(event.body) : undefined;
       if (!expires && !created) this.recorder.snapshot(state, measure.attributes);
-      insertValue(state.partFor(measure, event.dataset.index), measure, value, event.atMs, sequence, this.shardTimeMs);
+      insertValue(state.partFor(measure, event.dataset.index), measure, value, atMs, sequence, this.shardTimeMs);
     }
     this.finish(state, plan, wasDue);
     if (created) this.recorder.created(state, event);
@@ -157,14 +167,20 @@ export class Fold {
     hash64(event.id, idHash);
     const low = (idHash[0]! ^ this.datasetHashes[event.dataset.index]!) >>> 0;
     const high = idHash[1]!;
-    state.seen.expire(this.shardTimeMs - settings.dedupeHorizonMs);
+    state.seen.expire(this.logTimeMs - settings.dedupeHorizonMs);
     if (state.seen.has(low, high)) return false;
-    this.counters.dedupeEvicted += state.seen.add(low, high, this.shardTimeMs, settings.dedupeIds);
+    this.counters.dedupeEvicted += state.seen.add(low, high, this.logTimeMs, settings.dedupeIds);
     return true;
+  }
+
+  /** Under the event clock. What is too far ahead of the log never moves time: one broken tick would empty every window. */
+  private moveTime(timeMs: number): void {
+    if (timeMs > this.shardTimeMs && timeMs <= this.logTimeMs + this.settings.maxFutureSkewMs) this.shardTimeMs = timeMs;
   }
 
   private applyControl(message: LogMessage): Effects {
     const control = parseControl(message.subject.slice(this.prefix.length + 4), message.body);
+    if (control.kind === 'tick' && control.timeMs !== undefined && this.eventClock) this.moveTime(control.timeMs);
     this.recorder.begin(message.sequence, this.shardTimeMs, this.plan);
     if (control.kind === 'definitions') {
       if (control.foldVersion > FOLD_VERSION) {

@@ -2,6 +2,7 @@
 // RC1: nothing is skipped silently: a log or change stream that is not the one we knew, or lost its end, halts the shard.
 // RC2: the checks are made both at our `applied` and at the position of the last commit.
 import { VisageError } from '../base/errors.ts';
+import type { ClockMode } from '../message/control.ts';
 import type { CommitHeader, LastCommit } from '../ports/change_sink.ts';
 import type { ShardLog, StreamState } from '../ports/log.ts';
 import { ALL_CHANGES, type ShardMeta } from '../ports/profile_store.ts';
@@ -14,6 +15,7 @@ export const FORMAT_VERSION = 1;
 export type RecoveryInput = {
   readonly shard: number;
   readonly partitions: number;
+  readonly clockMode: ClockMode;
   readonly meta: ShardMeta | undefined;
   readonly last: LastCommit | undefined;
   readonly log: ShardLog;
@@ -29,7 +31,7 @@ function halt(code: string, message: string): never {
 }
 
 /** Checks everything that must hold before the shard replays. @returns the gap that policy let pass, or null
- *  @throws VisageError (stop_shard) `newer_format`, `partitions_changed`, `newer_fold`, `log_recreated`, `log_rewound`, `log_gap`, `changes_recreated`, `changes_rewound` */
+ *  @throws VisageError (stop_shard) `newer_format`, `partitions_changed`, `clock_changed`, `newer_fold`, `log_recreated`, `log_rewound`, `log_gap`, `changes_recreated`, `changes_rewound` */
 export async function checkBeforeReplay(input: RecoveryInput): Promise<GapReport> {
   const { shard, meta, last } = input;
   if (meta !== undefined) {
@@ -60,6 +62,11 @@ function checkMeta(input: RecoveryInput, meta: ShardMeta): void {
       `shard ${input.shard}: its state was made with ${meta.partitions} partitions, now there are ${input.partitions}: the number of partitions is for life. Set it back`,
     );
   }
+  if (meta.clock !== input.clockMode)
+    halt(
+      'clock_changed',
+      `shard ${input.shard}: its state was made under the ${meta.clock} clock, now it is the ${input.clockMode} clock: the clock is for life. Set it back`,
+    );
   if (meta.shard !== input.shard)
     halt('wrong_folder', `the folder of shard ${input.shard} holds shard ${meta.shard}: a folder was moved under another name`);
   if (meta.foldVersion > FOLD_VERSION)

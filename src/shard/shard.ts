@@ -83,6 +83,7 @@ export class Shard {
       clock: options.clock,
       log: options.log,
       tickMs: options.tickMs,
+      timeFlows: options.clockMode === 'log',
       earliest: () => this.due.earliest(),
     });
     this.exports = new ExportDesk(options.clock, options.shard);
@@ -269,7 +270,7 @@ export class Shard {
 
   private checkStamp(message: LogMessage): void {
     const { maxClockJumpMs, clock, shard } = this.options;
-    const before = this.fold.shardTimeMs;
+    const before = this.fold.logTimeMs;
     if (message.stampMs <= before + maxClockJumpMs || message.stampMs <= clock.wallMs() + maxClockJumpMs) return;
     const text = `shard ${shard}: the message at ${message.sequence} is stamped more than ${maxClockJumpMs} ms ahead of the one before and of this machine: a clock jumped. Put the server's clock right`;
     throw new VisageError('clock_jump', text, { kind: 'stop_shard' });
@@ -395,13 +396,14 @@ export class Shard {
       formatVersion: FORMAT_VERSION,
       shard: options.shard,
       partitions: options.partitions,
-      clock: 'log',
+      clock: options.clockMode,
       foldVersion: fold.foldVersion,
       definitionsHash: fold.plan?.hash ?? null,
       settings: fold.settings,
       applied: fold.applied,
       readThrough: this.readThrough,
       shardTimeMs: fold.shardTimeMs,
+      logTimeMs: fold.logTimeMs,
       fingerprint: this.lastFingerprint,
       logCreated: this.logCreated,
       changesCreated: this.changesCreated,
@@ -453,6 +455,7 @@ export class Shard {
       readThrough: this.readThrough,
       lag: this.active ? this.pending : Math.max(this.pending, this.replayTo - fold.applied),
       shardTimeMs: fold.shardTimeMs,
+      expiring: this.due.earliest() <= fold.shardTimeMs,
       profiles: fold.profiles,
       definitions: fold.plan?.hash ?? null,
       ...fold.counters,

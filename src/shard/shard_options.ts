@@ -1,5 +1,6 @@
 // What a shard is made of, and what it says about itself.
 import type { Plan } from '../aggregate/plan.ts';
+import type { ClockMode } from '../message/control.ts';
 import type { ChangeSink, DeadLetterSink } from '../ports/change_sink.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ShardLog } from '../ports/log.ts';
@@ -18,6 +19,7 @@ export type ShardOptions = {
   readonly logStream: string;
   readonly shard: number;
   readonly partitions: number;
+  readonly clockMode: ClockMode;
   readonly owner: string;
   readonly clock: Clock;
   readonly log: ShardLog;
@@ -43,6 +45,8 @@ export type ShardStatus = {
   readonly readThrough: number;
   readonly lag: number;
   readonly shardTimeMs: number;
+  /** Values are due to leave their windows and have not left yet. */
+  readonly expiring: boolean;
   readonly profiles: number;
   readonly definitions: string | null;
   readonly events: number;

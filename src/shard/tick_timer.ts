@@ -1,5 +1,6 @@
 // Appends a tick when something is due and no message moves the shard's time: so values leave their windows on time.
-// TT1: whether something is due is judged by the last stamp plus monotonic time elapsed, never by the wall clock.
+// TT1: whether something is due is judged by the last stamp plus monotonic time elapsed, never by the wall clock. Under the event
+//      clock time stands still between messages: a tick is appended only for what is due already.
 // TT2: at most one append under way, and at most one per `tick`. A failed one backs off, and is counted.
 import { encodeControl } from '../message/control.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -11,6 +12,8 @@ export type TickTimerOptions = {
   readonly clock: Clock;
   readonly log: ShardLog;
   readonly tickMs: number;
+  /** False under the event clock. */
+  readonly timeFlows: boolean;
   /** When the earliest profile is due, in log time; Infinity: none is. */
   readonly earliest: () => number;
 };
@@ -37,7 +40,7 @@ export class TickTimer {
    *  down for hours), so where anything will be due, a tick brings a fresh one. */
   start(): void {
     this.stopped = false;
-    if (this.options.earliest() === Infinity) this.arm();
+    if (!this.options.timeFlows || this.options.earliest() === Infinity) this.arm();
     else this.append();
   }
 
@@ -50,7 +53,7 @@ export class TickTimer {
    *  after a start says how long no worker ran). */
   moved(shardTimeMs: number): void {
     const now = this.options.clock.monotonicMs();
-    const ranAhead = shardTimeMs - (this.stampMs + (now - this.stampedAtMs)) > this.options.tickMs / 2;
+    const ranAhead = shardTimeMs - (this.stampMs + this.elapsedMs(now)) > this.options.tickMs / 2;
     this.stampMs = shardTimeMs;
     this.stampedAtMs = now;
     if (!this.stopped && (ranAhead || this.options.earliest() !== this.armedFor)) this.arm();
@@ -64,12 +67,16 @@ export class TickTimer {
   private arm(): void {
     this.cancel();
     if (this.underWay || this.stopped) return;
-    const { clock, tickMs } = this.options;
+    const { clock, tickMs, timeFlows } = this.options;
     const dueMs = this.options.earliest();
     this.armedFor = dueMs;
     if (dueMs === Infinity) return;
     const now = clock.monotonicMs();
-    const untilDue = dueMs - (this.stampMs + (now - this.stampedAtMs));
+    const untilDue = dueMs - (this.stampMs + this.elapsedMs(now));
+    if (untilDue > 0 && !timeFlows) {
+      this.armedFor = NaN; // a message will bring the time: `moved` looks again
+      return;
+    }
     const spacing = this.failing > 0 ? Math.min(BACKOFF_MAX_MS, tickMs * 2 ** this.failing) : tickMs;
     const wait = Math.max(untilDue, this.lastAppendMs + spacing - now, 0);
     this.cancelTimer = clock.timer(Math.ceil(wait), () => {
@@ -78,6 +85,10 @@ export class TickTimer {
       if (this.options.earliest() === this.armedFor) this.append();
       else this.arm();
     });
+  }
+
+  private elapsedMs(now: number): number {
+    return this.options.timeFlows ? now - this.stampedAtMs : 0;
   }
 
   private append(): void {

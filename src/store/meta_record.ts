@@ -8,7 +8,9 @@ export function packMeta(meta: ShardMeta): Buffer {
   return packr.pack(meta);
 }
 
-/** Numbers come back as numbers: every one in a meta is a safe integer. */
+/** States written before there was an event clock have no `logTimeMs`: theirs was the shard's time. Numbers come back as numbers: every one in a meta is a safe integer. */
 export function parseMeta(bytes: Buffer | undefined): ShardMeta | undefined {
-  return bytes === undefined ? undefined : (packr.unpack(bytes.subarray(0, bytes.length)) as ShardMeta);
+  if (bytes === undefined) return undefined;
+  const meta = packr.unpack(bytes.subarray(0, bytes.length)) as Omit<ShardMeta, 'logTimeMs'>;
+  return { logTimeMs: meta.shardTimeMs, ...meta };
 }

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { Kvm, type KV } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
+import type { ClockMode } from '../message/control.ts';
 import type { Topology } from '../message/subject.ts';
 import { answerOf } from './streams.ts';
 
@@ -14,7 +15,7 @@ export interface MetaBucket {
   /** Puts the value if there is none. @returns what is there now */
   createOrGet(key: string, value: string): Promise<string>;
   partitions(): Promise<number>;
-  clock(): Promise<string>;
+  clock(): Promise<ClockMode>;
   /** Hash of the live definitions; undefined before the first. */
   liveDefinitions(): Promise<string | undefined>;
   /** Makes this document the live one if there is none. @returns the hash that is live now */
@@ -52,7 +53,7 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
     get,
     createOrGet,
     partitions: async () => Number(await required('partitions')),
-    clock: () => required('clock'),
+    clock: async () => ((await required('clock')) === 'event' ? 'event' : 'log'),
     liveDefinitions: () => get(LIVE),
     async seedDefinitions(hash, canonical) {
       await createOrGet(`definitions.${hash}`, canonical);

@@ -5,7 +5,7 @@ import { compilePlan } from '../definitions/compile_plan.ts';
 import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
 import type { Settings } from '../definitions/settings.ts';
 import type { Plan } from '../aggregate/plan.ts';
-import { encodeControl } from '../message/control.ts';
+import { encodeControl, type ClockMode } from '../message/control.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { apiSubject, topologyOf, type Topology } from '../message/subject.ts';
 import type { ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
@@ -18,12 +18,15 @@ import { openShardLog, streamState } from '../stream/shard_log.ts';
 import { jetstreamManagerOf } from '../stream/streams.ts';
 
 const REQUEST_MS = 35_000;
+const SETTLE_MS_MAX = 60_000;
+const SETTLE_POLL_MS = 50;
 
 export type Client = {
   readonly nc: Connection;
   readonly topology: Topology;
   readonly meta: MetaBucket;
   readonly partitions: number;
+  readonly clock: ClockMode;
   close(): Promise<void>;
   /** Undefined: no such profile. @throws VisageError from the worker, or `no_worker` */
   profile(query: ProfileQuery): Promise<ProfileView | undefined>;
@@ -47,14 +50,14 @@ export async function openClient(settings: Settings, name: string): Promise<Clie
   const nc = await openConnection(settings.nats, name);
   try {
     const meta = await openMetaBucket(nc, topology);
-    return client(nc, topology, meta, await meta.partitions());
+    return client(nc, topology, meta, await meta.partitions(), await meta.clock());
   } catch (error) {
     await nc.close();
     throw error;
   }
 }
 
-function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions: number): Client {
+function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions: number, clock: ClockMode): Client {
   const names = { log: topology.logStream, changes: topology.changesStream, dead: topology.deadStream };
   const ask = async <T>(verb: string, query: unknown): Promise<T> => {
     let answer: { ok?: T; error?: { code: string; message: string } };
@@ -102,10 +105,12 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     topology,
     meta,
     partitions,
+    clock,
     close: () => nc.close(),
     profile: async (query) => (await ask<ProfileView | null>('profile', query)) ?? undefined,
     status: () => ask<WorkerStatus>('status', {}),
     async *exportProfiles(onCut) {
+      if (clock === 'event') await settled(() => ask<WorkerStatus>('status', {}));
       const id = randomUUID();
       const body = encodeControl({ kind: 'cut', id });
       for (let shard = 0; shard < partitions; shard++) {
@@ -137,6 +142,17 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     streamState: state,
     plan: async (hash) => compilePlan(parseDefinitionsDocument(await meta.definitions(hash))),
   };
+}
+
+/** Under the event clock one message may move time by months, and ticks then let values leave, many profiles at a time. Waits for
+ *  the end of that, so that an export shows every profile as of one instant; a shard that does not get there is shown as it is. */
+async function settled(status: () => Promise<WorkerStatus>): Promise<void> {
+  const endMs = Date.now() + SETTLE_MS_MAX;
+  while (Date.now() < endMs) {
+    const { shards } = await status();
+    if (!shards.some((shard) => shard['expiring'] === true || Number(shard['lag'] ?? 0) > 0)) return;
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+  }
 }
 
 /** The next messages, or null when the stream has nothing more for this reader up to `through`. */

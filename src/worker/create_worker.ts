@@ -87,7 +87,7 @@ export function createWorker(options: WorkerOptions): Worker {
     if (clock !== settings.clock)
       throw new VisageError(
         'clock_changed',
-        `clock is ${settings.clock} in the settings, but root '${settings.root}' was set up with ${clock}`,
+        `clock is ${settings.clock} in the settings, but root '${settings.root}' was set up with ${clock}: the clock is for life. Set it back`,
         { kind: 'usage' },
       );
     if (options.definitions !== undefined) {

@@ -64,6 +64,7 @@ export class LiveShard implements ShardLife {
         logStream: topology.logStream,
         shard,
         partitions: settings.partitions,
+        clockMode: settings.clock,
         owner,
         clock: nodeClock,
         log,

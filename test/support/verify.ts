@@ -35,7 +35,8 @@ export async function checkAgainstOracle(client: Client, exported: Export): Prom
   };
   const oracles: ShardOracle[] = [];
   for (let shard = 0; shard < client.partitions; shard++) {
-    const oracle = new ShardOracle({ root: client.topology.root, shard, partitions: client.partitions, planOf });
+    const { partitions, clock } = client;
+    const oracle = new ShardOracle({ root: client.topology.root, shard, partitions, clock, planOf });
     for await (const message of client.readLog(shard, exported.cuts.get(shard))) oracle.feed(message);
     oracles.push(oracle);
   }

@@ -15,6 +15,7 @@ describe('control messages', () => {
   it('round-trip', () => {
     const all: ControlMessage[] = [
       { kind: 'tick' },
+      { kind: 'tick', timeMs: 1_296_518_400_000 },
       { kind: 'cut', id: 'é"1' },
       { kind: 'definitions', hash: 'ab', foldVersion: 1, settings: { ...DEFAULT_FOLD_SETTINGS, depth: 3 } },
     ];
@@ -24,6 +25,8 @@ describe('control messages', () => {
   it.each([
     ['erase', '{}'],
     ['', ''],
+    ['tick', 'x'],
+    ['tick', '{"timeMs":1.5}'],
     ['cut', ''],
     ['cut', '{}'],
     ['cut', 'null'],

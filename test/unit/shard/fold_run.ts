@@ -2,7 +2,13 @@
 import type { Plan } from '../../../src/aggregate/plan.ts';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
 import { parseDefinitionsDocument } from '../../../src/definitions/load_definitions.ts';
-import { DEFAULT_FOLD_SETTINGS, encodeControl, type ControlMessage, type FoldSettings } from '../../../src/message/control.ts';
+import {
+  DEFAULT_FOLD_SETTINGS,
+  encodeControl,
+  type ClockMode,
+  type ControlMessage,
+  type FoldSettings,
+} from '../../../src/message/control.ts';
 import { encodeId, type IdentityKey } from '../../../src/message/identity.ts';
 import type { LogMessage } from '../../../src/message/log_message.ts';
 import type { ShardMeta } from '../../../src/ports/profile_store.ts';
@@ -83,8 +89,8 @@ export class LogWriter {
     );
   }
 
-  tick(stampMs: number): LogMessage {
-    return this.control({ kind: 'tick' }, stampMs);
+  tick(stampMs: number, timeMs?: number): LogMessage {
+    return this.control(timeMs === undefined ? { kind: 'tick' } : { kind: 'tick', timeMs }, stampMs);
   }
 
   event(id: string, body: object | string, stampMs: number, dataset = 'orders'): LogMessage {
@@ -100,6 +106,7 @@ export class FoldRun {
   readonly plan: Plan;
   readonly disk = new MemoryDisk();
   readonly cacheMaxBytes: number;
+  readonly clockMode: ClockMode;
   fold!: Fold;
   cache!: ProfileCache;
   due!: DueIndex;
@@ -107,7 +114,8 @@ export class FoldRun {
   /** A checkpoint that is under way: where its encoding stands, and its meta. */
   private open: { from: number; meta: ShardMeta } | null = null;
 
-  constructor(plan: Plan, cacheMaxBytes: number) {
+  constructor(plan: Plan, cacheMaxBytes: number, clockMode: ClockMode = 'log') {
+    this.clockMode = clockMode;
     this.plan = plan;
     this.cacheMaxBytes = cacheMaxBytes;
     this.restart();
@@ -127,6 +135,7 @@ export class FoldRun {
       root: ROOT,
       shard: 0,
       partitions: 1,
+      clockMode: this.clockMode,
       cache: this.cache,
       due: this.due,
       planOf,
@@ -146,7 +155,7 @@ export class FoldRun {
 
   beginCheckpoint(): void {
     this.cache.freeze();
-    this.open = { from: 0, meta: metaOf(this.fold) };
+    this.open = { from: 0, meta: metaOf(this.fold, this.clockMode) };
   }
 
   encodeSlice(count: number): void {
@@ -177,18 +186,19 @@ export class FoldRun {
   }
 }
 
-export function metaOf(fold: Fold): ShardMeta {
+export function metaOf(fold: Fold, clock: ClockMode = 'log'): ShardMeta {
   return {
     formatVersion: 1,
     shard: 0,
     partitions: 1,
-    clock: 'log',
+    clock,
     foldVersion: fold.foldVersion,
     definitionsHash: fold.plan?.hash ?? null,
     settings: fold.settings,
     applied: fold.applied,
     readThrough: fold.applied,
     shardTimeMs: fold.shardTimeMs,
+    logTimeMs: fold.logTimeMs,
     fingerprint: '',
     logCreated: 'l',
     changesCreated: 'c',

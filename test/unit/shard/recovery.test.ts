@@ -17,6 +17,7 @@ const META: ShardMeta = {
   applied: 100,
   readThrough: 110,
   shardTimeMs: 1,
+  logTimeMs: 1,
   fingerprint: 'f100',
   logCreated: 'log',
   changesCreated: 'changes',
@@ -50,6 +51,7 @@ function check(more: More = {}): ReturnType<typeof checkBeforeReplay> {
   return checkBeforeReplay({
     shard: 2,
     partitions: 4,
+    clockMode: 'log',
     logGap: 'halt',
     meta: meta === null ? undefined : { ...META, ...meta },
     last: header === null ? undefined : { streamSequence: commit, header: { ...HEADER, ...header } },
@@ -99,6 +101,7 @@ describe('a shard goes on', () => {
 describe('a shard halts', () => {
   it.each<[string, string, More]>([
     ['partitions_changed', 'with another number of partitions', { partitions: 8 }],
+    ['clock_changed', 'under another clock', { clockMode: 'event' }],
     ['wrong_folder', 'with the folder of another shard', { meta: { shard: 1 } }],
     ['newer_fold', 'with a state of a later release', { meta: { foldVersion: FOLD_VERSION + 1 } }],
     ['newer_fold', 'with a commit of a later release', { header: { foldVersion: FOLD_VERSION + 1 } }],

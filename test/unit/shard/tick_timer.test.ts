@@ -13,12 +13,13 @@ class Bench {
   hang = false;
   readonly ticks: TickTimer;
 
-  constructor() {
+  constructor(timeFlows = true) {
     const port = this.log.port({ dead: false });
     this.ticks = new TickTimer({
       clock: this.clock,
       log: { ...port, append: (kind, body) => (this.hang ? new Promise<never>(() => undefined) : port.append(kind, body)) },
       tickMs: TICK,
+      timeFlows,
       earliest: () => Math.min(Infinity, ...this.due),
     });
   }
@@ -161,5 +162,25 @@ describe('the tick timer', () => {
     await bench.pass(TICK);
     expect(bench.at).toEqual([3_600_000]);
     expect(bench.due).toEqual([]);
+  });
+
+  it('under the event clock appends only for what is due already, and at once when a message brings the time', async () => {
+    const bench = new Bench(false);
+    bench.ticks.moved(START);
+    bench.ticks.start();
+    bench.due = [START + 10, START + 5000];
+    bench.ticks.moved(START);
+    await bench.pass(60_000);
+    expect(bench.at).toEqual([]);
+    bench.ticks.moved(START + 9);
+    await bench.pass(60_000);
+    expect(bench.at).toEqual([]);
+    bench.ticks.moved(START + 10);
+    await bench.clock.advance(TICK / 2);
+    expect(bench.log.messages.length).toBe(1);
+    bench.due = [START + 5000]; // the shard read it
+    bench.ticks.moved(START + 10);
+    await bench.pass(60_000);
+    expect(bench.log.messages.length).toBe(1);
   });
 });

@@ -71,6 +71,7 @@ export class World {
       logStream: 'VISAGE_LOG',
       shard: 0,
       partitions: 1,
+      clockMode: 'log',
       owner: `life-${++this.lives}`,
       clock,
       log: this.log.port(clock),

@@ -142,6 +142,7 @@ export function metaAt(applied: number, profiles = 0): ShardMeta {
     applied,
     readThrough: applied,
     shardTimeMs: 1_770_000_000_000,
+    logTimeMs: 1_770_000_000_001,
     fingerprint: 'f',
     logCreated: 'a',
     changesCreated: 'b',
