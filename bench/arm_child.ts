@@ -1,26 +1,29 @@
 // One arm, in a process of its own. Prints one JSON line.
 //   drain: ordered no-op reader · parse: + JSON.parse · echo: + one published JSON message per event
 //   memory: the fold with the memory store and no sink · worker: the whole shard: fold, LMDB, commits, final checkpoint included
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInbox } from '@nats-io/transport-node';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import type { Plan } from '../src/aggregate/plan.ts';
 import { compilePlan } from '../src/definitions/compile_plan.ts';
 import { loadDefinitionsFile } from '../src/definitions/load_definitions.ts';
 import { shardLogPrefix, topologyOf } from '../src/message/subject.ts';
 import type { ChangeSink, DeadLetterSink } from '../src/ports/change_sink.ts';
+import type { WorkerMeter } from '../src/ports/metrics.ts';
 import { ALL_CHANGES, type ProfileStore } from '../src/ports/profile_store.ts';
+import { newShardMeter, newWorkerMeter } from '../src/shard/metering.ts';
 import { Shard } from '../src/shard/shard.ts';
-import { profileView } from '../src/shard/profile_view.ts';
 import { LmdbStore } from '../src/store/lmdb_store.ts';
 import { MemoryStore } from '../src/store/memory_store.ts';
 import { openChangeSink } from '../src/stream/change_sink.ts';
-import { openConnection } from '../src/stream/connection.ts';
+import { openConnection } from '../src/nats/connection.ts';
 import { openDeadLetters } from '../src/stream/dead_letters.ts';
 import { PartitionReader } from '../src/stream/partition_reader.ts';
 import { openShardLog } from '../src/stream/shard_log.ts';
 import { jetstreamManagerOf } from '../src/stream/streams.ts';
 import { nodeClock } from '../src/worker/node_clock.ts';
+import { exportState } from './stored_state.ts';
 import { DEFINITIONS, PARTITIONS } from './world.ts';
 
 const ACK_EVERY = 64;
@@ -32,9 +35,16 @@ type Parameters = {
   readonly root: string;
   /** Root whose change stream is written: a new one per run. */
   readonly out: string;
+  /** Where its state goes; emptied first. */
   readonly folder: string;
   /** A folder with the state to start from. */
   readonly startFrom?: string;
+  /** A restart: the folder has the state of an earlier run, whose change stream is kept. */
+  readonly goOn?: boolean;
+  /** The out streams are an earlier run's: what it emitted is not emitted again. */
+  readonly outExists?: boolean;
+  /** Keep the out streams: another run goes on with them. */
+  readonly keepOut?: boolean;
   /** Keep the folder: it is another run's start. */
   readonly keep?: boolean;
   readonly exportTo?: string;
@@ -64,16 +74,19 @@ async function makeOut(subject: string, name: string): Promise<void> {
   });
 }
 
-function report(events: number, startMs: number, cpu: NodeJS.CpuUsage, more: Record<string, number> = {}): void {
+type Measured = { readonly seconds: number; readonly cpuSeconds: number; readonly rssBytes: number };
+
+function stopClock(startMs: number, cpu: NodeJS.CpuUsage): Measured {
   const used = process.cpuUsage(cpu);
-  const figures = {
-    events,
+  return {
     seconds: (performance.now() - startMs) / 1000,
     cpuSeconds: (used.user + used.system) / 1e6,
     rssBytes: process.memoryUsage().rss,
-    ...more,
   };
-  console.log(JSON.stringify(figures));
+}
+
+function report(events: number, measured: Measured, more: Record<string, number> = {}): void {
+  console.log(JSON.stringify({ events, ...measured, ...more }));
 }
 
 async function readArm(): Promise<void> {
@@ -132,7 +145,7 @@ async function readArm(): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
-  report(events, startMs, cpu);
+  report(events, stopClock(startMs, cpu));
   if (arm === 'echo') await jsm.streams.delete(out.changesStream);
 }
 
@@ -149,45 +162,17 @@ const nullLetters: DeadLetterSink = { send: () => Promise.resolve(), close: () =
 async function shardArm(): Promise<void> {
   const full = arm === 'worker';
   const out = topologyOf(parameters.out);
-  rmSync(parameters.folder, { recursive: true, force: true });
+  if (parameters.goOn !== true) rmSync(parameters.folder, { recursive: true, force: true });
   mkdirSync(parameters.folder, { recursive: true });
   if (parameters.startFrom !== undefined) cpSync(parameters.startFrom, parameters.folder, { recursive: true });
-  if (full) {
+  if (full && parameters.outExists !== true) {
     await makeOut(`${parameters.out}.changes.*`, out.changesStream);
     await makeOut(`${parameters.out}.dead.*.*`, out.deadStream);
   }
   const plan = compilePlan(loadDefinitionsFile(DEFINITIONS));
-  const definitions = { load: () => Promise.resolve(), planOf: () => plan };
+  const workerMeter = newWorkerMeter();
   const shards: Shard[] = [];
-  for (let shard = 0; shard < PARTITIONS; shard++) {
-    const store: ProfileStore = full ? LmdbStore.open(join(parameters.folder, `shard-${shard}`)) : new MemoryStore();
-    if (parameters.startFrom !== undefined) await forgetCommits(store);
-    const log = await openShardLog({ nc: publishing, reading, topology, shard });
-    shards.push(
-      new Shard({
-        root: parameters.root,
-        logStream: topology.logStream,
-        shard,
-        partitions: PARTITIONS,
-        clockMode: 'log',
-        owner: `bench-${process.pid}`,
-        clock: nodeClock,
-        log: { ...log, append: () => Promise.resolve(0) },
-        sink: full ? await openChangeSink({ nc: publishing, topology: out, shard }) : nullSink(),
-        deadLetters: full ? openDeadLetters({ nc: publishing, topology: out, shard }) : nullLetters,
-        store,
-        definitions,
-        cacheMaxBytes: (parameters.cacheBytes ?? 512 * 1024 ** 2) / PARTITIONS,
-        tickMs: 100,
-        commitIntervalMs: 10,
-        commitRefreshMs: Infinity,
-        checkpointIntervalMs: full ? 2_000 : 1e9,
-        checkpointMaxDirty: full ? 20_000 : 1e9,
-        maxClockJumpMs: 600_000,
-        logGap: 'halt',
-      }),
-    );
-  }
+  for (let shard = 0; shard < PARTITIONS; shard++) shards.push(await openShard({ shard, plan, workerMeter }));
   const bases = await Promise.all(
     shards.map(async (shard) => {
       await shard.restore();
@@ -214,33 +199,51 @@ async function shardArm(): Promise<void> {
     profiles: shards.reduce((sum, shard) => sum + shard.status().profiles, 0),
   };
   if (full) await Promise.all(shards.map((shard) => shard.drain()));
-  report(events, startMs, cpu, figures);
-  if (parameters.exportTo !== undefined) writeExport(parameters.exportTo);
-  if (full) {
+  const measured = stopClock(startMs, cpu);
+  const outMessages = full ? (await jsm.streams.info(out.changesStream)).state.messages : 0;
+  report(events, measured, { ...figures, outMessages });
+  if (parameters.exportTo !== undefined) await exportState(parameters.folder, plan, parameters.exportTo);
+  if (!full) return;
+  if (parameters.keepOut !== true) {
     await jsm.streams.delete(out.changesStream);
     await jsm.streams.delete(out.deadStream);
-    if (parameters.keep !== true) rmSync(parameters.folder, { recursive: true, force: true });
   }
+  if (parameters.keep !== true) rmSync(parameters.folder, { recursive: true, force: true });
+}
 
-  function writeExport(path: string): void {
-    const lines: string[] = [];
-    for (let shard = 0; shard < PARTITIONS; shard++) {
-      const snapshot = LmdbStore.open(join(parameters.folder, `shard-${shard}`)).snapshot();
-      for (let after = ''; ;) {
-        const page = snapshot.page(after, 1_000, plan);
-        for (const state of page)
-          lines.push(
-            JSON.stringify(
-              profileView(state, plan, { shard, sequence: snapshot.meta.applied, shardTimeMs: snapshot.meta.shardTimeMs }),
-            ),
-          );
-        if (page.length < 1_000) break;
-        after = page[page.length - 1]!.key;
-      }
-      snapshot.close();
-    }
-    writeFileSync(path, lines.join('\n'));
-  }
+type Opening = { readonly shard: number; readonly plan: Plan; readonly workerMeter: WorkerMeter };
+
+async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> {
+  const full = arm === 'worker';
+  const out = topologyOf(parameters.out);
+  const definitions = { load: () => Promise.resolve(), planOf: () => plan };
+  const store: ProfileStore = full ? LmdbStore.open(join(parameters.folder, `shard-${shard}`)) : new MemoryStore();
+  if (parameters.startFrom !== undefined) await forgetCommits(store);
+  const log = await openShardLog({ nc: publishing, reading, topology, shard });
+  return new Shard({
+    root: parameters.root,
+    logStream: topology.logStream,
+    shard,
+    partitions: PARTITIONS,
+    clockMode: 'log',
+    owner: `bench-${process.pid}`,
+    clock: nodeClock,
+    log: { ...log, append: () => Promise.resolve(0) },
+    sink: full ? await openChangeSink({ nc: publishing, topology: out, shard }) : nullSink(),
+    deadLetters: full ? openDeadLetters({ nc: publishing, topology: out, shard }) : nullLetters,
+    store,
+    definitions,
+    meter: newShardMeter(),
+    workerMeter,
+    cacheMaxBytes: (parameters.cacheBytes ?? 512 * 1024 ** 2) / PARTITIONS,
+    tickMs: 100,
+    commitIntervalMs: 10,
+    commitRefreshMs: Infinity,
+    checkpointIntervalMs: full ? 2_000 : 1e9,
+    checkpointMaxDirty: full ? 20_000 : 1e9,
+    maxClockJumpMs: 600_000,
+    logGap: 'halt',
+  });
 }
 
 /** A copied state goes on with a change stream of its own. */

@@ -1,10 +1,23 @@
 // `npm run bench -- <name> [--smoke] [--rounds=N]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with --smoke).
+// The pictures come last: they show what the others wrote.
+import { runDisk } from './disk.ts';
+import { runHot } from './hot.ts';
+import { runLatency } from './latency.ts';
+import { runMemory } from './memory.ts';
+import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
+import { runReplay } from './replay.ts';
 import { runThroughput } from './throughput.ts';
 
 const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = {
   throughput: runThroughput,
+  hot: runHot,
+  replay: runReplay,
+  disk: runDisk,
+  latency: runLatency,
+  memory: runMemory,
   profile: runProfile,
+  plot: runPlot,
 };
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));

@@ -1,22 +1,11 @@
 // G1, G2, G3: what the worker does a second, beside what a worker that does nothing would cost. See bench/README.md.
 import { join } from 'node:path';
-import { formatTime } from '../src/base/time.ts';
-import { generateEvents } from '../src/oracle/generate.ts';
-import {
-  checkExport,
-  fillLog,
-  hashExport,
-  ratio,
-  runArm,
-  startWorld,
-  writeResult,
-  type ArmResult,
-  type Sendable,
-  type World,
-} from './world.ts';
+import { printArm, printGoals, rates, summaryOf } from './arm_report.ts';
+import { everyCustomer, history } from './events.ts';
+import { ratio } from './figures.ts';
+import { checkExport, fillLog, hashExport, runArm, startWorld, writeResult, type ArmResult, type World } from './world.ts';
 
 const SEED = 20_260_301;
-const DAY_MS = 86_400_000;
 
 type Size = {
   readonly events: number;
@@ -28,26 +17,6 @@ type Size = {
 };
 const FULL: Size = { events: 1_000_000, profiles: 100_000, rounds: 5, many: 1_000_000, few: 10_000, measured: 300_000 };
 const SMOKE: Size = { events: 6_000, profiles: 1_000, rounds: 1, many: 3_000, few: 300, measured: 3_000 };
-
-function history(seed: number, events: number, profiles: number, zipfS: number): Iterable<Sendable> {
-  const startMs = Date.now() - 10 * DAY_MS;
-  const usual = { outOfOrderShare: 0.1, maxLateMs: 2 * DAY_MS, duplicateShare: 0.02, invalidShare: 0.01 };
-  return generateEvents({ seed, events, profiles, zipfS, startMs, spanMs: 9 * DAY_MS, ...usual });
-}
-
-/** One purchase of every customer. */
-function* everyCustomer(profiles: number): Iterable<Sendable> {
-  const timestamp = formatTime(Date.now() - 11 * DAY_MS);
-  for (let i = 0; i < profiles; i++) {
-    const event = {
-      _id: `first-${i}`,
-      timestamp,
-      eventType: 'commerce.purchases',
-      commerce: { order: { priceTotal: (i % 9_000) / 100, channel: 'web' } },
-    };
-    yield { dataset: 'orders', namespace: 'customerId', id: `c-${i}`, body: JSON.stringify(event) };
-  }
-}
 
 export async function runThroughput(smoke: boolean, rounds?: number): Promise<void> {
   const standard = smoke ? SMOKE : FULL;
@@ -61,14 +30,11 @@ export async function runThroughput(smoke: boolean, rounds?: number): Promise<vo
       G2: ratio(rates(scale['many']!), rates(scale['few']!)),
       G3: ratio(rates(arms.results['worker']!), rates(arms.results['memory']!)),
     };
-    for (const [name, goal] of Object.entries(goals))
-      console.log(
-        `${name}: median ${goal.median.toFixed(2)} (${goal.min.toFixed(2)}–${goal.max.toFixed(2)}, ${goal.rounds} rounds)`,
-      );
+    printGoals(goals);
     if (!smoke)
       writeResult(
         'throughput',
-        { size, resultHash: arms.resultHash, arms: summary({ ...arms.results, ...scale }), goals },
+        { size, resultHash: arms.resultHash, arms: summaryOf({ ...arms.results, ...scale }), goals },
         world,
         SEED,
       );
@@ -82,7 +48,7 @@ type Arms = { readonly results: Record<string, ArmResult[]>; readonly resultHash
 const ARMS = ['drain', 'parse', 'echo', 'memory', 'worker'] as const;
 
 async function measureArms(world: World, size: Size): Promise<Arms> {
-  await fillLog(world, 'zipf', history(SEED, size.events, size.profiles, 1));
+  await fillLog(world, 'zipf', history({ seed: SEED, events: size.events, profiles: size.profiles, zipfS: 1 }));
   const results: Record<string, ArmResult[]> = {};
   let resultHash = '';
   for (let round = 0; round < size.rounds; round++) {
@@ -98,7 +64,7 @@ async function measureArms(world: World, size: Size): Promise<Arms> {
       };
       const result = await runArm(arm, parameters);
       (results[arm] ??= []).push(result);
-      print(`round ${round + 1} ${arm}`, result);
+      printArm(`round ${round + 1} ${arm}`, result);
       if (exportTo === undefined) continue;
       console.log(`  checked against brute force: ${await checkExport(world, 'zipf', exportTo)} profiles equal`);
       resultHash = hashExport(exportTo);
@@ -111,8 +77,8 @@ async function measureArms(world: World, size: Size): Promise<Arms> {
 async function measureScale(world: World, size: Size): Promise<Record<string, ArmResult[]>> {
   const kinds = { few: size.few, many: size.many };
   for (const [kind, profiles] of Object.entries(kinds)) {
-    await fillLog(world, kind, everyCustomer(profiles));
-    print(
+    await fillLog(world, kind, everyCustomer(profiles, 'first', 11));
+    printArm(
       `fill ${kind}`,
       await runArm('worker', {
         url: world.server.url,
@@ -122,7 +88,7 @@ async function measureScale(world: World, size: Size): Promise<Record<string, Ar
         keep: true,
       }),
     );
-    await fillLog(world, kind, history(SEED + 3, size.measured, profiles, 0));
+    await fillLog(world, kind, history({ seed: SEED + 3, events: size.measured, profiles, zipfS: 0 }));
   }
   const results: Record<string, ArmResult[]> = {};
   for (let round = 0; round < size.rounds; round++) {
@@ -136,33 +102,8 @@ async function measureScale(world: World, size: Size): Promise<Record<string, Ar
       };
       const result = await runArm('worker', parameters);
       (results[kind] ??= []).push(result);
-      print(`round ${round + 1} worker, ${kind} profiles`, result);
+      printArm(`round ${round + 1} worker, ${kind} profiles`, result);
     }
   }
   return results;
-}
-
-function rates(results: readonly ArmResult[]): number[] {
-  return results.map((result) => result.events / result.seconds);
-}
-
-function print(name: string, result: ArmResult): void {
-  const figures = [
-    `${Math.round(result.events / result.seconds).toLocaleString('en')} events/s`,
-    `${((result.cpuSeconds / result.events) * 1e6).toFixed(1)} µs CPU/event`,
-    `${Math.round(result.rssBytes / 1e6)} MB`,
-  ];
-  console.log(`${name}: ${figures.join(', ')}`);
-}
-
-function summary(results: Readonly<Record<string, readonly ArmResult[]>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(results).map(([arm, rounds]) => {
-      const sorted = rates(rounds).sort((a, b) => a - b);
-      return [
-        arm,
-        { eventsPerSecond: { median: sorted[sorted.length >> 1], min: sorted[0], max: sorted[sorted.length - 1] }, rounds },
-      ];
-    }),
-  );
 }

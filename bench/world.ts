@@ -14,7 +14,7 @@ import { ShardOracle } from '../src/oracle/brute_force.ts';
 import { compareExport, type ExportedProfile } from '../src/oracle/compare.ts';
 import type { GeneratedEvent } from '../src/oracle/generate.ts';
 import { startServer, type RunningServer } from '../src/server/start_server.ts';
-import { openConnection } from '../src/stream/connection.ts';
+import { openConnection } from '../src/nats/connection.ts';
 import { openClient } from '../src/worker/client.ts';
 import { setupRoot } from '../src/worker/setup_root.ts';
 
@@ -147,19 +147,6 @@ export function hashExport(exportFile: string): string {
     )
     .sort();
   return createHash('sha256').update(values.join('\n')).digest('hex').slice(0, 16);
-}
-
-export type Goal = { readonly median: number; readonly min: number; readonly max: number; readonly rounds: number };
-
-/** The ratio of two interleaved series, round by round. */
-export function ratio(above: readonly number[], below: readonly number[]): Goal {
-  const ratios = above.map((value, i) => value / below[i]!).sort((a, b) => a - b);
-  return {
-    median: ratios[Math.floor(ratios.length / 2)]!,
-    min: ratios[0]!,
-    max: ratios[ratios.length - 1]!,
-    rounds: ratios.length,
-  };
 }
 
 export function writeResult(bench: string, result: Readonly<Record<string, unknown>>, world: World, seed: number): void {

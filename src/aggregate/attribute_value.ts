@@ -1,5 +1,6 @@
 // From parts to values: an attribute's value is a fold over the parts of its measure. Reads only.
 // AV1: a value never depends on the order of parts.
+import { formatTime } from '../base/time.ts';
 import { readDecimal, readWide } from './decimal_sum.ts';
 import type { IdentityState } from './identity_state.ts';
 import { SLOT, type Part } from './part.ts';
@@ -7,16 +8,26 @@ import type { Attribute, Plan } from './plan.ts';
 
 /** The value as of the state's last advance; undefined when absent. Cost: O(datasets that have it). */
 export function attributeValue(state: IdentityState, attribute: Attribute): unknown {
-  if (attribute.function === 'count') {
-    let count = 0;
-    const { parts } = state;
-    const { measure, slot } = attribute;
-    for (let i = state.firstPart(measure); i < parts.length && parts[i]!.measure === measure; i++)
-      count += parts[i]!.acc[slot * SLOT]!;
-    return count;
+  switch (attribute.function) {
+    case 'count': {
+      let count = 0;
+      const { parts } = state;
+      const { measure, slot } = attribute;
+      for (let i = state.firstPart(measure); i < parts.length && parts[i]!.measure === measure; i++)
+        count += parts[i]!.acc[slot * SLOT]!;
+      return count;
+    }
+    case 'sum':
+      return sumValue(state, attribute);
+    case 'mostRecent':
+      return latest(state, attribute)?.recentValue;
+    case 'min':
+    case 'max': {
+      const value = extreme(state, attribute);
+      if (value !== value) return undefined;
+      return attribute.timestamps ? formatTime(value) : value;
+    }
   }
-  if (attribute.function === 'sum') return sumValue(state, attribute);
-  return latest(state, attribute)?.recentValue;
 }
 
 function sumValue(state: IdentityState, attribute: Attribute): number {
@@ -58,18 +69,47 @@ export function latest(state: IdentityState, attribute: Attribute): Part | undef
   return best;
 }
 
-/** Latest values don't move when a window does, so the state says up to when it was advanced. */
+/** The extreme over all parts; NaN when there is none. */
+function extreme(state: IdentityState, attribute: Attribute): number {
+  const direction = attribute.function === 'max' ? 'high' : 'low';
+  const startMs = windowStart(state, attribute);
+  let best = NaN;
+  const { parts } = state;
+  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
+    const value = parts[i]!.extremes!.value(direction, startMs);
+    if (best !== best || (direction === 'high' ? value > best : value < best)) best = value;
+  }
+  return best;
+}
+
+/** The instant at which the last row that holds the extreme of a sliding window leaves. */
+function extremeLeaves(state: IdentityState, attribute: Attribute, windowMs: number): number {
+  const value = extreme(state, attribute);
+  if (value !== value) return Infinity;
+  const direction = attribute.function === 'max' ? 'high' : 'low';
+  const startMs = windowStart(state, attribute);
+  let heldMs = -Infinity;
+  const { parts } = state;
+  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
+    const extremes = parts[i]!.extremes!;
+    if (extremes.value(direction, startMs) === value) heldMs = Math.max(heldMs, extremes[direction]!.timeFrom(startMs));
+  }
+  return heldMs + windowMs + 1;
+}
+
+/** Latest values and extremes don't move when a window does, so the state says up to when it was advanced. */
 function windowStart(state: IdentityState, attribute: Attribute): number {
   return attribute.window.kind === 'lifetime' ? -Infinity : state.evaluatedMs - attribute.window.ms;
 }
 
-/** When the attribute changes by itself: the first instant at which a value leaves its window. Infinity: never. */
+/** When the attribute changes by itself: the first instant at which a value that it rests on leaves its window. Infinity: never. */
 export function nextChange(state: IdentityState, attribute: Attribute, plan: Plan): number {
   if (attribute.window.kind === 'lifetime') return Infinity;
   if (attribute.function === 'mostRecent') {
     const part = latest(state, attribute);
     return part === undefined ? Infinity : part.recentMs + attribute.window.ms + 1;
   }
+  if (attribute.function === 'min' || attribute.function === 'max') return extremeLeaves(state, attribute, attribute.window.ms);
   let next = Infinity;
   const { parts } = state;
   for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {

@@ -59,16 +59,18 @@ export class ChunkList {
         return;
       }
       left -= first.data.length;
-      this.dropFirstChunk();
+      this.dropChunk(0);
     }
   }
 
-  protected dropFirstChunk(): void {
-    const first = this.chunks[0]!;
-    if (first.stored) {
-      if (this.removed === NOTHING_REMOVED) this.removed = [first.id];
-      else this.removed.push(first.id);
+  /** Its rows are not taken off `size`. */
+  protected dropChunk(at: number): void {
+    const chunk = this.chunks[at]!;
+    if (chunk.stored) {
+      if (this.removed === NOTHING_REMOVED) this.removed = [chunk.id];
+      else this.removed.push(chunk.id);
     }
-    this.chunks.shift();
+    if (at === 0) this.chunks.shift();
+    else this.chunks.splice(at, 1);
   }
 }

@@ -1,5 +1,6 @@
 // Everything that is kept about one identity. Plain data; the fold changes it, the store writes it.
 import type { IdentityKey } from '../message/identity.ts';
+import type { Extremes } from './extremes.ts';
 import { Part } from './part.ts';
 import type { Measure } from './plan.ts';
 import { SeenIds } from './seen_ids.ts';
@@ -71,10 +72,15 @@ export function estimateBytes(state: IdentityState): number {
   for (const part of state.parts) {
     bytes += 240 + part.acc.length * 8;
     if (part.ring !== null) bytes += listBytes(part.ring.size, part.ring.stride);
+    if (part.extremes !== null) bytes += extremesBytes(part.extremes);
     if (typeof part.recentValue === 'string') bytes += 2 * part.recentValue.length;
     else if (part.recentValue !== undefined) bytes += 64;
   }
   return bytes;
+}
+
+function extremesBytes({ low, high }: Extremes): number {
+  return 80 + (low === null ? 0 : listBytes(low.size, low.stride)) + (high === null ? 0 : listBytes(high.size, high.stride));
 }
 
 function listBytes(rows: number, stride: number): number {

@@ -1,9 +1,10 @@
 // A part: what one dataset's events contribute to one measure of one identity. Taking an identity or a dataset out is
 // dropping its parts; a profile's value is a fold over parts (attribute_value.ts).
 // PA1: accumulators of a sliding window cover exactly the rows with now - w ≤ time ≤ now, as of the last `advance`.
-// PA2: `dueMs` is the first instant at which any window of the part loses a row; Infinity when none can.
+// PA2: `dueMs` is the first instant at which any window of the part loses a row, or an extreme; Infinity when none can.
 import type { Measure } from './plan.ts';
 import { addDecimal } from './decimal_sum.ts';
+import { comparable, DUE_UNKNOWN, Extremes } from './extremes.ts';
 import { ValueRing } from './value_ring.ts';
 
 const OUTSIDE_MAX = 32;
@@ -14,7 +15,7 @@ export const SLOT = 3;
 export class Part {
   readonly measure: number;
   readonly dataset: number;
-  /** Null when no attribute has a sliding window. */
+  /** Null when no attribute counts or sums over a sliding window. */
   readonly ring: ValueRing | null;
   /** SLOT numbers per sliding window (ascending), then per lifetime. */
   readonly acc: number[];
@@ -23,6 +24,8 @@ export class Part {
   recentMs = -Infinity;
   recentSequence = 0;
   recentValue: unknown = undefined;
+  /** Null when no attribute is a min or max: usual. */
+  readonly extremes: Extremes | null;
   dueMs = Infinity;
 
   constructor(measure: Measure, dataset: number) {
@@ -30,6 +33,7 @@ export class Part {
     this.dataset = dataset;
     this.ring = measure.windows.length > 0 ? new ValueRing(measure.sums) : null;
     this.acc = zeros(slotsOf(measure) * SLOT);
+    this.extremes = measure.low !== null || measure.high !== null ? new Extremes(measure) : null;
   }
 }
 
@@ -68,6 +72,7 @@ export function insertValue(part: Part, measure: Measure, value: unknown, atMs: 
     part.recentSequence = sequence;
     part.recentValue = value;
   }
+  if (part.extremes !== null) insertExtreme(part, part.extremes, measure, value, atMs, nowMs);
   let number = 1;
   if (measure.sums) {
     if (typeof value !== 'number' || value - value !== 0) return;
@@ -87,10 +92,33 @@ export function insertValue(part: Part, measure: Measure, value: unknown, atMs: 
   }
 }
 
+function insertExtreme(part: Part, extremes: Extremes, measure: Measure, value: unknown, atMs: number, nowMs: number): void {
+  const number = comparable(measure, value);
+  if (number !== number) return;
+  const leavesMs = extremes.take(measure, number, atMs, nowMs);
+  if (leavesMs === DUE_UNKNOWN) part.dueMs = Math.min(ringDue(part, measure), extremes.dueMs(measure, nowMs));
+  else if (leavesMs < part.dueMs) part.dueMs = leavesMs;
+}
+
+/** When the ring loses its next row, between two advances. */
+function ringDue(part: Part, measure: Measure): number {
+  let dueMs = Infinity;
+  for (let slot = 0; slot < measure.windows.length; slot++) {
+    const held = part.acc[slot * SLOT]!;
+    if (held > 0) dueMs = Math.min(dueMs, part.ring!.timeAt(part.ring!.size - held) + measure.windows[slot]! + 1);
+  }
+  return dueMs;
+}
+
 /** Lets every row leave whose time has come. Cost: O(rows that leave × windows they leave). */
 export function advance(part: Part, measure: Measure, nowMs: number): void {
   if (part.dueMs > nowMs) return;
-  const ring = part.ring!;
+  const dueMs = part.ring === null ? Infinity : advanceRing(part, part.ring, measure, nowMs);
+  part.dueMs = part.extremes === null ? dueMs : Math.min(dueMs, part.extremes.advance(measure, nowMs));
+}
+
+/** @returns when the ring loses its next row */
+function advanceRing(part: Part, ring: ValueRing, measure: Measure, nowMs: number): number {
   const windows = measure.windows;
   let dueMs = Infinity;
   for (let slot = 0; slot < windows.length; slot++) {
@@ -106,7 +134,7 @@ export function advance(part: Part, measure: Measure, nowMs: number): void {
   const outside = ring.size - part.acc[(windows.length - 1) * SLOT]!;
   // rows that no window holds harm nothing: dropped in bulk, or when they are all that is left
   if (outside >= OUTSIDE_MAX || outside === ring.size) ring.dropFront(outside);
-  part.dueMs = dueMs;
+  return dueMs;
 }
 
 function addTo(part: Part, slot: number, sums: boolean, value: number, sign: 1 | -1): void {

@@ -2,9 +2,17 @@
 // P1: every order in a plan is by name, never by the order in a file: the same definitions give the same plan.
 import type { Admission, EventBody } from '../message/decode.ts';
 
-export type AttributeFunction = 'count' | 'sum' | 'mostRecent';
+export type AttributeFunction = 'count' | 'sum' | 'min' | 'max' | 'mostRecent';
 
 export type Window = { readonly kind: 'sliding'; readonly ms: number } | { readonly kind: 'lifetime' };
+
+/** What the min attributes of a measure ask of it, or its max attributes. */
+export type ExtremePlan = {
+  /** Lengths of their sliding windows, ascending. */
+  readonly windows: readonly number[];
+  /** Does any of them look at all time? */
+  readonly lifetime: boolean;
+};
 
 /** One stream of values taken from events: event types × filter × value. Attributes that agree on it share its state. */
 export type Measure = {
@@ -25,6 +33,11 @@ export type Measure = {
   readonly lifetime: boolean;
   /** Does any attribute sum? Then only finite numbers enter the ring; else every matching event does. */
   readonly sums: boolean;
+  /** For min and for max; null when no attribute wants it. They need neither ring nor slots. */
+  readonly low: ExtremePlan | null;
+  readonly high: ExtremePlan | null;
+  /** Do min and max compare timestamps (texts in RFC 3339)? Else they compare finite numbers. Anything else is no match. */
+  readonly timestamps: boolean;
   /** Does any attribute want the latest value? */
   readonly recent: boolean;
   /** Attributes on this measure (indexes into Plan.attributes). */
@@ -41,8 +54,10 @@ export type Attribute = {
   readonly window: Window;
   /** Index into Plan.measures. */
   readonly measure: number;
-  /** Which accumulator slot of the measure it reads (count, sum); -1 for mostRecent. */
+  /** Which accumulator slot of the measure it reads (count, sum); -1 for the other functions. */
   readonly slot: number;
+  /** A min or max of timestamps: held as milliseconds, read as RFC 3339 in UTC. */
+  readonly timestamps: boolean;
 };
 
 export type Plan = {

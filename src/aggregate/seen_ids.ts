@@ -94,7 +94,7 @@ export class SeenIds extends ChunkList {
     this.dropped++;
     first.dirty = true;
     if (this.dead * STRIDE === first.data.length) {
-      this.dropFirstChunk();
+      this.dropChunk(0);
       this.dead = 0;
       this.headGap = 0;
     }

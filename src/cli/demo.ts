@@ -87,7 +87,7 @@ async function invite(root: DemoRoot): Promise<void> {
 
 /** A few events a second, until Ctrl-C. */
 async function trickle(root: DemoRoot, signal: AbortSignal): Promise<void> {
-  const feed = new Feed(root.client);
+  const feed = await Feed.open(root.client);
   for (let seed = 2; !signal.aborted; seed++) {
     const now = { startMs: Date.now(), spanMs: 1 };
     const some = {

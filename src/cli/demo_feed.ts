@@ -1,13 +1,9 @@
 // The demo's producer: publishes, many at once, and counts what the log has acknowledged.
-// DF1: a message that got no clear answer is sent again under its message id: the log keeps one.
-import { randomBytes } from 'node:crypto';
-import { VisageError } from '../base/errors.ts';
-import type { Identity } from '../message/identity.ts';
-import { publish, type Published } from '../producer/publish.ts';
+import type { Sent } from '../producer/delivery.ts';
+import type { Producer } from '../producer/producer.ts';
 import type { Client } from '../worker/client.ts';
 
 const IN_FLIGHT = 256;
-const TRIES = 5;
 
 export type Message = {
   readonly dataset: string;
@@ -26,47 +22,34 @@ export class Feed {
   readonly expected = new Map<string, number>();
   /** The last sequence of each shard's log that is ours. */
   readonly last = new Map<number, number>();
-  private readonly client: Client;
-  private readonly nonce = randomBytes(6).toString('hex');
-  private sent = 0;
+  private readonly producer: Producer;
 
-  constructor(client: Client) {
-    this.client = client;
+  private constructor(producer: Producer) {
+    this.producer = producer;
   }
 
-  async send(message: Message): Promise<Published> {
-    const { client } = this;
-    const target = {
-      nc: client.nc,
-      root: client.topology.root,
-      logStream: client.topology.logStream,
-      partitions: client.partitions,
-    };
-    const messageId = `${this.nonce}-${this.sent++}`;
-    const identity: Identity = { namespace: message.namespace, id: message.id };
-    for (let tries = 1; ; tries++) {
-      try {
-        const published = await publish(target, message.dataset, identity, message.body, messageId);
-        this.count(message, published);
-        return published;
-      } catch (error) {
-        if (!(error instanceof VisageError) || error.kind !== 'retry' || tries === TRIES) throw error;
-      }
-    }
+  static async open(client: Client): Promise<Feed> {
+    return new Feed(await client.producer({ maxInFlight: IN_FLIGHT }));
   }
 
-  /** Sends all of them, IN_FLIGHT at once. `onProgress` hears each acknowledgement. */
+  async send(message: Message): Promise<Sent> {
+    const sent = await this.producer.send(message.dataset, message.body, { identity: message });
+    this.count(message, sent);
+    return sent;
+  }
+
+  /** Sends all of them. `onProgress` hears each acknowledgement. */
   async sendAll(messages: Iterator<Message>, onProgress: () => void): Promise<void> {
-    const lane = async (): Promise<void> => {
-      for (let next = messages.next(); next.done !== true; next = messages.next()) {
-        await this.send(next.value);
-        onProgress();
-      }
-    };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+    const failures: unknown[] = [];
+    for (let next = messages.next(); next.done !== true && failures.length === 0; next = messages.next()) {
+      await this.producer.ready();
+      this.send(next.value).then(onProgress, (error: unknown) => failures.push(error));
+    }
+    await this.producer.flush();
+    if (failures.length > 0) throw failures[0];
   }
 
-  private count(message: Message, { shard, sequence }: Published): void {
+  private count(message: Message, { shard, sequence }: Sent): void {
     this.published++;
     if (!message.valid) this.invalid++;
     else if (message.duplicate) this.duplicates++;

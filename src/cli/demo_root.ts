@@ -93,6 +93,8 @@ function configText(server: EnsuredServer, folder: string): string {
     `nats: { servers: [${JSON.stringify(server.url)}] }`,
     `root: ${root}`,
     'instance: demo',
+    'http: { port: 0 }',
+    'admin: { port: 0 }',
     `partitions: ${PARTITIONS}`,
     `dataDirectory: ${JSON.stringify(join(folder, 'data'))}`,
     'log: { maxBytes: 2GB }',

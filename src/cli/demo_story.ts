@@ -40,7 +40,7 @@ type Stage = StoryOptions & {
 
 export async function tellStory(root: DemoRoot, options: StoryOptions): Promise<Summary> {
   const watch = new ChangeWatch(root.client);
-  const stage: Stage = { ...options, root, feed: new Feed(root.client), watch, failures: [] };
+  const stage: Stage = { ...options, root, feed: await Feed.open(root.client), watch, failures: [] };
   try {
     return await story(stage);
   } finally {

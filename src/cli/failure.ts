@@ -9,6 +9,16 @@ export const WRONG_USE = 2;
 /** The command line itself is wrong: nothing was tried. */
 export class WrongUse extends Error {}
 
+/** A signal ended the command in order: no failure, but not done either. */
+export class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: 'SIGINT' | 'SIGTERM', message: string) {
+    super(message);
+    this.exitCode = signal === 'SIGINT' ? 130 : 143;
+  }
+}
+
 /** Arguments of these kinds come straight from the command line. */
 const WRONG_ARGUMENT = new Set(['bad_identity', 'bad_dataset']);
 
@@ -30,6 +40,10 @@ const NATS_ERRORS = new Set([
 /** Says on stderr what went wrong, and returns the exit code for it. */
 export function reportFailure(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : WRONG_USE; // it has said so itself
+  if (thrown instanceof Interrupted) {
+    process.stderr.write(`${thrown.message}\n`);
+    return thrown.exitCode;
+  }
   if (thrown instanceof WrongUse) return say(thrown.message, WRONG_USE);
   if (thrown instanceof VisageError) return say(thrown.message, WRONG_ARGUMENT.has(thrown.code) ? WRONG_USE : FAILED);
   if (isSystemError(thrown)) return say(oneLine(thrown.message), FAILED);

@@ -7,6 +7,7 @@ import { registerDemo } from './demo.ts';
 import { registerExport } from './export.ts';
 import { reportFailure } from './failure.ts';
 import { registerGet } from './get.ts';
+import { registerIngest } from './ingest.ts';
 import { endQuietlyOnBrokenPipe } from './output.ts';
 import { registerPublish } from './publish.ts';
 import { registerSetup } from './setup.ts';
@@ -27,6 +28,7 @@ for (const register of [
   registerSetup,
   registerWorker,
   registerPublish,
+  registerIngest,
   registerGet,
   registerTail,
   registerExport,

@@ -4,9 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { encodeId, identityKey } from '../message/identity.ts';
 import { inputSubject } from '../message/subject.ts';
-import { publish } from '../producer/publish.ts';
 import { command, settingsOf, withClient, type CommonOptions } from './command.ts';
 import { print, printJson } from './output.ts';
+
+/** Somebody waits at the terminal. */
+const RETRY_FOR_MS = 10_000;
 
 export function registerPublish(program: Command): void {
   command(
@@ -38,11 +40,11 @@ export function registerPublish(program: Command): void {
       const identity = { namespace, id };
       inputSubject(settingsOf(options).root, dataset, identity); // wrong names are said before stdin is waited for
       const body = file === undefined || file === '-' ? await buffer(process.stdin) : await readFile(file);
-      const published = await withClient(options, (client) => {
-        const { nc, topology, partitions } = client;
-        return publish({ nc, root: topology.root, logStream: topology.logStream, partitions }, dataset, identity, body);
+      const { shard, sequence } = await withClient(options, async (client) => {
+        const producer = await client.producer({ retryForMs: RETRY_FOR_MS });
+        return producer.send(dataset, body, { identity });
       });
-      if (options.json === true) await printJson(published);
-      else await print(`shard ${published.shard}, sequence ${published.sequence}`);
+      if (options.json === true) await printJson({ shard, sequence });
+      else await print(`shard ${shard}, sequence ${sequence}`);
     });
 }

@@ -4,7 +4,7 @@ import { parseDuration } from '../base/time.ts';
 import { errorText } from '../base/errors.ts';
 import type { Window } from '../aggregate/plan.ts';
 import { celEnvironment, type CelEnvironment, type ExpressionMistake } from './cel_environment.ts';
-import { compileFilter, compileValue, isMistake } from './compile_expression.ts';
+import { compileFilter, compileValue, isMistake, VALUE_FUNCTIONS } from './compile_expression.ts';
 import type { AttributeDefinition, DefinitionsData, NamespaceDefinition } from './definitions_document.ts';
 import { unionShape, type EventShape } from './event_shape.ts';
 import {
@@ -207,10 +207,13 @@ function attributeMistakes(
   if (function_ === 'count') {
     if (value !== undefined)
       mistakes.push(atKey(located, [...path, 'value'], `count takes no 'value': it counts the events that pass the filter`));
-  } else if (function_ === 'sum' || function_ === 'mostRecent') {
-    if (value === undefined) mistakes.push(atKey(located, path, `'value' is missing: ${function_} needs one`));
+    return mistakes;
+  }
+  const needing = VALUE_FUNCTIONS.find((known) => known === function_);
+  if (needing !== undefined) {
+    if (value === undefined) mistakes.push(atKey(located, path, `'value' is missing: ${needing} needs one`));
     if (typeof value !== 'string' || value === '') return mistakes;
-    const compiled = compileValue(value.trimEnd(), function_, cel, shape);
+    const compiled = compileValue(value.trimEnd(), needing, cel, shape);
     if (isMistake(compiled)) at('value', compiled);
   }
   return mistakes;

@@ -14,7 +14,13 @@ import type { EventShape } from './event_shape.ts';
 import { allTrue, conjuncts, fastTest, typedReader } from './fast_test.ts';
 
 export type CompiledFilter = { readonly matches: (event: EventBody) => boolean; readonly fast: boolean };
-export type CompiledValue = { readonly valueOf: (event: EventBody) => unknown; readonly fast: boolean };
+/** `isText`: the schemas say that it is a text, so min and max compare it as a timestamp. A value of which they say nothing may be
+ *  anything from event to event, and texts and numbers have no common order: sum, min and max then take its numbers only. */
+export type CompiledValue = { readonly valueOf: (event: EventBody) => unknown; readonly isText: boolean; readonly fast: boolean };
+
+/** The functions that need a value. */
+export const VALUE_FUNCTIONS = ['sum', 'min', 'max', 'mostRecent'] as const;
+export type ValueFunction = (typeof VALUE_FUNCTIONS)[number];
 
 const NUMBERS = ['double', 'int', 'dyn'];
 const PRIMITIVES = [...NUMBERS, 'string', 'bool', 'null'];
@@ -46,7 +52,7 @@ export function compileFilter(
 /** @param fast as for `compileFilter` */
 export function compileValue(
   text: string,
-  use: 'sum' | 'mostRecent',
+  use: ValueFunction,
   cel: CelEnvironment,
   shape: EventShape,
   fast = true,
@@ -56,12 +62,14 @@ export function compileValue(
   const wrong = wrongType(checked, use);
   if (wrong !== undefined) return { offset: 0, message: wrong };
   const evaluate = checked.evaluate;
-  if (!fast) return { valueOf: evaluate, fast: false };
   const path = eventPath(checked.root);
+  // the decoder sees to it that every event's timestamp is one, whatever schemas leave open
+  const isText = checked.type === 'string' || path?.join('.') === 'timestamp';
+  if (!fast) return { valueOf: evaluate, isText, fast: false };
   const read = path === undefined ? null : typedReader(path, shape);
-  if (read !== null) return { valueOf: read, fast: true };
+  if (read !== null) return { valueOf: read, isText, fast: true };
   const present = presentAll([checked.root], shape);
-  return { valueOf: (event) => (present(event) ? evaluate(event) : undefined), fast: false };
+  return { valueOf: (event) => (present(event) ? evaluate(event) : undefined), isText, fast: false };
 }
 
 /** Is everything there that these parts cannot do without? Asked first, because the interpreter's error for a missing key
@@ -75,9 +83,13 @@ function presentAll(parts: readonly CelNode[], shape: EventShape): (event: Event
   };
 }
 
-function wrongType(checked: CheckedExpression, use: 'sum' | 'mostRecent'): string | undefined {
+function wrongType(checked: CheckedExpression, use: ValueFunction): string | undefined {
   const { type } = checked;
   if (use === 'sum') return NUMBERS.includes(type) ? undefined : `sum needs a number; this value is ${typeName(type)}`;
+  if (use !== 'mostRecent') {
+    if (NUMBERS.includes(type) || type === 'string') return undefined;
+    return `${use} needs a number or a timestamp; this value is ${typeName(type)}`;
+  }
   const item = /^list(?:<(.+)>)?$/.exec(type);
   if (PRIMITIVES.includes(type) || (item !== null && (item[1] === undefined || PRIMITIVES.includes(item[1])))) return undefined;
   return `mostRecent needs a text, number, boolean or a list of them; this value is ${typeName(type)}`;

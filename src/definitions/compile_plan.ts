@@ -1,7 +1,7 @@
 // From a definitions document to the plan that the fold runs.
 // L1: the plan is a function of the document: equal hashes give equal plans, whatever the order in the file.
 // L2: attributes that agree on event types × filter × value share one measure, hence one state.
-import type { Attribute, AttributeFunction, Measure, Plan, Window } from '../aggregate/plan.ts';
+import type { Attribute, AttributeFunction, ExtremePlan, Measure, Plan, Window } from '../aggregate/plan.ts';
 import { fnv1a32 } from '../base/fnv1a.ts';
 import { VisageError } from '../base/errors.ts';
 import type { DatasetRule } from '../message/decode.ts';
@@ -38,6 +38,7 @@ export function compilePlan(document: DefinitionsDocument): Plan {
       window: definition.window,
       measure: measure.index,
       slot: slotOf(definition.function, definition.window, measure),
+      timestamps: measure.timestamps && isExtreme(definition.function),
     };
   });
   const datasets = sortedNames(data.datasets);
@@ -70,28 +71,48 @@ function measureOf(
   shape: EventShape,
 ): Measure {
   const { filter, value } = group[0]!.definition;
-  const slotted = group
-    .filter(({ definition }) => definition.function !== 'mostRecent')
-    .map(({ definition }) => definition.window);
+  const slotted = windowsOf(group, 'count', 'sum');
   const sums = group.some(({ definition }) => definition.function === 'sum');
-  const windows = slotted.flatMap((window) => (window.kind === 'sliding' ? [window.ms] : []));
+  const use = group.map(({ definition }) => definition.function).find((name) => name !== 'count' && name !== 'mostRecent');
+  const compiled = value === null ? null : checked(compileValue(value, use ?? 'mostRecent', cel, shape), group);
   return {
     index,
     id: fnv1a32(text),
     text,
     matches: filter === null ? always : checked(compileFilter(filter, cel, shape), group).matches,
-    valueOf: value === null ? nothing : checked(compileValue(value, sums ? 'sum' : 'mostRecent', cel, shape), group).valueOf,
+    valueOf: compiled?.valueOf ?? nothing,
     hasValue: value !== null,
-    windows: [...new Set(windows)].sort((a, b) => a - b),
+    windows: slidingLengths(slotted),
     lifetime: slotted.some((window) => window.kind === 'lifetime'),
     sums,
+    low: extremePlan(windowsOf(group, 'min')),
+    high: extremePlan(windowsOf(group, 'max')),
+    timestamps: compiled?.isText === true && !sums && group.some(({ definition }) => isExtreme(definition.function)),
     recent: group.some(({ definition }) => definition.function === 'mostRecent'),
     attributes: group.map(({ name }) => attributeIndex.get(name)!),
   };
 }
 
+function windowsOf(group: readonly Named[], ...functions: readonly AttributeFunction[]): Window[] {
+  return group.filter(({ definition }) => functions.includes(definition.function)).map(({ definition }) => definition.window);
+}
+
+function slidingLengths(windows: readonly Window[]): number[] {
+  const lengths = windows.flatMap((window) => (window.kind === 'sliding' ? [window.ms] : []));
+  return [...new Set(lengths)].sort((a, b) => a - b);
+}
+
+function extremePlan(windows: readonly Window[]): ExtremePlan | null {
+  if (windows.length === 0) return null;
+  return { windows: slidingLengths(windows), lifetime: windows.some((window) => window.kind === 'lifetime') };
+}
+
+function isExtreme(function_: AttributeFunction): boolean {
+  return function_ === 'min' || function_ === 'max';
+}
+
 function slotOf(function_: AttributeFunction, window: Window, measure: Measure): number {
-  if (function_ === 'mostRecent') return -1;
+  if (function_ === 'mostRecent' || isExtreme(function_)) return -1;
   return window.kind === 'lifetime' ? measure.windows.length : measure.windows.indexOf(window.ms);
 }
 

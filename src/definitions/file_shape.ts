@@ -26,7 +26,7 @@ export const ENTRY_SHAPES = {
     eventTypes: z.array(z.string().min(1)).min(1).optional(),
     filter: z.string().min(1).optional(),
     value: z.string().min(1).optional(),
-    function: z.enum(['count', 'sum', 'mostRecent']),
+    function: z.enum(['count', 'sum', 'min', 'max', 'mostRecent']),
     // Its two forms are told apart in check_definitions.ts, for better words than a union of shapes has.
     window: z.unknown().optional(),
   }),

@@ -1,5 +1,5 @@
 // Mistakes in files that people write: every one at once, each with its place.
-// Boundary: knows nothing of definitions or settings; both report through it.
+// Boundary: knows nothing of definitions, settings or map files; all report through it.
 // M1: one mistake is one line, `file:line:column: what`. M2: never an empty list.
 import { VisageError } from '../base/errors.ts';
 
@@ -10,7 +10,7 @@ export type Mistake = { readonly file: string; readonly line: number; readonly c
 export class MistakesError extends VisageError {
   readonly mistakes: readonly Mistake[];
 
-  constructor(code: 'bad_definitions' | 'bad_settings', mistakes: readonly Mistake[]) {
+  constructor(code: 'bad_definitions' | 'bad_settings' | 'bad_map', mistakes: readonly Mistake[]) {
     const sorted = [...mistakes].sort(byPlace);
     super(code, sorted.map(formatMistake).join('\n'), { kind: 'usage' });
     this.name = 'MistakesError';

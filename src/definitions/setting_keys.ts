@@ -26,6 +26,8 @@ const age = (standard: string, zero?: true): Pick<SettingKey, 'type' | 'standard
   type: { kind: 'duration', min: '1s', max: '36500d', ...(zero ? { zero } : {}) },
   standard,
 });
+/** 0 takes any free port. */
+const port: Pick<SettingKey, 'type'> = { type: { kind: 'whole', min: 0, max: 65_535 } };
 const path: Pick<SettingKey, 'type' | 'standard'> = { type: { kind: 'text' }, standard: undefined };
 
 export const SETTING_KEYS: readonly SettingKey[] = [
@@ -51,6 +53,10 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   { key: 'checkpoint.interval', ...interval('2s') },
   { key: 'checkpoint.maxDirtyProfiles', type: { kind: 'whole', min: 1, max: 100_000_000 }, standard: 20_000 },
   { key: 'cache.maxBytes', type: { kind: 'size', min: '1MB', max: '1TB' }, standard: '512MB' },
+  { key: 'http.host', type: { kind: 'text' }, standard: '127.0.0.1' },
+  { key: 'http.port', ...port, standard: 8080 },
+  { key: 'admin.host', type: { kind: 'text' }, standard: '0.0.0.0' },
+  { key: 'admin.port', ...port, standard: 9090 },
   { key: 'logGap', type: { kind: 'choice', values: ['halt', 'continue'] }, standard: 'halt' },
   { key: 'dedupeHorizon', type: { kind: 'duration', min: '1s', max: '3650d' }, standard: '7d' },
   { key: 'limits.eventBytes', type: { kind: 'size', min: '64B', max: '1MB' }, standard: '10KB' },

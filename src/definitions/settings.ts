@@ -26,6 +26,9 @@ export type Settings = {
   readonly commit: { readonly intervalMs: number };
   readonly checkpoint: { readonly intervalMs: number; readonly maxDirtyProfiles: number };
   readonly cache: { readonly maxBytes: number };
+  /** Port 0: any free one. */
+  readonly http: { readonly host: string; readonly port: number };
+  readonly admin: { readonly host: string; readonly port: number };
   readonly logGap: 'halt' | 'continue';
   readonly dedupeHorizonMs: number;
   readonly limits: {

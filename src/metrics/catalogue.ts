@@ -215,7 +215,7 @@ export const CATALOGUE: readonly MetricDefinition[] = [
     'gauge',
     'visage_store_used_bytes',
     ['shard'],
-    'Bytes of the encoded profiles',
+    'Pages of the file that hold profiles',
     'file minus this is free pages and overhead',
   ),
   metric(

@@ -1,11 +1,13 @@
 // Exported profiles against the oracle: every difference, named.
 // C1: values are compared at the instant and sequence that the export claims, and the claimed instant is itself compared with the
-//     log's: a product whose time stands still would agree with itself otherwise. It may be earlier only by what is due next.
+//     log's: a product whose time stands still would agree with itself otherwise. It may be earlier only by what is due next:
+//     a change, or an event that leaves a min or max (another dataset may still hold the value then).
 import { hash64 } from '../base/fnv1a.ts';
 import { parseRfc3339 } from '../base/time.ts';
 import { identityKey, identityName, parseIdentityKey, type Identity, type IdentityKey } from '../message/identity.ts';
 import type { ShardOracle } from './brute_force.ts';
 import { jsonEqual } from './json_equal.ts';
+import type { ExpectedValue } from './recompute.ts';
 
 /** What is compared of an exported profile (`ProfileView` of the product is one). */
 export type ExportedProfile = {
@@ -52,17 +54,17 @@ export function compareProfile(exported: ExportedProfile, oracle: ShardOracle, p
   return differences;
 }
 
-/** A view is as of the shard's time, or of the last instant before its first change that is due and still waits for its turn. */
+/** A view is as of the shard's time, or of the last instant before the first thing that is due and still waits for its turn. */
 function expectedTime(
   timeMs: number,
   shardTimeMs: number,
-  expected: Readonly<Record<string, { readonly nextChangeAt?: string }>>,
+  expected: Readonly<Record<string, ExpectedValue>>,
   pendingMsMax: number,
 ): number {
   if (timeMs >= shardTimeMs || shardTimeMs - timeMs > pendingMsMax) return shardTimeMs;
-  const due = Object.values(expected).map(({ nextChangeAt }) =>
-    nextChangeAt === undefined ? Infinity : parseRfc3339(nextChangeAt),
-  );
+  const all = Object.values(expected);
+  if (all.some(({ nextLeavesMs }) => nextLeavesMs === timeMs + 1)) return timeMs;
+  const due = all.map(({ nextChangeAt }) => (nextChangeAt === undefined ? Infinity : parseRfc3339(nextChangeAt)));
   return Math.min(shardTimeMs, Math.min(...due) - 1);
 }
 

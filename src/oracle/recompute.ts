@@ -1,7 +1,7 @@
 // A profile's computed values at one instant, from all of its events: every attribute looks at every event, every time.
 // R1: nothing is kept from one call to the next. R2: no order is assumed of the events.
 // Boundary: of the plan it uses what definitions compiled (event types, filters, values) and what the user wrote (function, window).
-import { formatTime, type EpochMs } from '../base/time.ts';
+import { formatTime, parseRfc3339, type EpochMs } from '../base/time.ts';
 import type { Admission, EventBody } from '../message/decode.ts';
 import { exactSum } from './exact_sum.ts';
 
@@ -21,9 +21,11 @@ export type OraclePlan = {
 
 export type OracleAttribute = {
   readonly name: string;
-  readonly function: 'count' | 'sum' | 'mostRecent';
+  readonly function: 'count' | 'sum' | 'min' | 'max' | 'mostRecent';
   readonly window: { readonly kind: 'sliding'; readonly ms: number } | { readonly kind: 'lifetime' };
   readonly measure: number;
+  /** Do min and max compare texts as RFC 3339 times? Else numbers. */
+  readonly timestamps: boolean;
 };
 
 /** An event that counts: admitted, of a dataset that takes part in profiles, no duplicate. */
@@ -34,8 +36,9 @@ export type CountedEvent = {
   readonly body: EventBody;
 };
 
-/** `nextLeavesMs`: the first instant at which an event that the value rests on is outside of the window, if nothing else happens
- *  (the value may stay the same then); `nextChangeAt` is the same instant as text. Neither for lifetime and empty windows. */
+/** `nextLeavesMs`: the first instant at which an event that the value was made from is outside of the window, if nothing else happens
+ *  (the value may stay the same then); `nextChangeAt` is the same instant as text, but for min and max that at which the last event
+ *  with that very value leaves: the value changes then. Neither for lifetime and empty windows. */
 export type ExpectedValue = { value: unknown; timestamp?: string; nextChangeAt?: string; nextLeavesMs?: EpochMs };
 
 /** Values by attribute name; an absent value has no key. Cost: O(attributes × events). Source: design/semantics.md §7 */
@@ -70,6 +73,9 @@ function valueOf(
       }
       return { value: exactSum(numbers), ...leaving(attribute, summed) };
     }
+    case 'min':
+    case 'max':
+      return extreme(attribute, inside, (event) => measure.valueOf(event.body));
     case 'mostRecent': {
       let latest: CountedEvent | undefined;
       for (const event of inside) {
@@ -79,6 +85,39 @@ function valueOf(
       return { value: measure.valueOf(latest.body), timestamp: formatTime(latest.atMs), ...leaving(attribute, [latest]) };
     }
   }
+}
+
+function extreme(
+  attribute: OracleAttribute,
+  inside: readonly CountedEvent[],
+  valueOf: (event: CountedEvent) => unknown,
+): ExpectedValue | undefined {
+  const compared: CountedEvent[] = [];
+  let best = NaN;
+  let last: CountedEvent | undefined;
+  for (const event of inside) {
+    const number = attribute.timestamps ? timeOf(valueOf(event)) : finite(valueOf(event));
+    if (number === undefined) continue;
+    compared.push(event);
+    const better = attribute.function === 'min' ? number < best : number > best;
+    if (last !== undefined && !better && !(number === best && event.atMs > last.atMs)) continue;
+    best = number;
+    last = event;
+  }
+  if (last === undefined) return undefined;
+  const value = attribute.timestamps ? formatTime(best) : best + 0; // −0 is 0
+  const { nextLeavesMs } = leaving(attribute, compared);
+  return nextLeavesMs === undefined ? { value } : { value, ...leaving(attribute, [last]), nextLeavesMs };
+}
+
+function finite(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+/** A time that RFC 3339 can write in UTC; an offset can carry it out of the years 0000 to 9999. */
+function timeOf(value: unknown): number | undefined {
+  const ms = typeof value === 'string' ? parseRfc3339(value) : NaN;
+  return !Number.isNaN(ms) && /^\d{4}-/.test(formatTime(ms)) ? ms : undefined;
 }
 
 /** Both ends are inside. */

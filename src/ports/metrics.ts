@@ -38,7 +38,7 @@ export type ShardMeter = {
   checkpoints: number;
   profilesWritten: number;
   cacheMisses: number;
-  /** Refused messages by reason, once per life that saw them while active. */
+  /** Messages sent to the dead letters, by reason. */
   readonly refused: Map<string, number>;
 };
 

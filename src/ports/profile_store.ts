@@ -65,6 +65,9 @@ export interface StoreSnapshot {
   close(): void;
 }
 
+/** `profileBytes`: pages that hold profiles and chunks; `mapBytes`: address space reserved. */
+export type StoreStats = { readonly fileBytes: number; readonly profileBytes: number; readonly mapBytes: number };
+
 export interface ProfileStore {
   /** Undefined when the store is new. */
   readMeta(): ShardMeta | undefined;
@@ -78,6 +81,6 @@ export interface ProfileStore {
    *  entries of its profiles are the old ones. */
   scanDue(after: DueEntry, limit: number): readonly DueEntry[];
   snapshot(): StoreSnapshot;
-  stats(): { readonly fileBytes: number; readonly profileBytes: number };
+  stats(): StoreStats;
   close(): Promise<void>;
 }

@@ -42,12 +42,17 @@ export type CommitPoint = {
   readonly foldVersion: number;
 };
 
-export type SealedCommit = CommitPoint & { readonly events: readonly PendingEvent[] };
+/** `stamps`: when the messages of its changes were stored, and how many changes each stamp has: what latency is measured by. */
+export type SealedCommit = CommitPoint & {
+  readonly events: readonly PendingEvent[];
+  readonly stamps: readonly (readonly [stampMs: number, changes: number])[];
+};
 
 export class CommitBuilder {
   private readonly sourceLength: number;
   private pending = new Map<IdentityKey, PendingEvent>();
   private bytes = 2;
+  private stamps: [number, number][] = [];
   private readonly point: { -readonly [K in keyof CommitPoint]: CommitPoint[K] };
   /** Something happened that a commit must pass although no change was visible (a dead letter, a checkpoint). */
   private wanted = false;
@@ -85,6 +90,9 @@ export class CommitBuilder {
       }
       this.bytes += cost;
       this.merge(change, found, i + 1, cost);
+      const last = this.stamps[this.stamps.length - 1];
+      if (last?.[0] === message.stampMs) last[1]++;
+      else this.stamps.push([message.stampMs, 1]);
       point.sequence = message.sequence;
       point.ordinal = i + 1;
       point.message = message;
@@ -114,7 +122,8 @@ export class CommitBuilder {
   }
 
   private close(): void {
-    this.sealed.push({ ...this.point, events: [...this.pending.values()] });
+    this.sealed.push({ ...this.point, events: [...this.pending.values()], stamps: this.stamps });
+    this.stamps = [];
     this.pending = new Map();
     this.bytes = 2;
     this.wanted = false;

@@ -45,6 +45,8 @@ export type FoldCounters = { events: number; duplicates: number; refused: number
 
 export class Fold {
   readonly counters: FoldCounters = { events: 0, duplicates: 0, refused: 0, expired: 0, dedupeEvicted: 0 };
+  /** How late each value that left its window did, for whoever measures; emptied by them. Under the event clock nothing is late. */
+  readonly lateMs: number[] = [];
   applied: number;
   /** The greatest stamp of the log: what lateness and dedupe go by. */
   logTimeMs: number;
@@ -133,6 +135,7 @@ export class Fold {
     const wasDue = state.dueMs;
     const expires = wasDue <= this.shardTimeMs;
     if (expires) {
+      this.noteLate(wasDue);
       this.recorder.snapshotAll(state);
       this.advanceState(state, plan);
     }
@@ -234,11 +237,16 @@ export class Fold {
       this.counters.expired++;
       this.cache.willChange(state, plan);
       const wasDue = state.dueMs;
+      this.noteLate(wasDue);
       this.recorder.snapshotAll(state);
       this.advanceState(state, plan);
       this.finish(state, plan, wasDue);
       this.recorder.compare(state, null);
     }
+  }
+
+  private noteLate(dueMs: number): void {
+    if (!this.eventClock) this.lateMs.push(this.shardTimeMs - dueMs);
   }
 
   private advanceState(state: IdentityState, plan: Plan): void {

@@ -23,6 +23,7 @@ import type { DeadLetter, Effects } from './effects.ts';
 import { ExportDesk } from './export_desk.ts';
 import { fence } from './fence.ts';
 import { Fold } from './fold.ts';
+import { Metering, type LifeCounts } from './metering.ts';
 import { ProfileCache } from './profile_cache.ts';
 import { profileView } from './profile_view.ts';
 import { ReadWaiters } from './read_waiters.ts';
@@ -50,6 +51,7 @@ export class Shard {
   private readonly reads = new ReadWaiters();
   readonly exports: ExportDesk;
   private fold!: Fold;
+  private metering!: Metering;
   private builder!: CommitBuilder;
   private pump!: CommitPump;
   private reader: LogReader | undefined;
@@ -132,6 +134,7 @@ export class Shard {
       },
     });
     this.pump = new CommitPump(this.pumpOptions(encoder), commit);
+    this.metering = new Metering(options.meter, options.workerMeter, this.lifeCounts());
     if (this.recoverTo !== null && this.fold.applied >= this.recoverTo.position.sequence)
       this.meetRecovery(this.fold.recorder.count, this.fold.recorder.digest);
   }
@@ -149,7 +152,10 @@ export class Shard {
       epoch: this.epoch,
       logCreated: this.logCreated,
       deadLettersStored: async () => void (await Promise.all(this.letters)),
-      onCommit: (commit) => void (this.changeEvents += commit.events.length),
+      onCommit: (commit, tookMs) => {
+        this.changeEvents += commit.events.length;
+        this.metering.committed(commit, tookMs, options.clock.wallMs());
+      },
       onFailure: (error) => this.fail(error),
     };
   }
@@ -313,6 +319,7 @@ export class Shard {
     const { reason, errors, dataset, timeMs, message } = letter;
     const stored = this.options.deadLetters.send({ reason, errors, dataset, timeMs, message });
     this.letters.add(stored);
+    this.metering.refused(reason);
     stored.then(
       () => this.letters.delete(stored),
       (error: unknown) => this.fail(error),
@@ -324,6 +331,7 @@ export class Shard {
     const { fold } = this;
     if (fold.applied > this.readThrough) this.readThrough = fold.applied;
     this.cache.evict();
+    this.metering.look(fold, this.lifeCounts(), this.active);
     this.reads.reached(this.readThrough);
     if (this.active) this.ticks.moved(fold.shardTimeMs);
     this.pump.poke(this.pending > BEHIND_MESSAGES);
@@ -385,7 +393,11 @@ export class Shard {
     this.storedAtMs = this.options.clock.monotonicMs();
     this.storedThrough = this.readThrough;
     this.checkpointDueMs = this.storedAtMs + this.options.checkpointIntervalMs;
-    return this.checkpointer.run(this.frozenMeta(), this.fold.plan, this.pump, snapshot);
+    const done = this.checkpointer.run(this.frozenMeta(), this.fold.plan, this.pump, snapshot);
+    return done.then((opened) => {
+      this.metering.checkpointed(this.checkpointer.last!);
+      return opened;
+    });
   }
 
   private frozenMeta(): FrozenMeta {
@@ -455,6 +467,7 @@ export class Shard {
       readThrough: this.readThrough,
       lag: this.active ? this.pending : Math.max(this.pending, this.replayTo - fold.applied),
       shardTimeMs: fold.shardTimeMs,
+      logTimeMs: fold.logTimeMs,
       expiring: this.due.earliest() <= fold.shardTimeMs,
       profiles: fold.profiles,
       definitions: fold.plan?.hash ?? null,
@@ -471,8 +484,16 @@ export class Shard {
       cachedBytes: cache.bytes,
       dirtyProfiles: cache.dirtyCount,
       checkpoint: checkpointer.last ?? null,
+      checkpointAgeMs: this.hasNews(Infinity) ? this.options.clock.monotonicMs() - this.storedAtMs : 0,
       gap: this.gap,
     };
+  }
+
+  private lifeCounts(): LifeCounts {
+    const { recorder } = this.fold;
+    const { failures: commitFailures } = this.pump;
+    const { appended: ticks, failures: tickFailures } = this.ticks;
+    return { changes: recorder.count, cacheMisses: this.cache.misses, commitFailures, ticks, tickFailures };
   }
 
   get definitionsInForce(): { hash: string | null; settings: Fold['settings'] } {

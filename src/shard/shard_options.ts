@@ -4,6 +4,7 @@ import type { ClockMode } from '../message/control.ts';
 import type { ChangeSink, DeadLetterSink } from '../ports/change_sink.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ShardLog } from '../ports/log.ts';
+import type { ShardMeter, WorkerMeter } from '../ports/metrics.ts';
 import type { ProfileStore } from '../ports/profile_store.ts';
 import type { CheckpointResult } from './checkpointer.ts';
 import type { GapReport } from './recovery.ts';
@@ -27,6 +28,8 @@ export type ShardOptions = {
   readonly deadLetters: DeadLetterSink;
   readonly store: ProfileStore;
   readonly definitions: DefinitionsSource;
+  readonly meter: ShardMeter;
+  readonly workerMeter: WorkerMeter;
   readonly cacheMaxBytes: number;
   readonly tickMs: number;
   readonly commitIntervalMs: number;
@@ -45,6 +48,7 @@ export type ShardStatus = {
   readonly readThrough: number;
   readonly lag: number;
   readonly shardTimeMs: number;
+  readonly logTimeMs: number;
   /** Values are due to leave their windows and have not left yet. */
   readonly expiring: boolean;
   readonly profiles: number;
@@ -67,5 +71,7 @@ export type ShardStatus = {
   readonly cachedBytes: number;
   readonly dirtyProfiles: number;
   readonly checkpoint: CheckpointResult | null;
+  /** Since the last checkpoint began, while it lacks something that is applied; else 0. */
+  readonly checkpointAgeMs: number;
   readonly gap: GapReport;
 };

@@ -4,11 +4,11 @@ import { VisageError } from '../base/errors.ts';
 import type { ChunkList } from '../aggregate/chunk_list.ts';
 import { IdentityState } from '../aggregate/identity_state.ts';
 import { Part } from '../aggregate/part.ts';
-import type { Plan } from '../aggregate/plan.ts';
+import type { Measure, Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import { ByteReader, damaged } from './byte_reader.ts';
 import * as layout from './records.ts';
-import { chunkKey, namesOf, RECORD_FORMAT, ringList, SEEN_LIST } from './records.ts';
+import { chunkKey, namesOf, RECORD_FORMAT, ringList, SEEN_LIST, staircaseList } from './records.ts';
 import type { ChunkKey, PlanNames } from './records.ts';
 
 /** The bytes of a chunk's record, valid until the next call, and how many of them count; -1: there is none. */
@@ -84,7 +84,29 @@ function readPart(baseMs: number, names: PlanNames): Part {
     if (part.ring === null) throw unknownMeasure('set of windows');
     readList(part.ring, ringList(measureId, datasetHash), baseMs);
   }
+  if ((flags & layout.PART_EXTREMES) !== 0) readExtremes(part, measure, datasetHash, baseMs);
   return part;
+}
+
+function readExtremes({ extremes }: Part, measure: Measure, datasetHash: number, baseMs: number): void {
+  const flags = reader.byte();
+  if (extremes === null) throw unknownMeasure('min or max');
+  if ((flags & layout.EXTREMES_LIFETIME_LOW) !== 0) {
+    if (measure.low?.lifetime !== true) throw unknownMeasure('min');
+    extremes.lifetimeLow = reader.number();
+  }
+  if ((flags & layout.EXTREMES_LIFETIME_HIGH) !== 0) {
+    if (measure.high?.lifetime !== true) throw unknownMeasure('max');
+    extremes.lifetimeHigh = reader.number();
+  }
+  if ((flags & layout.EXTREMES_LOW) !== 0) {
+    if (extremes.low === null) throw unknownMeasure('min');
+    readList(extremes.low, staircaseList(measure.id, datasetHash, 'low'), baseMs);
+  }
+  if ((flags & layout.EXTREMES_HIGH) !== 0) {
+    if (extremes.high === null) throw unknownMeasure('max');
+    readList(extremes.high, staircaseList(measure.id, datasetHash, 'high'), baseMs);
+  }
 }
 
 function unknownMeasure(what: string): VisageError {

@@ -4,13 +4,14 @@
 //      When the checkpoint fails instead, the state must be thrown away.
 import { assert } from '../base/assert.ts';
 import type { ChunkList } from '../aggregate/chunk_list.ts';
+import type { Extremes } from '../aggregate/extremes.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Part } from '../aggregate/part.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { NUMBER_MAX_BYTES, VARINT_MAX_BYTES } from './byte_layout.ts';
 import { ByteWriter } from './byte_writer.ts';
 import * as layout from './records.ts';
-import { chunkKey, INLINE_ROWS, namesOf, RECORD_FORMAT, ringList, SEEN_LIST } from './records.ts';
+import { chunkKey, INLINE_ROWS, namesOf, RECORD_FORMAT, ringList, SEEN_LIST, staircaseList } from './records.ts';
 import type { ChunkKey, ChunkRecord, PlanNames, ProfileRecords } from './records.ts';
 
 const PART_BYTES = 16 + 4 * VARINT_MAX_BYTES;
@@ -61,6 +62,7 @@ function writePart(part: Part, state: IdentityState, names: PlanNames): void {
   const measureId = names.plan.measures[part.measure]!.id;
   const datasetHash = names.datasetHashes[part.dataset]!;
   const hasRing = ring !== null && ring.nextId > 1;
+  const extremes = part.extremes === null ? 0 : extremesFlags(part.extremes);
   const hasRecent = part.recentValue !== undefined;
   const hasDue = part.dueMs !== Infinity;
   head.reserve(PART_BYTES + acc.length * VARINT_MAX_BYTES);
@@ -70,7 +72,8 @@ function writePart(part: Part, state: IdentityState, names: PlanNames): void {
     (hasRing ? layout.PART_RING : 0) |
       (wide !== null ? layout.PART_WIDE : 0) |
       (hasRecent ? layout.PART_RECENT : 0) |
-      (hasDue ? layout.PART_DUE : 0),
+      (hasDue ? layout.PART_DUE : 0) |
+      (extremes !== 0 ? layout.PART_EXTREMES : 0),
   );
   head.uint(acc.length);
   for (let i = 0; i < acc.length; i++) head.int(acc[i]!);
@@ -90,6 +93,26 @@ function writePart(part: Part, state: IdentityState, names: PlanNames): void {
     }
   }
   if (hasRing) writeList(ring, state.key, ringList(measureId, datasetHash), state.evaluatedMs);
+  if (extremes === 0) return;
+  const { low, high, lifetimeLow, lifetimeHigh } = part.extremes!;
+  head.reserve(1 + 2 * NUMBER_MAX_BYTES);
+  head.byte(extremes);
+  if ((extremes & layout.EXTREMES_LIFETIME_LOW) !== 0) head.number(lifetimeLow);
+  if ((extremes & layout.EXTREMES_LIFETIME_HIGH) !== 0) head.number(lifetimeHigh);
+  if ((extremes & layout.EXTREMES_LOW) !== 0)
+    writeList(low!, state.key, staircaseList(measureId, datasetHash, 'low'), state.evaluatedMs);
+  if ((extremes & layout.EXTREMES_HIGH) !== 0)
+    writeList(high!, state.key, staircaseList(measureId, datasetHash, 'high'), state.evaluatedMs);
+}
+
+/** A staircase that ever had a row is written even when it is empty: its chunk ids must not be used again. */
+function extremesFlags({ low, high, lifetimeLow, lifetimeHigh }: Extremes): number {
+  return (
+    (low !== null && low.nextId > 1 ? layout.EXTREMES_LOW : 0) |
+    (high !== null && high.nextId > 1 ? layout.EXTREMES_HIGH : 0) |
+    (Number.isNaN(lifetimeLow) ? 0 : layout.EXTREMES_LIFETIME_LOW) |
+    (Number.isNaN(lifetimeHigh) ? 0 : layout.EXTREMES_LIFETIME_HIGH)
+  );
 }
 
 function writeValue(value: unknown): void {

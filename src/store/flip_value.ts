@@ -44,7 +44,7 @@ function findAndFlip(store: LmdbStore, plan: Plan): IdentityState | undefined {
 
 function flip(state: IdentityState, plan: Plan): boolean {
   for (const attribute of plan.attributes) {
-    if (attribute.window.kind !== 'lifetime' || attribute.function === 'mostRecent') continue;
+    if (attribute.window.kind !== 'lifetime' || attribute.slot < 0) continue;
     const at = attribute.slot * SLOT;
     const changed = attribute.function === 'sum' ? at + 1 : at;
     for (const part of state.parts) {

@@ -11,7 +11,7 @@ import { errorText, VisageError } from '../base/errors.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
-import type { Checkpoint, DueEntry, EncodedProfile, ProfileStore, ShardMeta, StoreSnapshot } from '../ports/profile_store.ts';
+import type { Checkpoint, DueEntry, EncodedProfile, ProfileStore, ShardMeta, StoreSnapshot, StoreStats } from '../ports/profile_store.ts';
 import { checkDataFile, dataFile, unreadable } from './data_file.ts';
 import { decodeProfile } from './decode_profile.ts';
 import { dueKey, parseDueKey } from './due_key.ts';
@@ -134,14 +134,15 @@ export class LmdbStore implements ProfileStore {
     });
   }
 
-  stats(): { readonly fileBytes: number; readonly profileBytes: number } {
+  stats(): StoreStats {
     let profileBytes = 0;
     for (const table of [this.tables.heads, this.tables.chunks]) {
       const stats = table.getStats() as Record<string, number>;
       profileBytes +=
         (stats['treeBranchPageCount']! + stats['treeLeafPageCount']! + stats['overflowPages']!) * stats['pageSize']!;
     }
-    return { fileBytes: statSync(dataFile(this.folder)).size, profileBytes };
+    const { mapSize } = this.tables.root.getStats() as Record<string, number>;
+    return { fileBytes: statSync(dataFile(this.folder)).size, profileBytes, mapBytes: mapSize! };
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { VisageError } from '../base/errors.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
-import type { Checkpoint, DueEntry, EncodedProfile, ProfileStore, ShardMeta, StoreSnapshot } from '../ports/profile_store.ts';
+import type { Checkpoint, DueEntry, EncodedProfile, ProfileStore, ShardMeta, StoreSnapshot, StoreStats } from '../ports/profile_store.ts';
 import { decodeProfile, type ChunkSource } from './decode_profile.ts';
 import { encodeProfile } from './encode_profile.ts';
 import type { ChunkKey, ProfileRecords } from './records.ts';
@@ -85,10 +85,10 @@ export class MemoryStore implements ProfileStore {
     };
   }
 
-  stats(): { readonly fileBytes: number; readonly profileBytes: number } {
+  stats(): StoreStats {
     let bytes = 0;
     for (const map of [this.disk.heads, this.disk.chunks]) for (const [key, value] of map) bytes += key.length + value.length;
-    return { fileBytes: bytes, profileBytes: bytes };
+    return { fileBytes: bytes, profileBytes: bytes, mapBytes: bytes };
   }
 
   close(): Promise<void> {

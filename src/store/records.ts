@@ -19,6 +19,13 @@ export const PART_RING = 1;
 export const PART_WIDE = 2;
 export const PART_RECENT = 4;
 export const PART_DUE = 8;
+export const PART_EXTREMES = 16;
+
+/** What a part's extremes have. */
+export const EXTREMES_LOW = 1;
+export const EXTREMES_HIGH = 2;
+export const EXTREMES_LIFETIME_LOW = 4;
+export const EXTREMES_LIFETIME_HIGH = 8;
 
 /** What a latest value is. */
 export const VALUE_FALSE = 1;
@@ -52,6 +59,11 @@ export const SEEN_LIST = '';
 /** The list of a part's ring. */
 export function ringList(measureId: number, datasetHash: number): string {
   return fourBytes(measureId) + fourBytes(datasetHash);
+}
+
+/** The list of a staircase of a part: one character longer than a ring's, so that no key of one is a key of the other. */
+export function staircaseList(measureId: number, datasetHash: number, direction: 'low' | 'high'): string {
+  return ringList(measureId, datasetHash) + (direction === 'high' ? 'h' : 'l');
 }
 
 export function chunkKey(key: IdentityKey, list: string, chunk: number): ChunkKey {

@@ -1,6 +1,7 @@
-// What belongs to a root and is not in the log: number of partitions, clock, definitions by content hash.
+// What belongs to a root and is not in the log: number of partitions, clock, definitions by content hash, positions of ingested files.
 // MB1: a definitions document is never changed under its hash, and its hash is checked when it is read.
 import { createHash } from 'node:crypto';
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { Kvm, type KV } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
@@ -9,9 +10,15 @@ import type { Topology } from '../message/subject.ts';
 import { answerOf } from './streams.ts';
 
 const LIVE = 'definitions.live';
+const WRONG_LAST_SEQUENCE = [10071, 10164];
 
 export interface MetaBucket {
   get(key: string): Promise<string | undefined>;
+  /** The value with its revision: 0 when the key never had one. */
+  entry(key: string): Promise<{ readonly value: string | undefined; readonly revision: number }>;
+  /** Puts the value if the key is still at `revision`. @returns the new revision
+   *  @throws VisageError `conflict` (retry) · `unavailable` (retry): it may be written or not */
+  putAt(key: string, value: string, revision: number): Promise<number>;
   /** Puts the value if there is none. @returns what is there now */
   createOrGet(key: string, value: string): Promise<string>;
   partitions(): Promise<number>;
@@ -51,6 +58,23 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
   };
   return {
     get,
+    async entry(key) {
+      const entry = await answerOf(`${key} in ${topology.metaBucket}`, kv.get(key));
+      if (entry === null) return { value: undefined, revision: 0 };
+      return { value: entry.operation === 'PUT' ? entry.string() : undefined, revision: entry.revision };
+    },
+    async putAt(key, value, revision) {
+      try {
+        return await kv.put(key, value, { previousSeq: revision });
+      } catch (cause) {
+        const conflict = cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(cause.code);
+        throw new VisageError(
+          conflict ? 'conflict' : 'unavailable',
+          `${key} in ${topology.metaBucket} cannot be written: ${conflict ? 'somebody else has written it' : errorText(cause)}`,
+          { cause, kind: 'retry' },
+        );
+      }
+    },
     createOrGet,
     partitions: async () => Number(await required('partitions')),
     clock: async () => ((await required('clock')) === 'event' ? 'event' : 'log'),

@@ -10,8 +10,10 @@ import type { LogMessage } from '../message/log_message.ts';
 import { apiSubject, topologyOf, type Topology } from '../message/subject.ts';
 import type { ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
 import type { StreamState } from '../ports/log.ts';
+import { createProducer, type ProducerOptions } from '../producer/create_producer.ts';
+import type { Producer } from '../producer/producer.ts';
 import type { ProfileView } from '../profile/view.ts';
-import { openConnection, type Connection } from '../stream/connection.ts';
+import { openConnection, type Connection } from '../nats/connection.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
 import { PartitionReader } from '../stream/partition_reader.ts';
 import { openShardLog, streamState } from '../stream/shard_log.ts';
@@ -31,6 +33,8 @@ export type Client = {
   /** Undefined: no such profile. @throws VisageError from the worker, or `no_worker` */
   profile(query: ProfileQuery): Promise<ProfileView | undefined>;
   status(): Promise<WorkerStatus>;
+  /** A producer on this connection. */
+  producer(options?: Pick<ProducerOptions, 'retryForMs' | 'maxInFlight' | 'maxQueued' | 'onWaiting'>): Promise<Producer>;
   /** Every profile, shard by shard, as of one cut per shard's log. `onCut` hears each shard's cut. */
   exportProfiles(onCut?: (shard: number, sequence: number) => void): AsyncGenerator<{ view: ProfileView; text: string }>;
   /** Messages of one shard's log in order, up to `through` (default: the log's end now). */
@@ -40,6 +44,10 @@ export type Client = {
     stream: 'changes' | 'dead',
     options: { from: 'start' | 'now'; until: 'now' | 'never'; filter?: string; signal?: AbortSignal },
   ): AsyncGenerator<LogMessage>;
+  /** What the log has of one dataset after a sequence, all shards in the log's order, up to its end now. */
+  readDataset(dataset: string, after: number): AsyncGenerator<LogMessage>;
+  /** Under the event clock: moves every shard's time at least this far. @throws VisageError `append_failed` (retry) */
+  moveTime(timeMs: number): Promise<void>;
   streamState(stream: 'log' | 'changes' | 'dead'): Promise<StreamState>;
   plan(hash: string): Promise<Plan>;
 };
@@ -109,6 +117,7 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     close: () => nc.close(),
     profile: async (query) => (await ask<ProfileView | null>('profile', query)) ?? undefined,
     status: () => ask<WorkerStatus>('status', {}),
+    producer: (options) => createProducer({ ...options, connection: nc, root: topology.root, partitions }),
     async *exportProfiles(onCut) {
       if (clock === 'event') await settled(() => ask<WorkerStatus>('status', {}));
       const id = randomUUID();
@@ -138,6 +147,15 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
         options.until === 'now' ? now : Infinity,
         options.signal,
       );
+    },
+    async *readDataset(dataset, after) {
+      const { lastSequence } = await state('log');
+      yield* read(topology.logStream, `${topology.root}.log.*.in.${dataset}.>`, after, lastSequence);
+    },
+    async moveTime(timeMs) {
+      const body = encodeControl({ kind: 'tick', timeMs });
+      for (let shard = 0; shard < partitions; shard++)
+        await (await openShardLog({ nc, reading: nc, topology, shard })).append('tick', body);
     },
     streamState: state,
     plan: async (hash) => compilePlan(parseDefinitionsDocument(await meta.definitions(hash))),

@@ -2,7 +2,7 @@
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import type { Settings } from '../definitions/settings.ts';
 import { topologyOf } from '../message/subject.ts';
-import { openConnection } from '../stream/connection.ts';
+import { openConnection } from '../nats/connection.ts';
 import type { SetupReport } from '../stream/setup.ts';
 import { setupRoot } from './setup_root.ts';
 

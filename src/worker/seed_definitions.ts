@@ -9,7 +9,7 @@ import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { encodeControl } from '../message/control.ts';
 import { controlSubject, type Topology } from '../message/subject.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
-import type { Connection } from '../stream/connection.ts';
+import type { Connection } from '../nats/connection.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
 import { jetstreamManagerOf } from '../stream/streams.ts';

@@ -4,7 +4,7 @@ import { formatDuration } from '../base/time.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import type { Settings } from '../definitions/settings.ts';
 import type { Topology } from '../message/subject.ts';
-import type { Connection } from '../stream/connection.ts';
+import type { Connection } from '../nats/connection.ts';
 import { openMetaBucket } from '../stream/meta_bucket.ts';
 import { setupStreams, type SetupReport } from '../stream/setup.ts';
 import { seedDefinitions } from './seed_definitions.ts';

@@ -5,10 +5,11 @@ import { VisageError } from '../base/errors.ts';
 import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { sameSettings } from '../message/control.ts';
 import type { Topology } from '../message/subject.ts';
+import type { WorkerMeter } from '../ports/metrics.ts';
 import { Shard } from '../shard/shard.ts';
 import type { DefinitionsSource } from '../shard/shard_options.ts';
 import { LmdbStore } from '../store/lmdb_store.ts';
-import type { Connection } from '../stream/connection.ts';
+import type { Connection } from '../nats/connection.ts';
 import { openChangeSink } from '../stream/change_sink.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
@@ -16,6 +17,7 @@ import { openShardLog } from '../stream/shard_log.ts';
 import { nodeClock } from './node_clock.ts';
 import { controlBody } from './seed_definitions.ts';
 import type { ShardLife } from './shard_machine.ts';
+import type { LifeMeter } from './worker_metrics.ts';
 
 const REFRESHES_PER_MAX_AGE = 4;
 const DEFINITIONS_IN_FORCE_MS = 30_000;
@@ -30,6 +32,8 @@ export type ShardLifeOptions = {
   readonly meta: MetaBucket;
   readonly definitions: DefinitionsSource;
   readonly log: ShardLife['log'];
+  readonly meter: LifeMeter;
+  readonly workerMeter: WorkerMeter;
 };
 
 export class LiveShard implements ShardLife {
@@ -52,7 +56,7 @@ export class LiveShard implements ShardLife {
 
   private async openAndRestore(): Promise<void> {
     await this.close();
-    const { settings, topology, shard, owner, publishing, reading, definitions } = this.options;
+    const { settings, topology, shard, owner, publishing, reading, definitions, meter, workerMeter } = this.options;
     const folder = join(settings.dataDirectory, `shard-${shard}`);
     mkdirSync(folder, { recursive: true });
     const store = LmdbStore.open(folder);
@@ -72,6 +76,8 @@ export class LiveShard implements ShardLife {
         deadLetters: openDeadLetters({ nc: publishing, topology, shard }),
         store,
         definitions,
+        meter: meter.meter,
+        workerMeter,
         cacheMaxBytes: Math.floor(settings.cache.maxBytes / settings.partitions),
         tickMs: settings.tickMs,
         commitIntervalMs: settings.commit.intervalMs,
@@ -86,8 +92,10 @@ export class LiveShard implements ShardLife {
       throw error;
     }
     await this.shard.restore();
-    if (this.shard.gap !== null)
+    if (this.shard.gap !== null) {
+      meter.gaps++;
       this.log('error', `log gap accepted by policy: sequences ${this.shard.gap.from} to ${this.shard.gap.to}`);
+    }
   }
 
   async fold(onActive: () => void): Promise<void> {

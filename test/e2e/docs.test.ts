@@ -35,6 +35,11 @@ beforeAll(async () => {
   server = await startServer({ storeDirectory: join(folder, 'nats') });
   // the settings of the page, at this test's server
   writeFileSync(join(folder, 'worker.yaml'), blocks('run.md', 'yaml')[0]!.replace('nats://127.0.0.1:4222', server.url));
+  writeFileSync(join(folder, 'orders.csv'), blocks('publish.md', 'csv')[0]!);
+  writeFileSync(
+    join(folder, 'orders.map.yaml'),
+    blocks('publish.md', 'yaml').find((block) => block.startsWith('identity:'))!,
+  );
 });
 
 afterAll(async () => {
@@ -58,6 +63,8 @@ test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
     expect(code, `${line}\n${out}`).toBe(0);
     expect(out.length, line).toBeGreaterThan(0);
     if (line.includes('visage subject')) expect(out.trim()).toBe('visage.in.orders.customerId.ada%40example%2Ecom');
+    if (line.includes('visage ingest'))
+      expect(out).toContain('2 sent, 0 already there, 1 refused\nline 4: column Customer is empty');
     if (line.includes('dead list')) expect(out).toContain('missing_id');
     if (line.includes('visage get customerId ada@example.com --json'))
       expect(JSON.parse(out)).toMatchObject({ computed: { spendLifetime: { value: 25 } } });

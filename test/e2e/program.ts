@@ -9,12 +9,15 @@ const BUILT = join(ROOT, 'dist/cli/main.js');
 
 export const PROGRAM = isUpToDate() ? BUILT : join(ROOT, 'src/cli/main.ts');
 
+/** Workers of tests never compete for a port. */
+const ANY_PORTS = { VISAGE_HTTP_PORT: '0', VISAGE_ADMIN_PORT: '0' };
+
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
 /** Starts `visage …args`; settings come from the arguments alone. */
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('VISAGE_') && name !== 'NATS_URL');
-  return spawn(process.execPath, [PROGRAM, ...args], { env: { ...Object.fromEntries(clean), ...env } });
+  return spawn(process.execPath, [PROGRAM, ...args], { env: { ...Object.fromEntries(clean), ...ANY_PORTS, ...env } });
 }
 
 export async function ended(child: ChildProcess): Promise<Ended> {

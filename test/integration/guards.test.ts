@@ -7,7 +7,7 @@ import type { ShardMeta } from '../../src/ports/profile_store.ts';
 import { LmdbStore } from '../../src/store/lmdb_store.ts';
 import { topologyOf } from '../../src/message/subject.ts';
 import { openChangeSink } from '../../src/stream/change_sink.ts';
-import { isNewEnough, openConnection } from '../../src/stream/connection.ts';
+import { isNewEnough, openConnection } from '../../src/nats/connection.ts';
 import { openMetaBucket } from '../../src/stream/meta_bucket.ts';
 import { openShardLog } from '../../src/stream/shard_log.ts';
 import { jetstreamManagerOf } from '../../src/stream/streams.ts';

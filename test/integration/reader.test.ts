@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { seededRandom } from '../../src/base/random.ts';
-import { openConnection, type Connection } from '../../src/stream/connection.ts';
+import { openConnection, type Connection } from '../../src/nats/connection.ts';
 import { PartitionReader } from '../../src/stream/partition_reader.ts';
 import { jetstreamManagerOf } from '../../src/stream/streams.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';

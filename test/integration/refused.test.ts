@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeId } from '../../src/message/identity.ts';
-import type { Connection } from '../../src/stream/connection.ts';
+import type { Connection } from '../../src/nats/connection.ts';
 import type { Client } from '../../src/worker/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { purchase } from '../support/purchase.ts';

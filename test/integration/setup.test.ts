@@ -5,7 +5,7 @@ import { topologyOf } from '../../src/message/subject.ts';
 import type { SetupReport } from '../../src/stream/setup.ts';
 import { jetstreamManagerOf } from '../../src/stream/streams.ts';
 import { setupRoot } from '../../src/worker/setup_root.ts';
-import type { Connection } from '../../src/stream/connection.ts';
+import type { Connection } from '../../src/nats/connection.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rejectionOf } from '../support/eventually.ts';

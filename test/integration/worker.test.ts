@@ -3,8 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatTime } from '../../src/base/time.ts';
 import { generateEvents } from '../../src/oracle/generate.ts';
-import { publish, type PublishTarget } from '../../src/producer/publish.ts';
-import type { Connection } from '../../src/stream/connection.ts';
+import { createProducer } from '../../src/producer/create_producer.ts';
+import type { Sent } from '../../src/producer/delivery.ts';
+import type { Producer } from '../../src/producer/producer.ts';
+import type { Connection } from '../../src/nats/connection.ts';
 import type { Client } from '../../src/worker/client.ts';
 import { listenToChanges } from '../support/change_listener.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
@@ -20,16 +22,16 @@ const SLACK_MS = 100;
 
 let world: World;
 let nc: Connection;
-let target: PublishTarget;
+let producer: Producer;
 
 beforeEach(async () => {
   world = await startWorld({ shortWindow: '3s' });
   nc = await world.connect();
-  target = { nc, root: 'visage', logStream: 'VISAGE_LOG', partitions: 4 };
+  producer = await createProducer({ connection: nc, partitions: 4, namespaces: {} });
 });
 afterEach(() => world.stop());
 
-const send = (event: Sendable): ReturnType<typeof publish> => publish(target, event.dataset, event, event.body);
+const send = (event: Sendable): Promise<Sent> => producer.send(event.dataset, event.body, { identity: event });
 
 async function start(): Promise<Client> {
   await world.startReady({}, { setup: true, definitions: world.document });

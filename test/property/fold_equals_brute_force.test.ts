@@ -8,7 +8,7 @@ import { ShardOracle } from '../../src/oracle/brute_force.ts';
 import { compareProfile } from '../../src/oracle/compare.ts';
 import { jsonEqual } from '../../src/oracle/json_equal.ts';
 import type { Change, Effects } from '../../src/shard/effects.ts';
-import { EVERYTHING, FoldRun, LogWriter, ROOT } from '../unit/shard/fold_run.ts';
+import { EVERYTHING, FoldRun, LogWriter, planWith, ROOT } from '../unit/shard/fold_run.ts';
 
 const START = Date.UTC(2026, 0, 1);
 const H = 3_600_000;
@@ -36,7 +36,22 @@ const VALUES = [
   '[1,2]',
   undefined,
 ] as const;
-const CHANNELS = ['"web"', '"store"', '"\\ud800 é"', 'null', '7', '["a","b"]', undefined] as const;
+const CHANNELS = [
+  '"web"',
+  '"store"',
+  '"\\ud800 é"',
+  'null',
+  '7',
+  '["a","b"]',
+  undefined,
+  '"2026-01-01T00:00:00Z"',
+  '"2025-12-31T23:00:00.000-01:00"', // the same instant
+  '"2026-01-01T00:00:00.0005Z"',
+  '"1969-12-31T23:59:59.999Z"',
+  '"2031-05-06T07:08:09+02:00"',
+  '"2026-02-30T00:00:00Z"', // none
+  '"0000-01-01T00:00:00+01:00"', // a year before those that RFC 3339 can write
+] as const;
 
 type Step =
   | {
@@ -169,6 +184,40 @@ describe('the fold', () => {
       }),
       { numRuns: 1200 },
     );
+  });
+
+  it('stands, where more is due than a message settles, just before something leaves', () => {
+    const plan = planWith({ most: { function: 'max', value: 'event.price', window: { sliding: '10ms' } } });
+    const bought = fc.record({
+      who: fc.nat(39),
+      price: fc.nat(3),
+      late: fc.nat(9),
+      dataset: fc.constantFrom('orders', 'returns'),
+    });
+    let waiting = 0;
+    fc.assert(
+      fc.property(fc.array(bought, { minLength: 60, maxLength: 120 }), fc.integer({ min: 1, max: 12 }), (list, wait) => {
+        const log = new LogWriter();
+        log.definitions(plan, START);
+        for (const [n, { who, price, late, dataset }] of list.entries())
+          log.event(`c-${who}`, { _id: `${n}`, timestamp: formatTime(START - late), price }, START, dataset);
+        for (let n = 0; n < 4; n++) log.control({ kind: 'cut', id: 'x' }, START + wait);
+        const run = new FoldRun(plan, Infinity);
+        const oracle = new ShardOracle({ root: ROOT, shard: 0, partitions: 1, planOf: () => plan });
+        for (const message of log.messages) {
+          run.apply(message);
+          oracle.feed(message);
+          if (message.stampMs === START) continue;
+          for (const key of oracle.keys()) {
+            const view = run.view(key)!;
+            expect(compareProfile(view, oracle)).toEqual([]);
+            if (view.time !== formatTime(message.stampMs)) waiting++;
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(waiting).toBeGreaterThan(100);
   });
 
   it('gives the same changes, count, digest and profiles with any cache, checkpoints, crashes and replays', async () => {

@@ -1,5 +1,5 @@
 // Change events as they arrive, with the moment of their arrival.
-import type { Connection } from '../../src/stream/connection.ts';
+import type { Connection } from '../../src/nats/connection.ts';
 import { eventually } from './eventually.ts';
 
 /** A CloudEvent of the change stream. */

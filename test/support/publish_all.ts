@@ -3,7 +3,7 @@
 import { headers } from '@nats-io/transport-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { identityKey } from '../../src/message/identity.ts';
-import type { Connection } from '../../src/stream/connection.ts';
+import type { Connection } from '../../src/nats/connection.ts';
 
 export type Sendable = {
   readonly dataset: string;

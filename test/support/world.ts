@@ -10,7 +10,7 @@ import { loadSettings } from '../../src/definitions/load_settings.ts';
 import type { Settings } from '../../src/definitions/settings.ts';
 import { topologyOf } from '../../src/message/subject.ts';
 import { startServer, type RunningServer } from '../../src/server/start_server.ts';
-import { openConnection, type Connection } from '../../src/stream/connection.ts';
+import { openConnection, type Connection } from '../../src/nats/connection.ts';
 import { openClient, type Client } from '../../src/worker/client.ts';
 import { createWorker, type Worker } from '../../src/worker/create_worker.ts';
 import { setupRoot } from '../../src/worker/setup_root.ts';
@@ -97,6 +97,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
           dataDirectory: join(folder, 'data'),
           instance: 'test',
           'checkpoint.interval': '200ms',
+          'http.port': 0,
+          'admin.port': 0,
           ...overrides,
         },
       }),

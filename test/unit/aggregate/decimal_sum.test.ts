@@ -160,6 +160,7 @@ describe('decimal sums', () => {
               recentMs: -Infinity,
               recentSequence: 0,
               recentValue: undefined,
+              extremes: null,
               dueMs: Infinity,
             });
           }
@@ -172,6 +173,7 @@ describe('decimal sums', () => {
             window: { kind: 'lifetime' },
             measure: 0,
             slot: 0,
+            timestamps: false,
           } as const;
           expect(attributeValue(state, attribute)).toBe(exactSum(datasets.flat()));
         },

@@ -18,6 +18,9 @@ function measure(windows: number[], options: { lifetime?: boolean; sums?: boolea
     windows,
     lifetime,
     sums,
+    low: null,
+    high: null,
+    timestamps: false,
     recent,
     attributes: [],
   };

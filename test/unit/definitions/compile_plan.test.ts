@@ -40,6 +40,60 @@ describe('plan', () => {
     expect(named('onlyLatest')).toMatchObject({ slot: -1, window: { kind: 'sliding', ms: 5 * DAY } });
   });
 
+  it('gives min and max what they need of a measure, apart from its ring; a sum makes its values numbers', () => {
+    const compiled = compilePlan(
+      load(
+        withAttributes(
+          attribute('least', 'function: min, value: event.price, window: lifetime'),
+          attribute('most30', 'function: max, value: event.price, window: { sliding: 30d }'),
+          attribute('most7', 'function: max, value: event.price, window: { sliding: 7d }'),
+          attribute('spend', 'function: sum, value: event.price, window: { sliding: 1d }'),
+          attribute('first', 'function: min, value: event.timestamp, window: { sliding: 7d }'),
+          attribute('channel', 'function: mostRecent, value: event.channel, window: lifetime'),
+          attribute('tens', 'function: max, value: size(event.channel), window: lifetime'),
+        ),
+      ),
+    );
+    const of = (name: string) => compiled.attributes.find((candidate) => candidate.name === name)!;
+    const measure = (name: string) => compiled.measures[of(name).measure]!;
+    expect(measure('least')).toBe(measure('spend'));
+    expect(measure('spend')).toMatchObject({
+      windows: [DAY],
+      lifetime: false,
+      sums: true,
+      low: { windows: [], lifetime: true },
+      high: { windows: [7 * DAY, 30 * DAY], lifetime: false },
+      timestamps: false,
+    });
+    expect(measure('first')).toMatchObject({
+      windows: [],
+      sums: false,
+      low: { windows: [7 * DAY] },
+      high: null,
+      timestamps: true,
+    });
+    expect(measure('channel')).toMatchObject({ low: null, high: null, timestamps: false });
+    expect(measure('tens')).toMatchObject({ low: null, high: { windows: [], lifetime: true }, timestamps: false });
+    expect([of('least'), of('most7'), of('first')]).toMatchObject([
+      { slot: -1, timestamps: false },
+      { slot: -1, timestamps: false },
+      { slot: -1, timestamps: true },
+    ]);
+    expect(compiled.slidingLatest).toEqual([]);
+  });
+
+  it('knows that the timestamp of an event is one, also where schemas leave everything open; nothing else', () => {
+    const open = withAttributes(
+      attribute('first', 'function: min, value: event.timestamp, window: lifetime'),
+      attribute('free', 'function: min, value: event.free.date, window: lifetime'),
+    ).replace('type: object\n', 'type: object\n      additionalProperties: true\n');
+    const { attributes } = compilePlan(load(open));
+    expect(attributes.map(({ name, timestamps }) => [name, timestamps])).toEqual([
+      ['first', true],
+      ['free', false],
+    ]);
+  });
+
   it('lists the latest values that expire', () => {
     expect(plan.slidingLatest.map(({ name }) => name)).toEqual(['latest', 'onlyLatest']);
   });

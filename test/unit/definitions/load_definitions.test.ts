@@ -55,7 +55,7 @@ describe('five mistakes', () => {
     }
     expect(message.split('\n')).toEqual([
       `${file}:20:55: value of 'a': no schema declares 'event.prise' (did you mean 'price'?)`,
-      `${file}:21:37: unsupported value 'average' of 'function'; supported: count, sum, mostRecent`,
+      `${file}:21:37: unsupported value 'average' of 'function'; supported: count, sum, min, max, mostRecent`,
       `${file}:22:63: '30 days' is not a duration; write a number and a unit: ms, s, m, h, d or w, e.g. 30d`,
       `${file}:23:44: unknown key 'windw' (did you mean 'window'?); known here: class, description, eventTypes, filter, value, function, window`,
       `${file}:24:65: filter of 'e': Unexpected token: EOF`,
@@ -114,6 +114,22 @@ describe('each kind of mistake', () => {
       'sum of a text',
       'function: sum, value: event.channel, window: lifetime',
       /sum needs a number; this value is of type string/,
+    ],
+    ['min without a value', 'function: min, window: lifetime', /'value' is missing: min needs one/],
+    [
+      'max of a boolean',
+      'function: max, value: event.gift, window: lifetime',
+      /value of 'a': max needs a number or a timestamp; this value is of type bool/,
+    ],
+    [
+      'min of a list',
+      'function: min, value: event.tags, window: lifetime',
+      /min needs a number or a timestamp; this value is of type list<string>/,
+    ],
+    [
+      'min of an object',
+      'function: min, value: event.order, window: lifetime',
+      /min needs a number or a timestamp; this value is an object/,
     ],
     [
       'the latest object',
@@ -201,6 +217,13 @@ describe('each kind of mistake', () => {
     expect(() => loadDefinitionsFile('/nowhere/at/all.yaml')).toThrow(/cannot be read/);
     expect(() => loadDefinitionsFile(writeFiles({ 'a.txt': '' }))).toThrow(/no .yaml/);
   });
+
+  it.each(['event.price', 'event.quantity', 'event.timestamp', 'event.order.note', 'event.free', 'size(event.tags)'])(
+    'max takes %s',
+    (value) => {
+      expect(one(`function: max, value: ${value}, window: { sliding: 7d }`)).toEqual([]);
+    },
+  );
 
   it('an open level may be read freely', () => {
     expect(one('function: mostRecent, value: event.free.anything.at.all, window: lifetime')).toEqual([]);

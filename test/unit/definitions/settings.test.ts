@@ -27,6 +27,8 @@ const DEFAULTS: Settings = {
   commit: { intervalMs: 10 },
   checkpoint: { intervalMs: 2000, maxDirtyProfiles: 20_000 },
   cache: { maxBytes: 512 * 1024 ** 2 },
+  http: { host: '127.0.0.1', port: 8080 },
+  admin: { host: '0.0.0.0', port: 9090 },
   logGap: 'halt',
   dedupeHorizonMs: 7 * 86_400_000,
   limits: { eventBytes: 10 * 1024, idBytes: 512, depth: 16, identitiesPerMessage: 20, dedupeIds: 10_000 },
@@ -95,7 +97,7 @@ describe('settings', () => {
 
   it('report every mistake at once, with its place', () => {
     const bad = file(
-      'partitons: 4\ncommit: { intervl: 10ms, interval: 10 }\ntick: fast\nclock: event\nlimits: 3\nreplicas: 9\ncheckpoint: { interval: 30d }\n',
+      'partitons: 4\ncommit: { intervl: 10ms, interval: 10 }\ntick: fast\nclock: wall\nlimits: 3\nreplicas: 9\ncheckpoint: { interval: 30d }\n',
     );
     const env = { VISAGE_PARTITION: '3', VISAGE_LIMITS_DEPTH: 'deep' };
     expect(mistakesOf(() => loadSettings({ file: bad, env, overrides: { rooot: 'x' } })).sort()).toEqual([
@@ -106,7 +108,7 @@ describe('settings', () => {
       `2:11 unknown setting 'commit.intervl' (did you mean 'interval'?); known here: interval`,
       `2:36 'commit.interval' must be a duration with a unit such as 1ms; it is 10`,
       expect.stringMatching(/^3:7 'tick' 'fast' is not a duration/),
-      `4:8 'clock' must be one of: log; it is 'event'`,
+      `4:8 'clock' must be one of: log, event; it is 'wall'`,
       `5:9 'limits' must be a map, not a number`,
       `6:11 'replicas' must be between 1 and 5; it is 9`,
       `7:25 'checkpoint.interval' must be between 1ms and 1h; it is '30d'`,

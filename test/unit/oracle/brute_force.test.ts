@@ -127,6 +127,47 @@ describe('functions', () => {
     expect(result?.['spend']?.nextChangeAt).toBe('2026-03-08T00:00:05.001Z');
   });
 
+  it('min and max: of numbers, until the last event that has the value leaves', () => {
+    const both = planOf([
+      { name: 'least', function: 'min', window: WEEK },
+      { name: 'most', function: 'max', window: WEEK },
+      { name: 'mostEver', function: 'max', window: LIFETIME },
+    ]);
+    const log = new LogFixture(both);
+    const values = [-0, 7, '9', null, 7, 3, undefined];
+    values.forEach((priceTotal, i) => log.buy({ _id: `${i}`, timestamp: `2026-03-01T00:00:0${i}Z`, priceTotal }));
+    const leaves = { nextLeavesMs: at('2026-03-08T00:00:00.001Z') };
+    expect(log.at('2026-03-01T00:00:06Z')).toEqual({
+      least: { value: 0, nextChangeAt: '2026-03-08T00:00:00.001Z', ...leaves },
+      most: { value: 7, nextChangeAt: '2026-03-08T00:00:04.001Z', ...leaves },
+      mostEver: { value: 7 },
+    });
+    expect(log.valueAt('most', '2026-03-08T00:00:04.000Z')).toBe(7);
+    expect(log.valueAt('most', '2026-03-08T00:00:04.001Z')).toBe(3);
+    expect(log.at('2026-03-08T00:00:05.001Z')).toEqual({ mostEver: { value: 7 } });
+  });
+
+  it('min and max: of timestamps, as instants', () => {
+    const both = planOf([
+      { name: 'first', function: 'min', window: LIFETIME, timestamps: true },
+      { name: 'last', function: 'max', window: LIFETIME, timestamps: true },
+    ]);
+    const log = new LogFixture(both);
+    const channels = [
+      5,
+      'web',
+      '2026-02-30T00:00:00Z',
+      '0000-01-01T00:00:00+01:00',
+      '2026-01-01T01:00:00+02:00',
+      '2026-01-01T00:00:00Z',
+    ];
+    channels.forEach((channel, i) => log.buy({ _id: `${i}`, timestamp: `2026-03-01T00:00:0${i}Z`, channel }));
+    expect(log.at('2026-03-01T00:00:06Z')).toEqual({
+      first: { value: '2025-12-31T23:00:00.000Z' },
+      last: { value: '2026-01-01T00:00:00.000Z' },
+    });
+  });
+
   it('pass over what an expression makes infinite', () => {
     const inverse = week.measures.map((measure) => ({
       ...measure,

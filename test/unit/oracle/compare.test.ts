@@ -115,6 +115,20 @@ describe('a view that stands just before a change that is due', () => {
     expect(compareProfile(waiting, later(10_000).oracle, 5_000).map(({ path }) => path)).toEqual(['time']);
   });
 
+  it('may stand where an event leaves a max, although another keeps the value', () => {
+    const log = new LogFixture(planOf([{ name: 'most', function: 'max', window: sliding(DAY_MS) }]));
+    log.buy({ _id: 'a', timestamp: '2026-03-01T00:00:00Z', priceTotal: 5 }, '2026-03-01T00:00:00Z', 'orders');
+    log.buy({ _id: 'b', timestamp: '2026-03-01T06:00:00Z', priceTotal: 9 }, '2026-03-01T06:00:00Z', 'returns');
+    log.tick('2026-03-02T00:00:00.050Z');
+    const most = { value: 9, nextChangeAt: '2026-03-02T06:00:00.001Z' };
+    const at = (time: string) =>
+      compareProfile({ ...right, computed: { most }, sequence: 4, time }, log.oracle).map(({ path }) => path);
+    expect(at('2026-03-02T00:00:00.050Z')).toEqual([]);
+    expect(at('2026-03-02T00:00:00.000Z')).toEqual([]);
+    expect(at('2026-03-02T00:00:00.001Z')).toEqual(['time']);
+    expect(at('2026-03-01T23:59:59.999Z')).toEqual(['time']);
+  });
+
   it('may not stand anywhere else', () => {
     expect(compareProfile({ ...waiting, time: '2026-03-01T23:59:59.000Z' }, later(100).oracle).map(({ path }) => path)).toContain(
       'time',

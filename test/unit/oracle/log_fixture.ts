@@ -17,8 +17,10 @@ export const order = (body: EventBody): Record<string, unknown> =>
 
 type MeasureText = { readonly eventTypes?: readonly string[]; readonly matches?: Plan['measures'][number]['matches'] };
 
-/** A plan with one measure: filter `matches`, value priceTotal for sums; and one for mostRecent: value channel. */
-export function planOf(attributes: readonly Omit<OracleAttribute, 'measure'>[], measure: MeasureText = {}): Plan {
+type AttributeText = Omit<OracleAttribute, 'measure' | 'timestamps'> & { readonly timestamps?: boolean };
+
+/** A plan with one measure: filter `matches`, value priceTotal; and one with value channel, for mostRecent and for timestamps. */
+export function planOf(attributes: readonly AttributeText[], measure: MeasureText = {}): Plan {
   const eventTypes = measure.eventTypes ?? ['commerce.purchases'];
   const one = (index: number, field: string): Plan['measures'][number] => ({
     index,
@@ -30,6 +32,9 @@ export function planOf(attributes: readonly Omit<OracleAttribute, 'measure'>[], 
     windows: [],
     lifetime: false,
     sums: index === 0,
+    low: null,
+    high: null,
+    timestamps: false,
     recent: index === 1,
     attributes: [],
   });
@@ -44,7 +49,8 @@ export function planOf(attributes: readonly Omit<OracleAttribute, 'measure'>[], 
       ...attribute,
       index,
       path: `computed.${attribute.name}`,
-      measure: attribute.function === 'mostRecent' ? 1 : 0,
+      timestamps: attribute.timestamps ?? false,
+      measure: attribute.function === 'mostRecent' || attribute.timestamps === true ? 1 : 0,
       slot: -1,
     })),
     slidingLatest: [],

@@ -1,5 +1,5 @@
 // A fold with its cache, due index and store, driven by hand: checkpoints, evictions and restarts whenever a test wants them.
-import type { Plan } from '../../../src/aggregate/plan.ts';
+import type { AttributeFunction, Plan } from '../../../src/aggregate/plan.ts';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
 import { parseDefinitionsDocument } from '../../../src/definitions/load_definitions.ts';
 import {
@@ -21,7 +21,7 @@ import { profileView } from '../../../src/shard/profile_view.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory_store.ts';
 
 type AttributeText = {
-  function: 'count' | 'sum' | 'mostRecent';
+  function: AttributeFunction;
   window: 'lifetime' | { sliding: string };
   value?: string;
   filter?: string;
@@ -61,6 +61,19 @@ export const EVERYTHING = planWith({
   dear10: { function: 'count', filter: 'event.price > 10.0', eventTypes: ['buy', 'view'], window: { sliding: '10ms' } },
   dearSum1h: { function: 'sum', filter: 'event.price > 10.0', value: 'event.price', window: { sliding: '1h' } },
   channelLast: { function: 'mostRecent', value: 'event.channel', window: 'lifetime' },
+  min1: { function: 'min', value: 'event.price', eventTypes: BUY, window: { sliding: '1ms' } },
+  min10: { function: 'min', value: 'event.price', eventTypes: BUY, window: { sliding: '10ms' } },
+  min2d: { function: 'min', value: 'event.price', eventTypes: BUY, window: { sliding: '2d' } },
+  max10: { function: 'max', value: 'event.price', eventTypes: BUY, window: { sliding: '10ms' } },
+  maxAll: { function: 'max', value: 'event.price', eventTypes: BUY, window: 'lifetime' },
+  minPrice: { function: 'min', value: 'event.price', window: 'lifetime' },
+  maxPrice3: { function: 'max', value: 'event.price', window: { sliding: '3ms' } },
+  maxPrice1h: { function: 'max', value: 'event.price', window: { sliding: '1h' } },
+  channelMin: { function: 'min', value: 'event.channel', window: 'lifetime' },
+  channelMax5: { function: 'max', value: 'event.channel', window: { sliding: '5ms' } },
+  firstSeen: { function: 'min', value: 'event.timestamp', window: 'lifetime' },
+  firstSeen2d: { function: 'min', value: 'event.timestamp', window: { sliding: '2d' } },
+  lastSeen10: { function: 'max', value: 'event.timestamp', window: { sliding: '10ms' } },
   channel3: { function: 'mostRecent', value: 'event.channel', eventTypes: ['view'], window: { sliding: '3ms' } },
 });
 

@@ -8,6 +8,7 @@ import { ShardOracle } from '../../../src/oracle/brute_force.ts';
 import { ChainChecker, type ChainEvent } from '../../../src/oracle/chain.ts';
 import type { ProfileView } from '../../../src/profile/view.ts';
 import { FOLD_VERSION } from '../../../src/shard/fold.ts';
+import { newShardMeter, newWorkerMeter } from '../../../src/shard/metering.ts';
 import { Shard } from '../../../src/shard/shard.ts';
 import type { ShardOptions } from '../../../src/shard/shard_options.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory_store.ts';
@@ -33,6 +34,8 @@ export class World {
   readonly plan: Plan;
   disk = new MemoryDisk();
   lives = 0;
+  readonly meter = newShardMeter();
+  readonly workerMeter = newWorkerMeter();
 
   constructor(plan: Plan = EVERYTHING) {
     this.clock.wallOffset = START;
@@ -85,6 +88,8 @@ export class World {
         },
         planOf: () => plan,
       },
+      meter: this.meter,
+      workerMeter: this.workerMeter,
       cacheMaxBytes: 3000,
       tickMs: 100,
       commitIntervalMs: 10,

@@ -1,8 +1,8 @@
 // Profile ↔ records.
 import { describe, expect, it } from 'vitest';
 import { IdentityState } from '../../../src/aggregate/identity_state.ts';
-import { insertValue } from '../../../src/aggregate/part.ts';
-import type { Plan } from '../../../src/aggregate/plan.ts';
+import { advance, insertValue } from '../../../src/aggregate/part.ts';
+import type { Measure, Plan } from '../../../src/aggregate/plan.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { ByteReader } from '../../../src/store/byte_reader.ts';
 import { ByteWriter } from '../../../src/store/byte_writer.ts';
@@ -177,6 +177,62 @@ describe('profiles', () => {
     insertValue(loaded.parts[0]!, PLAN.measures[0]!, 5, NOW, 9_999, NOW);
     expect(records.save(loaded).chunks.length).toBe(2);
     expect(contentOf(records.load(state.key))).toEqual(contentOf(loaded));
+  });
+
+  it('keep long staircases, and leave no records behind when a new extreme empties one', () => {
+    const records = new Records();
+    const state = new IdentityState('customerId.stairs');
+    state.evaluatedMs = NOW;
+    const both = PLAN.measures[5]!;
+    const part = state.partFor(both, 1);
+    const sizes: number[] = [];
+    const save = (): void => {
+      records.save(state);
+      sizes.push(records.chunks.size);
+      expect(contentOf(records.load(state.key))).toEqual(contentOf(state));
+    };
+    const put = (value: number, atMs: number): void => insertValue(part, both, value, atMs, 1, NOW);
+    for (let i = 0; i < 60; i++) put(1e6 - i, NOW - 1_000_000 + i * 100);
+    save();
+    for (let i = 60; i < 600; i++) put(1e6 - i, NOW - 1_000_000 + i * 100);
+    save();
+    put(1e6 - 590.5, NOW - 1);
+    expect(records.save(state).chunks.length).toBe(1); // of five
+    put(2e6, NOW);
+    save();
+    expect(sizes).toEqual([0, 5, 0]);
+    const loaded = records.load(state.key).parts[0]!;
+    advance(loaded, both, NOW + 30 * 86_400_000);
+    expect([loaded.extremes!.high!.size, loaded.dueMs]).toEqual([0, Infinity]);
+  });
+
+  it('without extremes, as an earlier release wrote them, have none yet', () => {
+    const records = new Records();
+    const both = PLAN.measures[5]!;
+    const measures = PLAN.measures.map((measure) => (measure === both ? { ...both, low: null, high: null } : measure));
+    const state = new IdentityState('customerId.a');
+    insertValue(state.partFor(measures[5]!, 0), measures[5]!, 'tea', NOW, 1, NOW);
+    records.save(state);
+    const { extremes } = records.load(state.key).parts[0]!;
+    expect([extremes!.high!.size, extremes!.lifetimeLow]).toEqual([0, NaN]);
+  });
+
+  it('with a min or max that the definitions lack are refused', () => {
+    const records = new Records();
+    const both = PLAN.measures[5]!;
+    const state = new IdentityState('customerId.a');
+    insertValue(state.partFor(both, 0), both, 5, NOW, 1, NOW);
+    records.save(state);
+    const load = (change: Partial<Measure>): IdentityState => {
+      const measures = PLAN.measures.map((measure) => (measure === both ? { ...both, ...change } : measure));
+      return records.load(state.key, { ...PLAN, measures });
+    };
+    const noWindows = { windows: [], lifetime: true };
+    expect(load({}).parts[0]!.extremes!.lifetimeHigh).toBe(5);
+    expect(() => load({ low: null, high: null })).toThrow('a min or max that the definitions');
+    expect(() => load({ low: null })).toThrow('a min that the definitions');
+    expect(() => load({ high: null })).toThrow('a max that the definitions');
+    expect(() => load({ high: noWindows })).toThrow('a max that the definitions');
   });
 
   it('move lists out of the head and back, and leave no records behind', () => {

@@ -1,6 +1,7 @@
 // Profiles as the fold makes them, from a seed, and their content as plain data, for comparing.
 import { IdentityState } from '../../../src/aggregate/identity_state.ts';
 import type { ChunkList } from '../../../src/aggregate/chunk_list.ts';
+import type { Extremes } from '../../../src/aggregate/extremes.ts';
 import { advance, insertValue } from '../../../src/aggregate/part.ts';
 import type { Attribute, Measure, Plan } from '../../../src/aggregate/plan.ts';
 import type { Random } from '../../../src/base/random.ts';
@@ -9,7 +10,7 @@ import type { ShardMeta } from '../../../src/ports/profile_store.ts';
 
 const DAY = 86_400_000;
 
-type Shape = Pick<Measure, 'windows' | 'lifetime' | 'sums' | 'recent'>;
+type Shape = Pick<Measure, 'windows' | 'lifetime' | 'sums' | 'recent' | 'low' | 'high'>;
 
 function measure(index: number, shape: Shape): Measure {
   return {
@@ -17,6 +18,7 @@ function measure(index: number, shape: Shape): Measure {
     index,
     id: Math.imul(index + 1, 0x9e3779b9) >>> 0,
     text: `measure ${index}`,
+    timestamps: false,
     matches: () => true,
     valueOf: () => undefined,
     hasValue: true,
@@ -24,11 +26,23 @@ function measure(index: number, shape: Shape): Measure {
   };
 }
 
+const ALL_TIME = { windows: [], lifetime: true };
+const BOTH = { windows: [DAY, 7 * DAY], lifetime: true };
+
 const MEASURES: readonly Measure[] = [
-  measure(0, { windows: [DAY, 30 * DAY], lifetime: true, sums: true, recent: false }),
-  measure(1, { windows: [7 * DAY], lifetime: false, sums: false, recent: false }),
-  measure(2, { windows: [], lifetime: true, sums: false, recent: true }),
-  measure(3, { windows: [DAY], lifetime: false, sums: true, recent: true }),
+  measure(0, { windows: [DAY, 30 * DAY], lifetime: true, sums: true, recent: false, low: null, high: null }),
+  measure(1, { windows: [7 * DAY], lifetime: false, sums: false, recent: false, low: null, high: null }),
+  measure(2, { windows: [], lifetime: true, sums: false, recent: true, low: null, high: null }),
+  measure(3, { windows: [DAY], lifetime: false, sums: true, recent: true, low: { windows: [DAY], lifetime: true }, high: BOTH }),
+  measure(4, {
+    windows: [],
+    lifetime: false,
+    sums: false,
+    recent: false,
+    low: { windows: [9 * DAY], lifetime: false },
+    high: null,
+  }),
+  measure(5, { windows: [], lifetime: false, sums: false, recent: true, low: ALL_TIME, high: BOTH }),
 ];
 
 const TOTAL: Attribute = {
@@ -39,6 +53,7 @@ const TOTAL: Attribute = {
   window: { kind: 'lifetime' },
   measure: 0,
   slot: 2,
+  timestamps: false,
 };
 
 export const PLAN: Plan = {
@@ -78,10 +93,15 @@ export function live(state: IdentityState, random: Random, events: number): void
     state.seen.add(random.below(2 ** 32), random.below(2 ** 32), now, 4_000);
     const chosen = MEASURES[random.below(MEASURES.length)]!;
     const atMs = random.below(4) === 0 ? now - random.below(8 * DAY) : now;
-    const value = chosen.sums ? numberValue(random) : RECENT[random.below(RECENT.length)];
+    const wantsNumbers = chosen.sums || (takesExtremes(chosen) && random.below(8) > 0);
+    const value = wantsNumbers ? numberValue(random) : RECENT[random.below(RECENT.length)];
     insertValue(state.partFor(chosen, random.below(3)), chosen, value, atMs, state.version, now);
   }
   state.dueMs = Math.min(Infinity, ...state.parts.map((part) => part.dueMs));
+}
+
+function takesExtremes({ low, high }: Measure): boolean {
+  return low !== null || high !== null;
 }
 
 function numberValue(random: Random): number {
@@ -117,8 +137,13 @@ export function contentOf(state: IdentityState): unknown {
       acc: [...part.acc],
       wide: part.wide === null ? null : new Map(part.wide),
       ring: part.ring === null ? null : listContent(part.ring),
+      extremes: part.extremes === null ? null : extremesContent(part.extremes),
     })),
   };
+}
+
+function extremesContent({ low, high, lifetimeLow, lifetimeHigh }: Extremes): unknown {
+  return { low: low && listContent(low), high: high && listContent(high), lifetimeLow, lifetimeHigh };
 }
 
 function listContent(list: ChunkList): unknown {

@@ -1,0 +1,261 @@
+// A file into the log: hashed, resumed where an earlier run stopped, sent, and under the event clock time moved to its end.
+// Boundary: files and the ports of ingest_ports.ts; no NATS, no terminal.
+// IN1: running it again adds nothing twice: rows up to the position are skipped; of later ones the log itself says which it has; the
+//      rest go out under the same message id and `_id` as before.
+// IN2: a row is named by its number in the file and the file by its hash, so that every run names it alike.
+// IN3: what cannot be known is refused, not guessed: a log that lost what was acknowledged, or was trimmed past what a resume needs.
+import { createHash } from 'node:crypto';
+import { VisageError } from '../base/errors.ts';
+import { formatTime, parseRfc3339, type EpochMs } from '../base/time.ts';
+import { AckWindow, EMPTY_TALLY, type Tally } from './ack_window.ts';
+import { csvHeader, csvRows } from './csv_rows.ts';
+import { FileBytes, hashFile, type FileFacts } from './file_bytes.ts';
+import { checkColumns, type IngestMap } from './ingest_map.ts';
+import type { IngestLog, PositionStore, Sender } from './ingest_ports.ts';
+import { IngestRun } from './ingest_run.ts';
+import { rowMapper, type MapRow } from './map_row.ts';
+import { ndjsonRows } from './ndjson_rows.ts';
+import { payloadRow } from './payload_row.ts';
+import { PositionKeeper, readPosition, refuseRunning, type Found, type PositionRecord } from './position.ts';
+
+export type IngestFormat = 'ndjson' | 'csv';
+
+export type IngestOptions = {
+  readonly path: string;
+  readonly format: IngestFormat;
+  readonly dataset: string;
+  /** Null: every line is an event. CSV needs one. */
+  readonly map: IngestMap | null;
+  readonly sender: Sender;
+  readonly log: IngestLog;
+  /** The key of this dataset and file. */
+  readonly positionOf: (key: string) => PositionStore;
+  readonly now: () => EpochMs;
+  readonly maxFutureSkewMs: number;
+  /** How long `_id`s are remembered. */
+  readonly dedupeHorizonMs: number;
+  /** Stops reading; what is under way is waited for, and the position kept. */
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+};
+
+/** Called about ten times a second. */
+export type Progress = Tally & { readonly fileBytes: number; readonly readBytes: number; readonly waitingFor: string | null };
+
+/** rows = sent + skipped + refused, of the whole file when it is `done`. */
+export type IngestReport = {
+  /** `already`: an earlier run had done it, at `finishedAt`. `interrupted`: by the signal; run it again to go on. */
+  readonly state: 'done' | 'already' | 'interrupted';
+  readonly rows: number;
+  /** By this run. */
+  readonly sent: number;
+  /** In the log already, from an earlier run. */
+  readonly skipped: number;
+  readonly refused: number;
+  /** The first ten: line and reason. */
+  readonly refusals: Tally['refusals'];
+  readonly greatestTimestamp: string | null;
+  /** Null when it was interrupted before that was known. */
+  readonly hash: string | null;
+  readonly finishedAt: string | null;
+  /** It was done with another map file, or as another format; nothing was sent again. */
+  readonly mapDiffers: boolean;
+};
+
+const NOTHING_DONE: IngestReport = {
+  state: 'interrupted',
+  rows: 0,
+  sent: 0,
+  skipped: 0,
+  refused: 0,
+  refusals: [],
+  greatestTimestamp: null,
+  hash: null,
+  finishedAt: null,
+  mapDiffers: false,
+};
+const PROGRESS_MS = 100;
+const FILE_ERRORS = ['damaged_gzip', 'bad_csv', 'file_changed'];
+
+/** @throws VisageError `damaged_gzip`, `bad_csv`, `file_changed`, `bad_map`, `ingest_running`, `ingest_taken`, `ingest_differs`,
+ *  `log_changed`, `log_trimmed`, `bad_position`, and what the producer stops with */
+export async function ingest(options: IngestOptions): Promise<IngestReport> {
+  const { path, format, map, dataset, now } = options;
+  const facts = await hashFile(path, options.signal);
+  if (facts === null) return NOTHING_DONE;
+  const store = options.positionOf(`ingest.${dataset}.${facts.hash}`);
+  const found = await refuseRunning(store, await readPosition(store), now);
+  const { record } = found;
+  const log = await options.log.state();
+  if (record !== undefined) checkLog(record, log, store);
+  const mapDiffers = record !== undefined && (record.map !== (map?.hash ?? null) || record.format !== format);
+  if (record?.state === 'done') return already(record, facts, mapDiffers);
+  if (mapDiffers)
+    throw new VisageError(
+      'ingest_differs',
+      `this file is half ingested with another map file or format (${record.rows} rows); finish it with that one`,
+      { kind: 'usage' },
+    );
+  if (record !== undefined) checkTrimmed(record, log, options);
+  const mapRow = await mapperOf(options, facts);
+  const startedAt = formatTime(now());
+  const keeper = new PositionKeeper(
+    store,
+    now,
+    {
+      revision: found.revision,
+      map: map?.hash ?? null,
+      format,
+      logCreated: log.created,
+      scanFrom: record?.scanFrom ?? log.lastSequence,
+      scanFromAt: record?.scanFromAt ?? startedAt,
+      logSequence: record?.logSequence ?? log.lastSequence,
+      startedAt: record?.startedAt ?? startedAt,
+    },
+    record?.rows ?? 0,
+  );
+  return runOnce(options, { facts, found, keeper, mapRow });
+}
+
+type Prepared = {
+  readonly facts: FileFacts;
+  readonly found: Found;
+  readonly keeper: PositionKeeper;
+  readonly mapRow: MapRow;
+};
+
+async function runOnce(options: IngestOptions, { facts, found, keeper, mapRow }: Prepared): Promise<IngestReport> {
+  const { dataset, log, format, now } = options;
+  const window = new AckWindow(found.record === undefined ? EMPTY_TALLY : tallyOf(found.record));
+  const skippedBefore = window.tally.sent;
+  await keeper.write(window.tally, 'running'); // from here on this run holds the file
+  const messagePrefix = `i${createHash('sha256').update(`${dataset}\n${facts.hash}`).digest('hex').slice(0, 20)}-`;
+  const present = found.record === undefined ? new Set<number>() : await rowsAfter(found.record, options, messagePrefix);
+  for (const row of present) keeper.left(row);
+  const run = new IngestRun({
+    dataset,
+    sender: options.sender,
+    mapRow,
+    window,
+    keeper,
+    present,
+    idPrefix: `${facts.hash.slice(0, 16)}-`,
+    messagePrefix,
+    latestMs: () => now() + options.maxFutureSkewMs,
+    signal: options.signal,
+  });
+  const bytes = new FileBytes(facts);
+  const report = (): void =>
+    options.onProgress?.({ ...window.tally, fileBytes: facts.bytes, readBytes: bytes.read, waitingFor: run.waitingFor });
+  const timer = setInterval(report, PROGRESS_MS);
+  let isDone = false;
+  try {
+    await run.take(format === 'csv' ? csvRows(bytes.chunks()) : ndjsonRows(bytes.chunks()));
+    isDone = await finish(run, log, keeper, window.tally);
+    if (!isDone) await keeper.write(window.tally, 'running', false).catch(() => undefined); // the one before it counts, and loses nothing
+  } finally {
+    clearInterval(timer);
+    report();
+  }
+  if (run.failure !== undefined) throw withPosition(run.failure, window.tally);
+  const { rows, sent, refused, refusals, greatestTimestampMs } = window.tally;
+  const skipped = skippedBefore + window.skipped;
+  return {
+    state: isDone ? 'done' : 'interrupted',
+    rows,
+    sent: sent - skipped,
+    skipped,
+    refused,
+    refusals,
+    greatestTimestamp: greatestTimestampMs === null ? null : formatTime(greatestTimestampMs),
+    hash: facts.hash,
+    finishedAt: isDone ? formatTime(now()) : null,
+    mapDiffers: false,
+  };
+}
+
+/** Moves time, then says `done`. Repeating it is harmless: a kill in between does. @returns false when the run was stopped or failed */
+async function finish(run: IngestRun, log: IngestLog, keeper: PositionKeeper, tally: Tally): Promise<boolean> {
+  const { greatestTimestampMs: timeMs } = tally;
+  if (run.failure !== undefined || run.isStopped) return false;
+  if (log.moveTime !== null && timeMs !== null && !(await run.again(() => log.moveTime!(timeMs)))) return false;
+  return run.again(() => keeper.write(tally, 'done'));
+}
+
+function tallyOf(record: PositionRecord): Tally {
+  const { rows, sent, refused, refusals, greatestTimestamp } = record;
+  return {
+    rows,
+    sent,
+    refused,
+    refusals,
+    greatestTimestampMs: greatestTimestamp === null ? null : parseRfc3339(greatestTimestamp),
+  };
+}
+
+async function mapperOf({ map, format }: IngestOptions, facts: FileFacts): Promise<MapRow> {
+  if (format === 'ndjson') return map === null ? payloadRow : rowMapper(map, null);
+  if (map === null) throw new VisageError('no_map', 'a CSV file needs a map file', { kind: 'usage' });
+  const header = await csvHeader(new FileBytes(facts).chunks());
+  checkColumns(map, header);
+  return rowMapper(map, header);
+}
+
+/** Which rows after the position an earlier run had stored: it may have been killed before it heard of them. */
+async function rowsAfter(record: PositionRecord, { log, signal }: IngestOptions, messagePrefix: string): Promise<Set<number>> {
+  const rows = new Set<number>();
+  for await (const id of log.messageIdsAfter(record.scanFrom)) {
+    if (signal.aborted) break; // and nothing will be sent
+    const row = id.startsWith(messagePrefix) ? Number(id.slice(messagePrefix.length)) : NaN;
+    if (row > record.rows) rows.add(row);
+  }
+  return rows;
+}
+
+type LogState = Awaited<ReturnType<IngestLog['state']>>;
+
+function checkLog(record: PositionRecord, log: LogState, store: PositionStore): void {
+  if (record.logCreated === log.created && log.lastSequence >= record.logSequence) return;
+  throw new VisageError(
+    'log_changed',
+    `this file was ingested into a log that is gone or has lost messages (it had ${record.logSequence}, it ends at ${log.lastSequence}); ` +
+      `to ingest all of it again delete ${store.name}`,
+    { kind: 'refuse' },
+  );
+}
+
+function checkTrimmed(record: PositionRecord, log: LogState, options: IngestOptions): void {
+  const trimmed = log.firstSequence > record.scanFrom + 1 && log.lastSequence > record.scanFrom;
+  if (!trimmed || options.now() - parseRfc3339(record.scanFromAt) < options.dedupeHorizonMs) return;
+  throw new VisageError(
+    'log_trimmed',
+    `rows after ${record.rows} may have been ingested or not: the log no longer has what came after sequence ${record.scanFrom}, and _ids are ` +
+      `not remembered since ${record.scanFromAt}; put the rows after ${record.rows} that are missing into a file of their own and ingest that`,
+    { kind: 'refuse' },
+  );
+}
+
+function already(record: PositionRecord, facts: FileFacts, mapDiffers: boolean): IngestReport {
+  const { rows, sent, refused, refusals, greatestTimestamp } = record;
+  return {
+    state: 'already',
+    rows,
+    sent: 0,
+    skipped: sent,
+    refused,
+    refusals,
+    greatestTimestamp,
+    hash: facts.hash,
+    finishedAt: record.updatedAt,
+    mapDiffers,
+  };
+}
+
+/** How far it got, behind what it stopped with. */
+function withPosition(failure: unknown, { rows }: Tally): unknown {
+  if (!(failure instanceof VisageError) || failure.code === 'ingest_taken') return failure;
+  let text = `${failure.message}. The first ${rows} rows are ingested; running it again goes on after them`;
+  if (FILE_ERRORS.includes(failure.code))
+    text += '. A repaired file is another file: of its rows only those with an _id of their own count once';
+  return new VisageError(failure.code, text, { cause: failure, kind: failure.kind });
+}

@@ -1,0 +1,108 @@
+// Opens a producer: its connection, and what it must know of the root.
+import { Kvm, type KV } from '@nats-io/kv';
+import { nuid, type NatsConnection } from '@nats-io/transport-node';
+import { VisageError } from '../base/errors.ts';
+import { topologyOf } from '../message/subject.ts';
+import { openConnection } from '../nats/connection.ts';
+import { NatsProducer, type Producer } from './producer.ts';
+
+export type ProducerOptions = {
+  /** Default: nats://127.0.0.1:4222 */
+  readonly servers?: string | readonly string[];
+  /** Path of a credentials file. */
+  readonly credentials?: string;
+  /** Paths of PEM files. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** Used instead of one of its own; `close` leaves it open. */
+  readonly connection?: NatsConnection;
+  /** Default: visage */
+  readonly root?: string;
+  /** How the server lists the connection. */
+  readonly name?: string;
+  /** Priority of each namespace, 1 is the highest. Default: those of the live definitions (needs the right to read the meta bucket). */
+  readonly namespaces?: Readonly<Record<string, number>>;
+  /** Default: read from the meta bucket. */
+  readonly partitions?: number;
+  /** Messages sent and not acknowledged. Default: 1,000 */
+  readonly maxInFlight?: number;
+  /** Messages that wait for a place. Default: 10,000 */
+  readonly maxQueued?: number;
+  /** Default: 90,000, three quarters of the log's duplicate window. More can store a message twice. */
+  readonly retryForMs?: number;
+  /** Hears why nothing goes out, and null when it does again. */
+  readonly onWaiting?: (why: string | null) => void;
+};
+
+const RETRY_FOR_MS = 90_000;
+
+/** Connects and reads what it needs to know. Cost: three requests.
+ *  @throws VisageError `no_connection`, `server_too_old`, `not_set_up`, `bad_root` */
+export async function createProducer(options: ProducerOptions = {}): Promise<Producer> {
+  const topology = topologyOf(options.root ?? 'visage');
+  const nc = options.connection ?? (await connect(options));
+  try {
+    const known = await read(nc, topology.metaBucket, options);
+    return new NatsProducer({
+      nc,
+      ownsConnection: options.connection === undefined,
+      root: topology.root,
+      ...known,
+      nonce: nuid.next(),
+      maxInFlight: options.maxInFlight ?? 1_000,
+      maxQueued: options.maxQueued ?? 10_000,
+      retryForMs: options.retryForMs ?? RETRY_FOR_MS,
+      onWaiting: options.onWaiting ?? (() => undefined),
+    });
+  } catch (error) {
+    if (options.connection === undefined) await nc.close();
+    throw error;
+  }
+}
+
+function connect({ servers = 'nats://127.0.0.1:4222', credentials, tls, name }: ProducerOptions): Promise<NatsConnection> {
+  const settings = {
+    servers: typeof servers === 'string' ? [servers] : servers,
+    credentials: credentials ?? null,
+    tls: { ca: tls?.ca ?? null, cert: tls?.cert ?? null, key: tls?.key ?? null },
+  };
+  return openConnection(settings, name ?? 'visage producer');
+}
+
+/** Reads only what was not given: a producer without rights on the bucket gives both. */
+async function read(
+  nc: NatsConnection,
+  bucket: string,
+  { namespaces, partitions }: ProducerOptions,
+): Promise<{ readonly partitions: number; readonly priorities: ReadonlyMap<string, number> | null }> {
+  if (partitions !== undefined && namespaces !== undefined)
+    return { partitions, priorities: new Map(Object.entries(namespaces)) };
+  let kv: KV;
+  let stored: string | undefined;
+  try {
+    kv = await new Kvm(nc).open(bucket);
+    stored = (await kv.get('partitions'))?.string();
+  } catch (cause) {
+    throw notSetUp(bucket, cause);
+  }
+  if (stored === undefined) throw notSetUp(bucket);
+  return {
+    partitions: partitions ?? Number(stored),
+    priorities: namespaces === undefined ? await livePriorities(kv) : new Map(Object.entries(namespaces)),
+  };
+}
+
+function notSetUp(bucket: string, cause?: unknown): VisageError {
+  return new VisageError(
+    'not_set_up',
+    `the bucket ${bucket} cannot be read: run 'visage setup' first, or give \`partitions\` and \`namespaces\``,
+    { cause },
+  );
+}
+
+async function livePriorities(kv: KV): Promise<ReadonlyMap<string, number> | null> {
+  const hash = (await kv.get('definitions.live'))?.string();
+  const document = hash === undefined ? undefined : await kv.get(`definitions.${hash}`);
+  if (document === undefined || document === null) return null;
+  const { namespaces } = document.json<{ readonly namespaces: Readonly<Record<string, { readonly priority: number }>> }>();
+  return new Map(Object.entries(namespaces).map(([name, { priority }]) => [name, priority]));
+}

@@ -1,0 +1,69 @@
+// One message on its way into the log, and what an answer of the server means for it.
+import type { Msg, MsgHdrs } from '@nats-io/transport-node';
+import { VisageError } from '../base/errors.ts';
+import type { Identity } from '../message/identity.ts';
+
+/** What `send` resolves with: the log has it. `duplicate`: it had it already, under the same message id. */
+export type Sent = {
+  readonly shard: number;
+  readonly sequence: number;
+  readonly duplicate: boolean;
+  readonly identity: Identity;
+};
+
+export type Delivery = {
+  /** Ascending in the order of `send`. */
+  readonly id: number;
+  readonly subject: string;
+  readonly body: string | Uint8Array;
+  readonly headers: MsgHdrs;
+  readonly shard: number;
+  readonly identity: Identity;
+  readonly resolve: (sent: Sent) => void;
+  readonly reject: (error: VisageError) => void;
+  /** Monotonic; 0 before the first attempt. */
+  firstSentMs: number;
+  lastSentMs: number;
+  /** Not sent again before; 0: no attempt was refused. */
+  retryAtMs: number;
+  /** An attempt went without a clear answer: it may be stored. */
+  unclear: boolean;
+  /** The last refusal that may pass. */
+  lastRefusal: VisageError | undefined;
+};
+
+export type Answer =
+  | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
+  /** Not stored; it may be later. */
+  | { readonly kind: 'later'; readonly why: 'log_full' | 'no_responders' | 'unavailable'; readonly text: string }
+  | { readonly kind: 'refused'; readonly text: string };
+
+const LOG_FULL = 10077;
+const PASSING = new Set([408, 429, 503]);
+
+export function answerOf(message: Msg): Answer {
+  if (message.data.length === 0 && message.headers?.code === 503)
+    return { kind: 'later', why: 'no_responders', text: 'no stream takes the message' };
+  let ack: { seq?: number; duplicate?: boolean; error?: { code?: number; err_code?: number; description?: string } };
+  try {
+    ack = message.json();
+  } catch {
+    return { kind: 'refused', text: 'the answer is not an acknowledgement of JetStream' };
+  }
+  if (ack.error === undefined && typeof ack.seq === 'number')
+    return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate === true };
+  const text = ack.error?.description ?? 'no sequence in the answer';
+  if (ack.error?.err_code === LOG_FULL) return { kind: 'later', why: 'log_full', text };
+  if (PASSING.has(ack.error?.code ?? 0)) return { kind: 'later', why: 'unavailable', text };
+  return { kind: 'refused', text };
+}
+
+/** Why a message is given up: what is sure to be outside of the log is never called unknown. */
+export function givenUp(delivery: Delivery, afterMs: number): VisageError {
+  if (!delivery.unclear && delivery.lastRefusal !== undefined) return delivery.lastRefusal;
+  return new VisageError(
+    'unknown',
+    `no clear answer from the log within ${Math.round(afterMs / 1000)} s: the message may be stored or not; sent again with the same _id it counts once`,
+    { kind: 'retry' },
+  );
+}

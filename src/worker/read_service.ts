@@ -1,0 +1,39 @@
+// What the worker answers about its shards, whoever asks: NATS, HTTP, the program around it.
+import { VisageError } from '../base/errors.ts';
+import { identityKey, partitionOf } from '../message/identity.ts';
+import type { ReadService, WorkerStatus } from '../ports/reads.ts';
+import type { OwnedShards } from './owned_shards.ts';
+
+const READ_TIMEOUT_MS = 5_000;
+const READ_TIMEOUT_MS_MAX = 30_000;
+const EXPORT_WAIT_MS = 30_000;
+const EXPORT_POLL_MS = 10;
+
+export function readService(options: {
+  readonly partitions: number;
+  readonly shards: OwnedShards;
+  readonly draining: () => boolean;
+  /** What `status` says beside the shards. */
+  readonly about: () => Omit<WorkerStatus, 'shards'>;
+}): ReadService {
+  const { partitions, shards } = options;
+  return {
+    async profile(query) {
+      const key = identityKey(query);
+      const timeoutMs = Math.min(query.timeoutMs ?? READ_TIMEOUT_MS, READ_TIMEOUT_MS_MAX);
+      return shards.active(partitionOf(key, partitions)).get(key, query.after ?? 0, timeoutMs);
+    },
+    async exportPage(query) {
+      for (let waited = 0; ; waited += EXPORT_POLL_MS) {
+        try {
+          return shards.active(query.shard).exports.page(query.cut, query.after);
+        } catch (error) {
+          if (!(error instanceof VisageError) || error.kind !== 'retry' || waited >= EXPORT_WAIT_MS) throw error;
+        }
+        if (options.draining()) throw new VisageError('stopped', 'the worker is stopping; try again', { kind: 'retry' });
+        await new Promise((resolve) => setTimeout(resolve, EXPORT_POLL_MS));
+      }
+    },
+    status: () => ({ ...options.about(), shards: shards.summaries() }),
+  };
+}

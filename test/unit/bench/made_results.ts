@@ -1,0 +1,46 @@
+// Results as the benches write them, with made figures.
+import type { Goal } from '../../../bench/figures.ts';
+import type { Rate, Results } from '../../../bench/result_files.ts';
+
+const head = { commit: 'abc1234', node: 'v24.0.0', server: '2.15.1', syncInterval: '2m', cpu: '2 × made' };
+const goal = (min: number, median: number, max: number): Goal => ({ min, median, max, rounds: 5 });
+const arm = (median: number): Rate => ({ eventsPerSecond: { median, min: median * 0.9, max: median * 1.1 } });
+const MB = 1024 ** 2;
+
+export const RESULTS: Results = {
+  throughput: {
+    ...head,
+    size: { events: 1_000_000, profiles: 100_000, many: 1_000_000, few: 10_000 },
+    arms: { drain: arm(230_000), parse: arm(190_000), echo: arm(125_000), memory: arm(68_000), worker: arm(52_000) },
+    goals: { G1: goal(0.4, 0.5, 0.6), G2: goal(0.3, 0.4, 0.5), G3: goal(0.7, 0.75, 0.8) },
+  },
+  hot: { ...head, goals: { G10: goal(0.7, 0.79, 0.9) } },
+  latency: {
+    ...head,
+    arms: {
+      search: { sustainable: 12_000 },
+      latency: {
+        p50Ms: goal(7, 8, 9),
+        rounds: [7, 8, 9].map((p50Ms) => ({ rate: 6_000, p50Ms, p99Ms: p50Ms * 3, p999Ms: p50Ms * 6, maxMs: p50Ms * 20 })),
+      },
+    },
+    goals: { G12: goal(6, 6, 6) },
+  },
+  disk: { ...head, goals: { G15: goal(1.4, 1.5, 1.6), G15second: goal(2, 2.1, 2.2) } },
+  memory: {
+    ...head,
+    size: { profiles: 300_000 },
+    arms: {
+      base: { rss: 150 * MB, anonymous: 90 * MB, file: 60 * MB, second: 0 },
+      budget: 64 * MB,
+      slopes: { rss: { mbPerMinute: 1, percentPerMinute: 0.5 }, anonymous: { mbPerMinute: 0, percentPerMinute: 0 } },
+      soak: Array.from({ length: 60 }, (_, second) => {
+        const anonymous = (120 + 30 * Math.min(1, second / 20)) * MB;
+        const file = (60 + second) * MB;
+        return { rss: anonymous + file, anonymous, file, second };
+      }),
+    },
+    goals: { G16: goal(1, 1.1, 1.2), G16anonymous: goal(0.9, 0.95, 1) },
+  },
+  replay: { ...head, goals: { G18: goal(1.5, 1.6, 1.7) } },
+};
