@@ -97,6 +97,7 @@ export async function ingest(options: IngestOptions): Promise<IngestReport> {
       { kind: 'usage' },
     );
   if (record !== undefined) checkTrimmed(record, log, options);
+  else await checkWhole(facts, options.signal);
   const mapRow = await mapperOf(options, facts);
   const startedAt = formatTime(now());
   const keeper = new PositionKeeper(
@@ -210,6 +211,22 @@ async function rowsAfter(record: PositionRecord, { log, signal }: IngestOptions,
     if (row > record.rows) rows.add(row);
   }
   return rows;
+}
+
+/** A file that was cut short on its way here is refused before its first row: the whole file has another hash, and the rows of the
+ *  first part that have no _id of their own would count twice. @throws VisageError `damaged_gzip` */
+async function checkWhole(facts: FileFacts, signal: AbortSignal): Promise<void> {
+  const chunks = new FileBytes(facts).chunks();
+  try {
+    while (!signal.aborted && (await chunks.next()).done !== true);
+    await chunks.return(undefined);
+  } catch (error) {
+    if (!(error instanceof VisageError) || error.code !== 'damaged_gzip') throw error;
+    throw new VisageError(error.code, `${error.message}; nothing of it is ingested: get the whole file`, {
+      cause: error,
+      kind: 'usage',
+    });
+  }
 }
 
 type LogState = Awaited<ReturnType<IngestLog['state']>>;
