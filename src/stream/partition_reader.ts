@@ -89,8 +89,9 @@ export class PartitionReader implements LogReader {
     const last = (await this.jsm.streams.info(this.options.stream)).state.last_seq;
     // asked after the stream: what it has for us up to `last` was delivered or is pending
     const consumer = await this.jsm.consumers.info(this.options.stream, this.name);
-    if (consumer.num_pending > 0 || consumer.delivered.stream_seq > at || this.handedOut !== at || this.queue.length > 0)
-      return undefined;
+    // by the consumer's own count: its stream sequence also moves over messages of others that it skipped
+    const arrived = consumer.delivered.consumer_seq === this.consumerSequence;
+    if (consumer.num_pending > 0 || !arrived || this.handedOut !== at || this.queue.length > 0) return undefined;
     return last;
   }
 

@@ -178,6 +178,17 @@ test('a backlog of large messages, slowly read: nobody is cut off, and the queue
   await reader.close();
 });
 
+test('who has nothing to read learns how far that is true', async () => {
+  const jsm = await jetstreamManagerOf(nc);
+  const end = async (): Promise<number> => (await jsm.streams.info(STREAM)).state.last_seq;
+  await fill(100);
+  const reader = await PartitionReader.open({ nc: reading, stream: STREAM, filter: 'read.nobody', after: 0 });
+  expect(await reader.readThrough()).toBe(await end());
+  await fill(10, 100);
+  await eventually('it is read through', async () => (await reader.readThrough()) === (await end()));
+  await reader.close();
+});
+
 test('from the middle; `pending` and `readThrough` say what is left', async () => {
   await fill(3_000);
   const reader = await open();
