@@ -1,6 +1,7 @@
 // One project per test folder; `vitest run --project unit` runs one of them, test/run_all.ts all of them against their wall budgets.
 // V1: pool `forks` everywhere: LMDB's native handles do not survive worker threads.
-// V2: folders that start servers or processes run one file at a time: two cores, and their timings are part of what they test.
+// V2: folders that start servers or processes run beside no other folder, and one file at a time: two cores, and their timings are part of
+//     what they test. e2e runs two files: they mostly wait, and each has folders, servers and ports of its own.
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 interface Folder {
@@ -9,6 +10,8 @@ interface Folder {
   readonly parallel: boolean;
   /** A fresh process per file; pure folders do without, that is most of their wall time. */
   readonly isolate: boolean;
+  /** Starts servers or processes: waits until other folders are done. */
+  readonly alone?: true;
 }
 
 const FOLDERS: Readonly<Record<string, Folder>> = {
@@ -16,9 +19,9 @@ const FOLDERS: Readonly<Record<string, Folder>> = {
   property: { timeoutMs: 60_000, parallel: true, isolate: false },
   conformance: { timeoutMs: 30_000, parallel: true, isolate: true },
   simulation: { timeoutMs: 150_000, parallel: true, isolate: true },
-  integration: { timeoutMs: 60_000, parallel: false, isolate: true },
-  faults: { timeoutMs: 120_000, parallel: false, isolate: true },
-  e2e: { timeoutMs: 90_000, parallel: false, isolate: true },
+  integration: { timeoutMs: 60_000, parallel: false, isolate: true, alone: true },
+  faults: { timeoutMs: 120_000, parallel: false, isolate: true, alone: true },
+  e2e: { timeoutMs: 90_000, parallel: true, isolate: true, alone: true },
 };
 
 const project = (name: string, folder: Folder): TestProjectInlineConfiguration => ({
@@ -33,7 +36,7 @@ const project = (name: string, folder: Folder): TestProjectInlineConfiguration =
     testTimeout: folder.timeoutMs,
     hookTimeout: Math.max(60_000, folder.timeoutMs),
     // Vitest runs projects of one group together and wants them to agree on their workers; the others wait their turn.
-    sequence: { groupOrder: folder.parallel ? 0 : Object.keys(FOLDERS).indexOf(name) },
+    sequence: { groupOrder: folder.alone !== true ? 0 : Object.keys(FOLDERS).indexOf(name) },
   },
 });
 

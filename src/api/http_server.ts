@@ -7,14 +7,16 @@ import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
 import type { ReadService } from '../ports/reads.ts';
 import { healthRoutes } from './health_routes.ts';
-import { problem, sendProblem } from './problem.ts';
+import { problem, problemOnSocket, sendProblem } from './problem.ts';
 import { profileRoutes } from './profile_routes.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 /** An id of 512 bytes, every one of them percent-encoded. */
 const PARAMETER_MAX = 3 * 512;
 const CONNECTION_MS = 65_000;
-const REQUEST_MS = 10_000;
+const REQUEST_MS = 5_000;
+/** Node looks for slow requests only so often; by itself every 30 s. */
+const LOOK_MS = 1_000;
 const CLOSE_MS = 1_000;
 
 export interface HttpServer {
@@ -52,10 +54,15 @@ function application({ health, metrics, onDefect }: ListenOptions): FastifyInsta
     routerOptions: { maxParamLength: PARAMETER_MAX },
     connectionTimeout: CONNECTION_MS,
     requestTimeout: REQUEST_MS,
+    http: { headersTimeout: REQUEST_MS, connectionsCheckingInterval: LOOK_MS },
+    exposeHeadRoutes: false, // the pages are for GET
+    return503OnClosing: false, // while it closes every page still says in its own way that the worker is stopping
     forceCloseConnections: 'idle',
+    clientErrorHandler: problemOnSocket,
     frameworkErrors: (_, __, reply) =>
       void problem(reply, { status: 400, code: 'bad_path', detail: 'the path is not percent-encoded UTF-8, or too long' }),
   });
+  app.removeAllContentTypeParsers(); // no page takes a body: a request that brings one gets the same answer as without
   app.setNotFoundHandler((_, reply) =>
     problem(reply, { status: 404, code: 'no_such_page', detail: 'there is no such page for this method' }),
   );
@@ -65,6 +72,11 @@ function application({ health, metrics, onDefect }: ListenOptions): FastifyInsta
       return problem(reply, { status: statusCode, code: 'bad_request', detail: 'the request cannot be read' });
     onDefect(error);
     return sendProblem(reply, error);
+  });
+  // an answer under way when it closes is its connection's last: kept alive, it would hold `close` up
+  app.addHook('onSend', (_, reply, __, done) => {
+    if (!app.server.listening) reply.header('connection', 'close');
+    done();
   });
   healthRoutes(app, health, metrics);
   return app;
@@ -88,8 +100,11 @@ async function listen(app: FastifyInstance, { host, port }: ListenOptions, setti
     port: typeof address === 'object' && address !== null ? address.port : port,
     async close() {
       const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-      await app.close();
-      clearTimeout(force);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(force);
+      }
     },
   };
 }

@@ -1,9 +1,10 @@
 // Errors over HTTP: `application/problem+json` (RFC 9457) with a stable code.
-// PJ1: nothing in it repeats what was asked for: a path names a person.
+// PJ1: nothing in it repeats text that was asked with: a path names a person.
+import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import { VisageError } from '../base/errors.ts';
 
-export const PROBLEM_JSON = 'application/problem+json';
+const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 
 /** Status by code; what is not listed goes by its kind. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -19,7 +20,9 @@ const STATUS: Readonly<Record<string, number>> = {
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
   404: 'Not found',
+  408: 'Too slow',
   422: 'Cannot be read',
+  431: 'Too long',
   500: 'Internal error',
   503: 'Not available',
   504: 'Not in time',
@@ -27,21 +30,47 @@ const TITLES: Readonly<Record<number, string>> = {
 
 export function sendProblem(reply: FastifyReply, thrown: unknown): FastifyReply {
   const known = thrown instanceof VisageError;
-  const status = known ? (STATUS[thrown.code] ?? (thrown.kind === 'retry' ? 503 : 422)) : 500;
+  const status = known ? statusOf(thrown) : 500;
   return problem(reply, {
     status,
     code: known ? thrown.code : 'defect',
-    detail: known ? thrown.message : 'the worker could not answer; its log says why',
+    detail: known ? detailOf(thrown) : 'the worker could not answer; its log says why',
   });
 }
 
-export function problem(
-  reply: FastifyReply,
-  { status, code, detail }: { readonly status: number; readonly code: string; readonly detail: string },
-): FastifyReply {
-  const title = TITLES[status] ?? 'Error';
-  return reply
-    .code(status)
-    .type(PROBLEM_JSON)
-    .send(JSON.stringify({ type: 'about:blank', title, status, detail, code }));
+/** The caller is told to correct a request only when that helps; a store that cannot be read is the worker's trouble. */
+function statusOf({ code, kind }: VisageError): number {
+  return STATUS[code] ?? (kind === 'usage' || kind === 'refuse' ? 422 : 503);
+}
+
+/** The command line may show a user the namespace they typed; here it may be an address in the wrong place. */
+function detailOf({ code, message }: VisageError): string {
+  if (code !== 'bad_identity') return message;
+  return 'a namespace matches [A-Za-z][A-Za-z0-9_-]*; an id is valid Unicode and not empty';
+}
+
+type Problem = { readonly status: number; readonly code: string; readonly detail: string };
+
+export function problem(reply: FastifyReply, said: Problem): FastifyReply {
+  return reply.code(said.status).type(PROBLEM_JSON).send(bodyOf(said));
+}
+
+/** To a connection on which there is no request that could be answered; ends it. */
+export function problemOnSocket({ code }: NodeJS.ErrnoException, socket: Socket): void {
+  if (code === 'ECONNRESET' || socket.destroyed) return;
+  let said: Problem = { status: 400, code: 'bad_request', detail: 'this is not HTTP' };
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') said = { status: 408, code: 'too_slow', detail: 'the request took too long' };
+  if (code === 'HPE_HEADER_OVERFLOW') said = { status: 431, code: 'too_long', detail: 'path and headers are too long' };
+  const body = bodyOf(said);
+  const head = `HTTP/1.1 ${said.status} ${titleOf(said.status)}\r\nContent-Type: ${PROBLEM_JSON}\r\nContent-Length: ${body.length}\r\nConnection: close`;
+  if (socket.writable) socket.write(`${head}\r\n\r\n${body}`);
+  socket.destroySoon();
+}
+
+function bodyOf({ status, code, detail }: Problem): string {
+  return JSON.stringify({ type: 'about:blank', title: titleOf(status), status, detail, code });
+}
+
+function titleOf(status: number): string {
+  return TITLES[status] ?? 'Error';
 }

@@ -1,6 +1,7 @@
 // GET /profiles/{namespace}/{id}. PR1: an unknown profile is 404, never an empty one. PR2: reads at once are bounded.
+// PR3: what is answered is of this moment, and about a person: no cache keeps it.
 import type { FastifyInstance } from 'fastify';
-import { errorText, VisageError } from '../base/errors.ts';
+import { VisageError } from '../base/errors.ts';
 import { parseDuration } from '../base/time.ts';
 import type { ProfileQuery, ReadService } from '../ports/reads.ts';
 import { sendProblem } from './problem.ts';
@@ -19,10 +20,10 @@ export function profileRoutes(app: FastifyInstance, reads: ReadService, onDefect
       if (inFlight > READS_MAX) throw new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' });
       const view = await reads.profile(queryOf(request.params as { namespace: string; id: string }, request.query as Query));
       if (view === undefined) throw new VisageError('not_found', 'there is no such profile', { kind: 'usage' });
-      return await reply.type('application/json').send(JSON.stringify(view));
+      return await reply.header('cache-control', 'no-store').type('application/json').send(JSON.stringify(view));
     } catch (error) {
       if (!(error instanceof VisageError)) onDefect(error);
-      return sendProblem(reply, error);
+      return await sendProblem(reply, error);
     } finally {
       inFlight--;
     }
@@ -47,8 +48,8 @@ function timeoutOf(text: Query[string]): { timeoutMs?: number } {
   let timeoutMs = NaN;
   try {
     if (typeof text === 'string') timeoutMs = parseDuration(text);
-  } catch (error) {
-    throw bad(`timeout: ${errorText(error)}`);
+  } catch {
+    // said below, without repeating it
   }
   if (!(timeoutMs <= TIMEOUT_MS_MAX)) throw bad('timeout must be one duration of at most 30s, e.g. 2s');
   return { timeoutMs };

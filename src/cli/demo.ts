@@ -1,20 +1,24 @@
 // `demo`: the whole product in less than a minute, on a server and in a folder of its own.
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VisageError } from '../base/errors.ts';
 import { generateEvents } from '../oracle/generate.ts';
-import { wholeNumber } from './command.ts';
+import { settingsOf, wholeNumber, type CommonOptions } from './command.ts';
 import { Feed } from './demo_feed.ts';
+import { feedUntilStopped } from './demo_producer.ts';
 import { DemoRoot } from './demo_root.ts';
 import { tellStory, type Summary } from './demo_story.ts';
+import { WrongUse } from './failure.ts';
 import { print, printJson } from './output.ts';
 
 const EVENTS = 20_000;
 const EVENTS_MIN = 10;
+const FEED_RATE = 50;
 const TRICKLE_MS = 200;
 const INTERRUPTED = 130;
 
 type DemoOptions = { readonly events: number; readonly exit?: boolean; readonly directory?: string; readonly sabotage?: boolean };
+type FeedOptions = CommonOptions & { readonly feed?: boolean; readonly rate?: number };
 
 export function registerDemo(program: Command): void {
   program
@@ -26,8 +30,21 @@ export function registerDemo(program: Command): void {
     .option('--exit', 'end after the verification; the last line is a JSON summary; exit code 0 only if everything was verified')
     .option('--directory <path>', 'an empty folder to work in, which is kept; without it a temporary one, which is not')
     .option('--sabotage', 'damage one stored value, to see that the verification fails; ends like --exit')
+    .addOption(
+      new Option(
+        '--feed',
+        'only publish demo events to the root of the settings until stopped (definitions: config/demo.definitions.yaml)',
+      ).conflicts(['exit', 'directory', 'sabotage']),
+    )
+    .option('--rate <count>', `with --feed: events a second (default: ${FEED_RATE})`, wholeNumber(1))
+    .option('--config <file>', 'with --feed: settings (worker.yaml); without it defaults and VISAGE_ variables')
     .addHelpText('after', '\nExample:\n  $ npx visage demo --events 50000 --exit')
-    .action(run);
+    .action((options: DemoOptions & FeedOptions) => {
+      if (options.feed === true) return feedUntilStopped(settingsOf(options), options.rate ?? FEED_RATE);
+      if (options.rate !== undefined || options.config !== undefined)
+        throw new WrongUse('--rate and --config go with --feed: the demo itself has a root of its own');
+      return run(options);
+    });
 }
 
 async function run(options: DemoOptions): Promise<void> {

@@ -42,7 +42,8 @@ function idsOf(list: unknown, namespace: string): string[] {
   if (!Array.isArray(list)) throw refuse('bad_identity', `identityMap.${namespace} must be an array of { "id": string }`);
   return list.map((item: unknown, i) => {
     const id = isObject(item) ? item['id'] : undefined;
-    if (typeof id !== 'string') throw refuse('bad_identity', `identityMap.${namespace}/${i}/id must be a string`);
+    if (typeof id !== 'string' || id === '' || !id.isWellFormed())
+      throw refuse('bad_identity', `identityMap.${namespace}/${i}/id must be a text of valid Unicode that is not empty`);
     return id;
   });
 }

@@ -1,7 +1,7 @@
 // Opens a producer: its connection, and what it must know of the root.
 import { Kvm, type KV } from '@nats-io/kv';
 import { nuid, type NatsConnection } from '@nats-io/transport-node';
-import { VisageError } from '../base/errors.ts';
+import { errorText, VisageError } from '../base/errors.ts';
 import { topologyOf } from '../message/subject.ts';
 import { openConnection } from '../nats/connection.ts';
 import { NatsProducer, type Producer } from './producer.ts';
@@ -34,15 +34,19 @@ export type ProducerOptions = {
 };
 
 const RETRY_FOR_MS = 90_000;
+const ATTEMPT_MS = 5_000;
 
-/** Connects and reads what it needs to know. Cost: three requests.
- *  @throws VisageError `no_connection`, `server_too_old`, `not_set_up`, `bad_root` */
+/** Connects and reads what it needs to know. Cost: four requests.
+ *  @throws VisageError `no_connection`, `server_too_old`, `not_set_up`, `not_allowed`, `bad_root`, `bad_option` */
 export async function createProducer(options: ProducerOptions = {}): Promise<Producer> {
   const topology = topologyOf(options.root ?? 'visage');
+  for (const name of ['partitions', 'maxInFlight', 'maxQueued', 'retryForMs'] as const) refuseBadNumber(name, options[name]);
+  if (options.connection?.isClosed() === true)
+    throw new VisageError('no_connection', 'the connection that was given is closed', { kind: 'usage' });
   const nc = options.connection ?? (await connect(options));
   try {
     const known = await read(nc, topology.metaBucket, options);
-    return new NatsProducer({
+    const producer = new NatsProducer({
       nc,
       ownsConnection: options.connection === undefined,
       root: topology.root,
@@ -51,12 +55,20 @@ export async function createProducer(options: ProducerOptions = {}): Promise<Pro
       maxInFlight: options.maxInFlight ?? 1_000,
       maxQueued: options.maxQueued ?? 10_000,
       retryForMs: options.retryForMs ?? RETRY_FOR_MS,
+      attemptMs: ATTEMPT_MS,
       onWaiting: options.onWaiting ?? (() => undefined),
     });
+    await producer.open();
+    return producer;
   } catch (error) {
     if (options.connection === undefined) await nc.close();
     throw error;
   }
+}
+
+function refuseBadNumber(name: string, value: number | undefined): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
+    throw new VisageError('bad_option', `${name} must be a whole number of at least 1`, { kind: 'usage' });
 }
 
 function connect({ servers = 'nats://127.0.0.1:4222', credentials, tls, name }: ProducerOptions): Promise<NatsConnection> {
@@ -76,25 +88,23 @@ async function read(
 ): Promise<{ readonly partitions: number; readonly priorities: ReadonlyMap<string, number> | null }> {
   if (partitions !== undefined && namespaces !== undefined)
     return { partitions, priorities: new Map(Object.entries(namespaces)) };
-  let kv: KV;
   let stored: string | undefined;
+  let priorities: ReadonlyMap<string, number> | null;
   try {
-    kv = await new Kvm(nc).open(bucket);
+    const kv = await new Kvm(nc).open(bucket);
     stored = (await kv.get('partitions'))?.string();
+    priorities = namespaces === undefined ? await livePriorities(kv) : new Map(Object.entries(namespaces));
   } catch (cause) {
-    throw notSetUp(bucket, cause);
+    throw notSetUp(bucket, errorText(cause), cause);
   }
-  if (stored === undefined) throw notSetUp(bucket);
-  return {
-    partitions: partitions ?? Number(stored),
-    priorities: namespaces === undefined ? await livePriorities(kv) : new Map(Object.entries(namespaces)),
-  };
+  if (stored === undefined) throw notSetUp(bucket, 'it does not say the number of partitions');
+  return { partitions: partitions ?? Number(stored), priorities };
 }
 
-function notSetUp(bucket: string, cause?: unknown): VisageError {
+function notSetUp(bucket: string, why: string, cause?: unknown): VisageError {
   return new VisageError(
     'not_set_up',
-    `the bucket ${bucket} cannot be read: run 'visage setup' first, or give \`partitions\` and \`namespaces\``,
+    `the bucket ${bucket} cannot be read (${why}): run 'visage setup' first, or give \`partitions\` and \`namespaces\``,
     { cause },
   );
 }

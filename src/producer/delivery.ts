@@ -24,7 +24,7 @@ export type Delivery = {
   /** Monotonic; 0 before the first attempt. */
   firstSentMs: number;
   lastSentMs: number;
-  /** Not sent again before; 0: no attempt was refused. */
+  /** Not sent again before; 0: the last attempt was not refused. */
   retryAtMs: number;
   /** An attempt went without a clear answer: it may be stored. */
   unclear: boolean;
@@ -32,38 +32,46 @@ export type Delivery = {
   lastRefusal: VisageError | undefined;
 };
 
+/** `in_process`: an earlier attempt of this message is being stored right now, or was lost on the way. */
+type Later = 'log_full' | 'no_responders' | 'unavailable' | 'in_process';
+
 export type Answer =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
-  /** Not stored; it may be later. */
-  | { readonly kind: 'later'; readonly why: 'log_full' | 'no_responders' | 'unavailable'; readonly text: string }
+  /** Not stored by this attempt; it may be later. */
+  | { readonly kind: 'later'; readonly why: Later; readonly text: string }
   | { readonly kind: 'refused'; readonly text: string };
 
 const LOG_FULL = 10077;
+const IN_PROCESS = 10158;
 const PASSING = new Set([408, 429, 503]);
 
-export function answerOf(message: Msg): Answer {
+export function answerOf(message: Pick<Msg, 'data' | 'headers' | 'json'>): Answer {
   if (message.data.length === 0 && message.headers?.code === 503)
     return { kind: 'later', why: 'no_responders', text: 'no stream takes the message' };
-  let ack: { seq?: number; duplicate?: boolean; error?: { code?: number; err_code?: number; description?: string } };
+  let ack: { seq?: number; duplicate?: boolean; error?: { code?: number; err_code?: number; description?: string } } | null;
   try {
     ack = message.json();
   } catch {
-    return { kind: 'refused', text: 'the answer is not an acknowledgement of JetStream' };
+    ack = null;
   }
+  if (typeof ack !== 'object' || ack === null)
+    return { kind: 'refused', text: 'the answer is not an acknowledgement of JetStream' };
   if (ack.error === undefined && typeof ack.seq === 'number')
     return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate === true };
   const text = ack.error?.description ?? 'no sequence in the answer';
   if (ack.error?.err_code === LOG_FULL) return { kind: 'later', why: 'log_full', text };
+  if (ack.error?.err_code === IN_PROCESS) return { kind: 'later', why: 'in_process', text };
   if (PASSING.has(ack.error?.code ?? 0)) return { kind: 'later', why: 'unavailable', text };
   return { kind: 'refused', text };
 }
 
-/** Why a message is given up: what is sure to be outside of the log is never called unknown. */
-export function givenUp(delivery: Delivery, afterMs: number): VisageError {
-  if (!delivery.unclear && delivery.lastRefusal !== undefined) return delivery.lastRefusal;
+/** Why a message is given up: what is sure to be outside of the log is never called unknown.
+ *  @param when e.g. `within 90 s` */
+export function givenUp(delivery: Pick<Delivery, 'unclear' | 'retryAtMs' | 'lastRefusal'>, when: string): VisageError {
+  if (!delivery.unclear && delivery.retryAtMs > 0 && delivery.lastRefusal !== undefined) return delivery.lastRefusal;
   return new VisageError(
     'unknown',
-    `no clear answer from the log within ${Math.round(afterMs / 1000)} s: the message may be stored or not; sent again with the same _id it counts once`,
+    `no clear answer from the log ${when}: the message may be stored or not; sent again with the same _id it counts once`,
     { kind: 'retry' },
   );
 }

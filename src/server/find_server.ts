@@ -6,13 +6,15 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { errorText, VisageError } from '../base/errors.ts';
-import { fetchDebianServer } from './debian_package.ts';
+import { type DebianOptions, fetchDebianPackage, programOf } from './debian_package.ts';
 import { type Environment, findOnPath, isExecutable, runCommand } from './run_command.ts';
 
 /** Older servers silently ignore headers and settings that the product relies on. */
 const VERSION_MIN = [2, 11] as const;
 const GO_VERSION_MIN = [1, 25] as const;
 const GO_PACKAGE = 'github.com/nats-io/nats-server/v2@v2.15.1';
+/** The stable suites carry 2.9 and 2.10; this one has a server that is new enough and needs only a libc of 2.34. */
+const DEBIAN_SUITE = 'forky';
 const VERSION_TIMEOUT_MS = 10_000;
 const GO_INSTALL_TIMEOUT_MS = 600_000;
 const WORK_PREFIX = 'work-';
@@ -57,7 +59,7 @@ export async function findServerBinary(options: FindOptions = {}): Promise<Serve
     ['built by Go', (workDirectory) => installWithGo(workDirectory, env, log)],
     [
       "Debian's package",
-      (workDirectory) => fetchDebianServer({ workDirectory, env, log, aptDirectory: options.aptDirectory ?? '/etc/apt' }),
+      (workDirectory) => unpackFromDebian({ workDirectory, env, log, aptDirectory: options.aptDirectory ?? '/etc/apt' }),
     ],
   ];
   for (const [way, provide] of ways) {
@@ -117,6 +119,11 @@ async function installWithGo(workDirectory: string, env: Environment, log: (line
   const goEnv = { ...env, GOBIN: workDirectory, GOFLAGS: '' };
   await runCommand(go, ['install', GO_PACKAGE], { env: goEnv, timeoutMs: GO_INSTALL_TIMEOUT_MS, cwd: workDirectory });
   return join(workDirectory, 'nats-server');
+}
+
+async function unpackFromDebian(options: Omit<DebianOptions, 'name' | 'suite'>): Promise<string> {
+  const unpacked = await fetchDebianPackage({ ...options, name: 'nats-server', suite: DEBIAN_SUITE });
+  return programOf(unpacked, 'nats-server');
 }
 
 async function newEnough(path: string, env: Environment): Promise<ServerBinary> {

@@ -101,6 +101,7 @@ export class Shard {
     this.gap = await checkBeforeReplay({ ...options, meta, last, logState, changesState });
     this.logCreated = logState.created;
     this.changesCreated = changesState.created;
+    this.storedAtMs = options.clock.monotonicMs();
     this.readThrough = this.storedThrough = Math.max(meta?.readThrough ?? 0, meta?.applied ?? 0);
     this.lastFingerprint = meta?.fingerprint ?? '';
     this.fold = new Fold({

@@ -42,7 +42,7 @@ export interface Worker {
   /** Resolves when the worker has stopped; with the error that stopped it. */
   readonly stopped: Promise<unknown>;
   readonly reads: ReadService;
-  /** Where its pages are served; known once it is ready. */
+  /** Where its pages are served; known soon after its start, before it is ready. */
   readonly ports: Ports;
   /** Commits, checkpoints and closes everything. */
   stop(): Promise<void>;
@@ -63,13 +63,12 @@ export function createWorker(options: WorkerOptions): Worker {
   let api: NatsApi | undefined;
   let unlock: (() => void) | undefined;
   let draining = false;
-  const isReady = (): boolean => shards.count > 0 && shards.settled;
 
   const reads = readService({
     partitions: settings.partitions,
     shards,
     draining: () => draining,
-    about: () => ({ instance: settings.instance, version, pid: process.pid, startedAt, ready: isReady() }),
+    about: () => ({ instance: settings.instance, version, pid: process.pid, startedAt, ready: health.readiness().ready }),
   });
   const health: Health = { readiness: () => readinessOf({ connected: connections.up, draining, shards }) };
   const metrics = new WorkerMetrics(() => ({
@@ -79,7 +78,7 @@ export function createWorker(options: WorkerOptions): Worker {
     cacheBudgetBytes: settings.cache.maxBytes,
     shards: shards.now(),
   }));
-  const onDefect = (error: unknown): void => logger.error(logOf(error), 'a read failed');
+  const onDefect = (error: unknown): void => logger.error(logOf(error), 'a request failed');
   const pages = new Pages({ settings, health, metrics, reads, onDefect });
 
   const start = async (): Promise<void> => {
@@ -125,8 +124,8 @@ export function createWorker(options: WorkerOptions): Worker {
 
   let starting: Promise<void> | undefined;
   const drain = async (): Promise<void> => {
-    await starting?.catch(() => undefined); // the statechart has its error
     draining = true;
+    await starting?.catch(() => undefined); // the statechart has its error
     api?.close();
     await shards.stop();
     await api?.answered();

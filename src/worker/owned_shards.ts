@@ -54,6 +54,7 @@ export class OwnedShards {
 
   /** @throws VisageError `no_such_shard` (usage) · `shard_halted` (stop_shard) · `shard_not_ready` (retry) */
   active(index: number): Shard {
+    if (this.count === 0) throw new VisageError('shard_not_ready', 'the worker is starting; try again', { kind: 'retry' });
     const shard = this.shards[index];
     if (shard === undefined) throw new VisageError('no_such_shard', `there is no shard ${index}`, { kind: 'usage' });
     const state = stateName(shard);

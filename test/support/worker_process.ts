@@ -21,7 +21,9 @@ const LOG_LINES_MAX = 2_000;
 
 /** @param overrides all settings of the worker: a child knows no world */
 export function spawnWorker(overrides: Overrides): WorkerProcess {
-  const child: ChildProcess = spawn(process.execPath, [SCRIPT, JSON.stringify({ ...ANY_PORTS, ...overrides })], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child: ChildProcess = spawn(process.execPath, [SCRIPT, JSON.stringify({ ...ANY_PORTS, ...overrides })], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const log: string[] = [];
   let last = '';
   const ready = Promise.withResolvers<void>();

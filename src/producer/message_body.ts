@@ -1,0 +1,55 @@
+// A message as the caller gives it: its bytes, the JSON in it, its headers.
+import { headers, type MsgHdrs } from '@nats-io/transport-node';
+import { errorText, VisageError } from '../base/errors.ts';
+
+export type Body = object | string | Uint8Array;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Bytes around the header lines, and around the name and the value in one: `NATS/1.0␍␊` … `␍␊`; `: ` and `␍␊`. */
+const HEADERS_FRAME = 12;
+const LINE_FRAME = 4;
+
+/** @throws VisageError `malformed` (refuse) */
+export function encodeBody(body: Body): string | Uint8Array {
+  if (typeof body === 'string' || body instanceof Uint8Array) return body;
+  let text: string | undefined;
+  let cause: unknown;
+  try {
+    text = JSON.stringify(body) as string | undefined; // undefined for what JSON has no word for
+  } catch (error) {
+    cause = error; // a circle, or a BigInt; its text would quote the body
+  }
+  if (text !== undefined) return text;
+  throw new VisageError('malformed', 'the body cannot be written as JSON', { kind: 'refuse', cause });
+}
+
+/** @throws VisageError `malformed` (refuse) */
+export function readBody(body: Body): unknown {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return body;
+  try {
+    return JSON.parse(typeof body === 'string' ? body : utf8.decode(body)) as unknown;
+  } catch {
+    // without its cause: that would quote the body
+    throw new VisageError('malformed', 'the body is not JSON, so no identity can be read from it', { kind: 'refuse' });
+  }
+}
+
+/** @throws VisageError `bad_header` (usage) */
+export function headersOf(given: Readonly<Record<string, string>>, messageId: string): MsgHdrs {
+  const all = headers();
+  try {
+    for (const [name, value] of Object.entries(given)) all.set(name, value);
+    all.set('Nats-Msg-Id', messageId);
+  } catch (cause) {
+    throw new VisageError('bad_header', `a header cannot be sent: ${errorText(cause)}`, { kind: 'usage' });
+  }
+  return all;
+}
+
+/** What the server counts against its `max_payload`: headers too. */
+export function sizeOf(body: string | Uint8Array, sent: MsgHdrs): number {
+  let size = HEADERS_FRAME + (typeof body === 'string' ? Buffer.byteLength(body) : body.length);
+  for (const [name, values] of sent)
+    for (const value of values) size += Buffer.byteLength(name) + Buffer.byteLength(value) + LINE_FRAME;
+  return size;
+}

@@ -1,0 +1,166 @@
+// Dockerfile, compose file and server configuration agree with each other, with the settings and with what is in the checkout.
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { loadSettings } from '../../../src/definitions/load_settings.ts';
+import { environmentName, SETTING_KEYS } from '../../../src/definitions/setting_keys.ts';
+import {
+  copyOf,
+  environmentOf,
+  execForm,
+  healthCheckOf,
+  isIgnored,
+  readDockerfile,
+  ROOT,
+  textsOf,
+} from '../../support/dockerfile.ts';
+
+type Service = {
+  readonly image: string;
+  readonly build?: { readonly context: string; readonly dockerfile: string };
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly depends_on?: Readonly<Record<string, unknown>> | readonly string[];
+};
+
+const stages = readDockerfile();
+const final = stages.at(-1)!;
+const compose = parse(read('docker/compose.yaml'), { merge: true }) as {
+  readonly services: Readonly<Record<'nats' | 'worker' | 'producer' | 'prometheus' | 'grafana', Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+};
+const services = Object.entries(compose.services);
+const natsConf = read('docker/nats.conf').replace(/#.*$/gm, '');
+const ADMIN_PORT = 9090;
+const HTTP_PORT = 8080;
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+/** Host and container side of a port or volume. */
+function sides(text: string): { readonly outside: string; readonly inside: string } {
+  const [, outside = '', inside = ''] = /^(.*?):([^:]+)(?::ro)?$/.exec(text.replace(/^127\.0\.0\.1:/, '')) ?? [];
+  return { outside, inside };
+}
+
+test('what the Dockerfile copies is there, is not ignored, and comes from a stage before', () => {
+  for (const [i, stage] of stages.entries()) {
+    for (const text of textsOf(stage, 'COPY')) {
+      const { from, sources } = copyOf(text);
+      if (from !== undefined) {
+        expect(stages.slice(0, i).map(({ name }) => name)).toContain(from);
+        continue;
+      }
+      for (const source of sources) {
+        expect(existsSync(join(ROOT, source)), source).toBe(true);
+        expect(isIgnored(source), source).toBe(false);
+      }
+    }
+  }
+  for (const path of ['node_modules', 'dist', '.git', '.cache', 'test', '.env', 'bench'])
+    expect(isIgnored(path), path).toBe(true);
+});
+
+test('the final stage has no source, runs as a user, in exec form, and its health check asks the admin port', () => {
+  const copied = textsOf(final, 'COPY').flatMap((text) => copyOf(text).sources);
+  expect(copied.map((path) => path.replace('/app/', '')).sort()).toEqual([
+    'LICENSE',
+    'config',
+    'dist',
+    'node_modules',
+    'package.json',
+  ]);
+  expect(textsOf(final, 'USER')).toEqual(['node']);
+  expect(textsOf(final, 'STOPSIGNAL')).toEqual(['SIGTERM']);
+  expect(textsOf(final, 'VOLUME')).toEqual([environmentOf(final).VISAGE_DATA_DIRECTORY]);
+  expect(execForm(final, 'ENTRYPOINT')).toEqual(['node', 'dist/cli/main.js']);
+  expect(execForm(final, 'CMD')).toEqual(['worker']);
+  const check = healthCheckOf(final).join(' ');
+  expect(check).toContain('/healthz');
+  expect(check).toContain(`process.env.VISAGE_ADMIN_PORT || ${ADMIN_PORT}`);
+});
+
+test('every VISAGE_ variable is a setting with a value that it takes', () => {
+  const known = new Set([...SETTING_KEYS.map(({ key }) => environmentName(key)), 'VISAGE_LOG_LEVEL']);
+  const named = [...`${read('docker/Dockerfile')}${read('docker/compose.yaml')}`.matchAll(/\bVISAGE_[A-Z_]*[A-Z]/g)];
+  expect(named.length).toBeGreaterThan(4);
+  for (const [name] of named) expect(known, name).toContain(name);
+  for (const service of [compose.services.worker, compose.services.producer])
+    expect(() => loadSettings({ env: { ...environmentOf(final), ...service.environment } })).not.toThrow();
+  const settings = loadSettings({ env: { ...environmentOf(final), ...compose.services.worker.environment } });
+  expect(settings.log.maxBytes).not.toBeNull(); // `worker --setup` needs it
+  expect(settings.http.host).toBe('0.0.0.0');
+  expect(settings.admin).toEqual({ host: '0.0.0.0', port: ADMIN_PORT });
+});
+
+test('images are pinned, and every node is the one that the project is developed on', () => {
+  const pinned = /^[\w./-]+:v?\d+\.\d+\.\d+(-[\w.]+)?$/;
+  for (const [name, { image, build }] of services) if (build === undefined) expect(image, name).toMatch(pinned);
+  const { devDependencies } = JSON.parse(read('package.json')) as { devDependencies: { node: string } };
+  for (const { image } of stages) expect(image).toBe(`node:${devDependencies.node.split('.')[0]}-bookworm-slim`);
+});
+
+test('what compose mounts, builds and refers to is there', () => {
+  for (const [name, { build, volumes = [], depends_on = [] }] of services) {
+    if (build !== undefined) expect(existsSync(resolve(ROOT, 'docker', build.context, build.dockerfile)), name).toBe(true);
+    for (const volume of volumes) {
+      const { outside } = sides(volume);
+      if (outside.startsWith('.')) expect(existsSync(resolve(ROOT, 'docker', outside)), `${name}: ${outside}`).toBe(true);
+      else expect(Object.keys(compose.volumes), name).toContain(outside);
+    }
+    for (const other of Array.isArray(depends_on) ? depends_on : Object.keys(depends_on))
+      expect(Object.keys(compose.services), name).toContain(other);
+  }
+  const { command = [], volumes = [] } = compose.services.worker;
+  const definitions = command.find((word) => word.endsWith('.yaml'))!;
+  expect(existsSync(join(ROOT, definitions.replace(/^\/app\//, '')))).toBe(true);
+  expect(volumes.map((volume) => sides(volume).inside)).toContain(environmentOf(final).VISAGE_DATA_DIRECTORY);
+  const rules = (parse(read('config/prometheus/prometheus.yml')) as { rule_files: string[] }).rule_files;
+  const mounted = (compose.services.prometheus.volumes ?? []).map((volume) => sides(volume).inside);
+  for (const file of rules) expect(mounted).toContain(`/etc/prometheus/${file}`);
+});
+
+test('services of the image cannot write, gain rights or be reached from elsewhere', () => {
+  for (const { read_only } of [compose.services.worker, compose.services.producer]) expect(read_only).toBe(true);
+  for (const [name, { cap_drop, security_opt, ports = [] }] of services) {
+    expect(cap_drop, name).toEqual(['ALL']);
+    expect(security_opt, name).toEqual(['no-new-privileges:true']);
+    for (const port of ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+  }
+});
+
+test('ports agree between settings, Dockerfile, compose, Prometheus, Grafana and the server', () => {
+  const { http, admin, nats } = loadSettings({ env: {} });
+  expect([http.port, admin.port]).toEqual([HTTP_PORT, ADMIN_PORT]);
+  expect(textsOf(final, 'EXPOSE')).toEqual([`${HTTP_PORT} ${ADMIN_PORT}`]);
+  const inside = ({ ports = [] }: Service): string[] => ports.map((port) => sides(port).inside);
+  expect(inside(compose.services.worker)).toEqual([String(HTTP_PORT), String(ADMIN_PORT)]);
+  const scrape = parse(read('config/prometheus/prometheus.yml')) as {
+    scrape_configs: { static_configs: { targets: string[] }[] }[];
+  };
+  expect(scrape.scrape_configs[0]!.static_configs[0]!.targets).toEqual([`worker:${ADMIN_PORT}`]);
+  const source = parse(read('config/grafana/provisioning/datasources/prometheus.yaml')) as { datasources: { url: string }[] };
+  expect(source.datasources[0]!.url).toBe(`http://prometheus:${inside(compose.services.prometheus)[0]}`);
+  const client = /^port: (\d+)$/m.exec(natsConf)![1]!;
+  expect(inside(compose.services.nats)).toEqual([client]);
+  expect(nats.servers).toEqual([`nats://127.0.0.1:${client}`]);
+  for (const { environment } of [compose.services.worker, compose.services.producer])
+    expect(environment?.VISAGE_NATS_SERVERS).toBe(`nats://nats:${client}`);
+  expect(read('docker/compose.yaml')).toContain(`http://127.0.0.1:${/^http_port: (\d+)$/m.exec(natsConf)![1]}/healthz`);
+  const outside = services.flatMap(([, { ports = [] }]) => ports.map((port) => sides(port).outside));
+  expect(new Set(outside).size).toBe(outside.length);
+});
+
+test('the server flushes every message, into the volume', () => {
+  expect(natsConf).toMatch(/jetstream \{[^}]*\bsync_interval: always\b[^}]*\}/);
+  const store = /\bstore_dir: (\S+)/.exec(natsConf)![1]!;
+  const volume = sides(compose.services.nats.volumes!.find((one) => !one.startsWith('.'))!);
+  expect(store.startsWith(`${volume.inside}/`)).toBe(true);
+});

@@ -1,0 +1,112 @@
+// Which identity owns a message, and that no refusal names an id.
+import { describe, expect, test } from 'vitest';
+import { VisageError } from '../../../src/base/errors.ts';
+import { chooseIdentity } from '../../../src/producer/choose_identity.ts';
+
+const SECRET = 'geheim';
+const PRIORITIES = new Map([
+  ['customerId', 1],
+  ['email', 2],
+  ['phone', 2],
+]);
+
+function of(identityMap: unknown, priorities: ReadonlyMap<string, number> | null = PRIORITIES): [string, string] {
+  const { namespace, id } = chooseIdentity({ identityMap }, priorities);
+  return [namespace, id];
+}
+
+/** Code and kind; its text is checked for what must not be in it. */
+function refusal(body: unknown, priorities: ReadonlyMap<string, number> | null = PRIORITIES): [string, string] {
+  try {
+    chooseIdentity(body, priorities);
+  } catch (error) {
+    if (!(error instanceof VisageError)) throw error;
+    expect(error.message).not.toContain(SECRET);
+    expect(JSON.stringify(error.cause ?? '')).not.toContain(SECRET);
+    return [error.code, error.kind];
+  }
+  throw new Error('it was expected to be refused');
+}
+
+describe('the choice', () => {
+  const email = [{ id: 'a@b' }];
+  test.each<[string, unknown, [string, string]]>([
+    ['the only one', { email }, ['email', 'a@b']],
+    ['the highest priority, last key', { email, customerId: [{ id: '7' }] }, ['customerId', '7']],
+    ['the highest priority, first key', { customerId: [{ id: '7' }], email }, ['customerId', '7']],
+    ['a tie by name', { phone: [{ id: '1' }], email }, ['email', 'a@b']],
+    ['a tie by name, other order', { email, phone: [{ id: '1' }] }, ['email', 'a@b']],
+    ['the same id twice', { customerId: [{ id: '7' }, { id: '7', primary: true }] }, ['customerId', '7']],
+    ['two ids where it does not matter', { customerId: [{ id: '7' }], email: [{ id: 'x' }, { id: 'y' }] }, ['customerId', '7']],
+    ['unknown ones beside a known one', { aaa: 'nonsense', email, zzz: [{ id: '1' }] }, ['email', 'a@b']],
+    ['names of Object.prototype beside a known one', { constructor: [{ id: '1' }], toString: 1, email }, ['email', 'a@b']],
+    ['ids are taken as they are', { email: [{ id: ' Ä ' }] }, ['email', ' Ä ']],
+  ])('%s', (_name, map, expected) => {
+    expect(of(map)).toEqual(expected);
+  });
+
+  test('names of Object.prototype are namespaces like others, when they are defined', () => {
+    const priorities = new Map([
+      ['constructor', 1],
+      ['__proto__', 2],
+    ]);
+    expect(of(JSON.parse('{"__proto__":[{"id":"1"}],"constructor":[{"id":"2"}]}'), priorities)).toEqual(['constructor', '2']);
+    expect(of(JSON.parse('{"__proto__":[{"id":"1"}]}'), priorities)).toEqual(['__proto__', '1']);
+  });
+});
+
+describe('refused', () => {
+  test.each<[string, unknown]>([
+    ['null', null],
+    ['a number', 7],
+    ['a text', SECRET],
+    ['a list', [{ identityMap: { email: [{ id: SECRET }] } }]],
+    ['no map', { email: SECRET }],
+    ['a map that is null', { identityMap: null }],
+    ['a map that is a list', { identityMap: [{ id: SECRET }] }],
+    ['a map that is a text', { identityMap: SECRET }],
+    ['an empty map', { identityMap: {} }],
+    ['a namespace without ids', { identityMap: { customerId: [] } }],
+  ])('no identity: %s', (_name, body) => {
+    expect(refusal(body)).toEqual(['no_identity', 'refuse']);
+  });
+
+  test.each<[string, unknown]>([
+    ['one that is not defined', { cookie: [{ id: SECRET }] }],
+    ['__proto__', JSON.parse(`{"__proto__":[{"id":"${SECRET}"}]}`)],
+    ['constructor', { constructor: [{ id: SECRET }] }],
+    ['another case', { Email: [{ id: SECRET }] }],
+  ])('unknown namespace: %s', (_name, identityMap) => {
+    expect(refusal({ identityMap })).toEqual(['unknown_namespace', 'refuse']);
+  });
+
+  test.each<[string, unknown]>([
+    ['not a list', { id: SECRET }],
+    ['a text', SECRET],
+    ['null', null],
+    ['a list of texts', [SECRET]],
+    ['a list in a list', [[{ id: SECRET }]]],
+    ['an id that is a number', [{ id: SECRET }, { id: 7 }]],
+    ['an id that is missing', [{ Id: SECRET }]],
+    ['an id that is empty', [{ id: '' }]],
+    ['an id with half of a surrogate pair', [{ id: `${SECRET}\ud800` }]],
+  ])('bad identity: %s', (_name, list) => {
+    expect(refusal({ identityMap: { customerId: list } })).toEqual(['bad_identity', 'refuse']);
+  });
+
+  test('two different ids of the namespace that would own the message', () => {
+    expect(refusal({ identityMap: { customerId: [{ id: SECRET }, { id: `${SECRET}2` }] } })).toEqual([
+      'ambiguous_identity',
+      'refuse',
+    ]);
+  });
+
+  test('a bad namespace of the highest priority is not passed over for a good one below it', () => {
+    expect(refusal({ identityMap: { customerId: [], email: [{ id: SECRET }] } })).toEqual(['no_identity', 'refuse']);
+  });
+
+  test('priorities that nobody knows: the caller has to help', () => {
+    expect(refusal({ identityMap: { email: [{ id: SECRET }] } }, null)).toEqual(['no_priorities', 'usage']);
+    expect(refusal({ identityMap: {} }, null)).toEqual(['no_identity', 'refuse']);
+  });
+});
