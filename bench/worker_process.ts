@@ -25,8 +25,10 @@ export async function startWorker(options: {
   readonly root: string;
   readonly folder: string;
   readonly more?: Readonly<Record<string, string>>;
+  /** Flags of its Node, beside the defaults. */
+  readonly nodeFlags?: readonly string[];
 }): Promise<BenchWorker> {
-  const { world, root, folder, more = {} } = options;
+  const { world, root, folder, more = {}, nodeFlags = [] } = options;
   const settings = {
     'nats.servers': world.server.url,
     root,
@@ -39,7 +41,7 @@ export async function startWorker(options: {
     ...more,
   };
   // the channel closes when this process is gone, however it went: then the worker ends as well
-  const child = spawn(process.execPath, [MAIN, 'worker'], {
+  const child = spawn(process.execPath, [...nodeFlags, MAIN, 'worker'], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: environmentOf(settings),
   });

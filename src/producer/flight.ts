@@ -108,7 +108,7 @@ export class Flight {
     } catch (cause) {
       if (this.setup.nc.isClosed() || this.setup.nc.isDraining()) return; // `watch` hears of it and ends
       const text = `the message cannot be published: ${errorText(cause)}`;
-      this.fail(delivery, new VisageError('refused', text, { cause, kind: 'refuse' }));
+      this.refuse(delivery, new VisageError('refused', text, { cause, kind: 'refuse' }));
     }
   }
 
@@ -126,7 +126,10 @@ export class Flight {
         return this.settled();
       }
       case 'refused':
-        return this.fail(delivery, new VisageError('refused', `the log refused the message: ${answer.text}`, { kind: 'refuse' }));
+        return this.refuse(
+          delivery,
+          new VisageError('refused', `the log refused the message: ${answer.text}`, { kind: 'refuse' }),
+        );
       case 'later':
         return this.putOff(delivery, answer);
     }
@@ -184,6 +187,11 @@ export class Flight {
     return silent;
   }
 
+  /** A refusal is about one attempt: an earlier one that went without an answer may be stored all the same. */
+  private refuse(delivery: Delivery, error: VisageError): void {
+    this.fail(delivery, delivery.unclear ? givenUp(delivery, 'before an attempt was refused') : error);
+  }
+
   private fail(delivery: Delivery, error: VisageError): void {
     if (!this.flying.delete(delivery.id)) return;
     delivery.reject(error);
@@ -234,6 +242,6 @@ export class Flight {
     if (operation !== 'publish') return;
     const text = `this user may not publish to that dataset and namespace; its permissions must allow to publish to ${this.setup.root}.in.<dataset>.>`;
     for (const delivery of [...this.flying.values()])
-      if (delivery.subject === subject) this.fail(delivery, new VisageError('not_allowed', text, { kind: 'usage' }));
+      if (delivery.subject === subject) this.refuse(delivery, new VisageError('not_allowed', text, { kind: 'usage' }));
   }
 }

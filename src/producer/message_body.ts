@@ -13,14 +13,13 @@ const LINE_FRAME = 4;
 export function encodeBody(body: Body): string | Uint8Array {
   if (typeof body === 'string' || body instanceof Uint8Array) return body;
   let text: string | undefined;
-  let cause: unknown;
   try {
-    text = JSON.stringify(body) as string | undefined; // undefined for what JSON has no word for
-  } catch (error) {
-    cause = error; // a circle, or a BigInt; its text would quote the body
+    text = JSON.stringify(body); // undefined, whatever its type says, for what JSON has no word for
+  } catch {
+    // a circle, a BigInt, a toJSON that throws; without its cause: that would quote the body
   }
   if (text !== undefined) return text;
-  throw new VisageError('malformed', 'the body cannot be written as JSON', { kind: 'refuse', cause });
+  throw new VisageError('malformed', 'the body cannot be written as JSON', { kind: 'refuse' });
 }
 
 /** @throws VisageError `malformed` (refuse) */
@@ -36,6 +35,8 @@ export function readBody(body: Body): unknown {
 
 /** @throws VisageError `bad_header` (usage) */
 export function headersOf(given: Readonly<Record<string, string>>, messageId: string): MsgHdrs {
+  // the server takes a blank one for none and would store a repetition again
+  if (messageId.trim() === '') throw new VisageError('bad_header', 'a message id must not be blank', { kind: 'usage' });
   const all = headers();
   try {
     for (const [name, value] of Object.entries(given)) all.set(name, value);

@@ -11,7 +11,15 @@ import { errorText, VisageError } from '../base/errors.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
-import type { Checkpoint, DueEntry, EncodedProfile, ProfileStore, ShardMeta, StoreSnapshot, StoreStats } from '../ports/profile_store.ts';
+import type {
+  Checkpoint,
+  DueEntry,
+  EncodedProfile,
+  ProfileStore,
+  ShardMeta,
+  StoreSnapshot,
+  StoreStats,
+} from '../ports/profile_store.ts';
 import { checkDataFile, dataFile, unreadable } from './data_file.ts';
 import { decodeProfile } from './decode_profile.ts';
 import { dueKey, parseDueKey } from './due_key.ts';
@@ -78,6 +86,7 @@ export class LmdbStore implements ProfileStore {
   }
 
   get(key: IdentityKey, plan: Plan): IdentityState | undefined {
+    if (key.length > KEY_MAX) return undefined; // none is stored, and lmdb would write past its buffer
     try {
       const head = this.tables.heads.getBinaryFast(key);
       return head === undefined ? undefined : decodeProfile(key, head, head.length, plan, this.chunkSource);

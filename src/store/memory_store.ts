@@ -5,7 +5,15 @@ import { VisageError } from '../base/errors.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
-import type { Checkpoint, DueEntry, EncodedProfile, ProfileStore, ShardMeta, StoreSnapshot, StoreStats } from '../ports/profile_store.ts';
+import type {
+  Checkpoint,
+  DueEntry,
+  EncodedProfile,
+  ProfileStore,
+  ShardMeta,
+  StoreSnapshot,
+  StoreStats,
+} from '../ports/profile_store.ts';
 import { decodeProfile, type ChunkSource } from './decode_profile.ts';
 import { encodeProfile } from './encode_profile.ts';
 import type { ChunkKey, ProfileRecords } from './records.ts';

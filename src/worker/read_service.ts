@@ -4,6 +4,8 @@ import { identityKey, partitionOf } from '../message/identity.ts';
 import type { ReadService, WorkerStatus } from '../ports/reads.ts';
 import type { OwnedShards } from './owned_shards.ts';
 
+/** No setting allows longer ones: they would not fit a key of the store. */
+const ID_BYTES_MAX = 512;
 const READ_TIMEOUT_MS = 5_000;
 const READ_TIMEOUT_MS_MAX = 30_000;
 const EXPORT_WAIT_MS = 30_000;
@@ -20,6 +22,8 @@ export function readService(options: {
   return {
     async profile(query) {
       const key = identityKey(query);
+      if (Buffer.byteLength(query.id) > ID_BYTES_MAX)
+        throw new VisageError('bad_identity', `an id has at most ${ID_BYTES_MAX} bytes`, { kind: 'usage' });
       const timeoutMs = Math.min(query.timeoutMs ?? READ_TIMEOUT_MS, READ_TIMEOUT_MS_MAX);
       return shards.active(partitionOf(key, partitions)).get(key, query.after ?? 0, timeoutMs);
     },

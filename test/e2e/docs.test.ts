@@ -1,5 +1,6 @@
-// Every ```sh block of the documentation, in reading order, against a real server and worker; yaml and json blocks that the commands use are the docs' own.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Every ```sh block of the documentation, in reading order, against a real server and worker, then every ```ts block; yaml and json blocks that
+// the commands use are the docs' own.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -70,6 +71,32 @@ test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
       expect(JSON.parse(out)).toMatchObject({ computed: { spendLifetime: { value: 25 } } });
     if (line.includes('--json') && line.includes('tail'))
       expect(JSON.parse(out.split('\n')[0]!)).toMatchObject({ type: 'visage.profile.created', data: { previousVersion: 0 } });
+  }
+});
+
+test('the programs of docs/publish.md do what they say', async () => {
+  // inside of the checkout `visage` is the package itself, once it is built; see program.ts
+  const built = PROGRAM.includes('/dist/');
+  mkdirSync(join(ROOT, '.cache'), { recursive: true });
+  const programs = mkdtempSync(join(ROOT, '.cache/docs-'));
+  try {
+    const outputs: string[] = [];
+    for (const [n, block] of blocks('publish.md', 'ts').entries()) {
+      const file = join(programs, `program_${n}.ts`);
+      const source = block.replace('nats://127.0.0.1:4222', server.url);
+      writeFileSync(file, built ? source : source.replace("'visage'", JSON.stringify(join(ROOT, 'src/index.ts'))));
+      const { code, out } = await run(`'${process.execPath}' '${file}'`);
+      expect(code, `${block}\n${out}`).toBe(0);
+      outputs.push(out);
+    }
+    expect(outputs).toEqual([expect.stringMatching(/^stored in shard \d+ as \d+\n$/), '0 to send again later\n']);
+    const sequence = / as (\d+)/.exec(outputs[0]!)![1]!;
+    const grace = await run(`npx visage get customerId grace@example.com --after ${sequence} --json --config worker.yaml`);
+    expect(JSON.parse(grace.out)).toMatchObject({ computed: { spendLifetime: { value: 12.5 } } });
+    const one = await run('npx visage get customerId customer-7 --json --config worker.yaml');
+    expect(JSON.parse(one.out)).toMatchObject({ computed: { spendLifetime: { value: 200 } } });
+  } finally {
+    rmSync(programs, { recursive: true, force: true });
   }
 });
 

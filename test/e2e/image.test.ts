@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { chmod, chown, copyFile, cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,6 +20,7 @@ import {
   type Stage,
   textsOf,
 } from '../support/dockerfile.ts';
+import { freePort } from '../support/free_port.ts';
 import { ended, untilLogged } from './program.ts';
 
 /** Anybody but root: `nobody` where the test may choose, else the user of the test. */
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await mkdir(join(folder, 'bin'));
   // a copy, in a folder of its own: what lies beside the checkout's node (tsc, vitest) must not be found
   await copyFile(process.execPath, join(folder, 'bin/node'), constants.COPYFILE_FICLONE);
-  // the image has a user `node`, this machine may not: rootOf's owner is set below
+  // the image has a user `node`, this machine may not: the test gives /data away itself
   await writeFile(join(folder, 'bin/chown'), '#!/bin/sh\n', { mode: 0o755 });
   server = await startServer({ storeDirectory: join(folder, 'server'), config: { syncInterval: '2m' } });
 });
@@ -49,9 +49,8 @@ afterAll(async () => {
 });
 
 test('the steps of the Dockerfile give a worker that runs, is healthy, becomes ready and drains', async () => {
-  const t0=performance.now(); const T=(w:string)=>console.log(w,(performance.now()-t0)|0);
-  await Promise.all(stages.slice(0, -1).map(async (x)=>{await build(x);T(x.name);}));
-  await build(final);T('final');
+  await Promise.all(stages.slice(0, -1).map(build));
+  await build(final);
   const app = join(rootOf(final), 'app');
   const packages = await readdir(join(app, 'node_modules'));
   expect(packages).toContain('lmdb');
@@ -66,12 +65,11 @@ test('the steps of the Dockerfile give a worker that runs, is healthy, becomes r
   const setup = await ended(run([...entry, 'setup', '--definitions', 'config/demo.definitions.yaml'], settings));
   expect(setup).toMatchObject({ code: 0, stderr: '' });
 
-  T('setup');
   const worker = run([...entry, ...execForm(final, 'CMD')], settings);
   const isReady = untilLogged(worker, '"msg":"worker ready"');
   try {
     while (!(await isHealthy(ports))) expect(worker.exitCode).toBeNull();
-    T('healthy');await isReady;T('ready');
+    await isReady;
     for (const port of [admin, http]) expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
     const events = await ended(run([...entry, 'status', '--json'], settings));
     expect(JSON.parse(events.stdout)).toMatchObject({ ready: true });
@@ -82,7 +80,7 @@ test('the steps of the Dockerfile give a worker that runs, is healthy, becomes r
     if (worker.exitCode === null) await once(worker, 'close');
     expect(performance.now() - stoppedMs).toBeLessThan(GRACE_MS);
   }
-  expect(worker.exitCode).toBe(0);T('stopped');
+  expect(worker.exitCode).toBe(0);
   expect(await isHealthy(ports)).toBe(false); // the check can fail
   expect(await contentsOf(app)).toEqual(before); // works with a read-only root
 });
@@ -154,15 +152,6 @@ async function isHealthy(ports: NodeJS.ProcessEnv): Promise<boolean> {
   const { code } = await ended(run(healthCheckOf(final), ports));
   if (code !== 0) await delay(100);
   return code === 0;
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as AddressInfo;
-  listener.close();
-  await once(listener, 'close');
-  return port;
 }
 
 /** Every file with the time of its last change. */

@@ -111,6 +111,7 @@ describe('what is refused', () => {
     ['what is no encoding', '/profiles/customerId/secret%zz', 400, 'bad_path'],
     ['what is no UTF-8', '/profiles/customerId/secret%FF', 400, 'bad_path'],
     ['half a surrogate pair', '/profiles/customerId/secret%ED%A0%80', 400, 'bad_path'],
+    ['an id of more than 512 bytes', `/profiles/customerId/secret${'x'.repeat(510)}`, 422, 'bad_identity'],
     ['an id too long to be one', `/profiles/customerId/secret${'x'.repeat(2_000)}`, 400, 'bad_path'],
     ['a path too long for HTTP', `/profiles/customerId/secret${'x'.repeat(20_000)}`, 431, 'too_long'],
     ['another page', '/profile/customerId/secret', 404, 'no_such_page'],
@@ -138,9 +139,10 @@ describe('what is refused', () => {
     }
   });
 
-  test('HEAD, without a body, as HTTP has it', async () => {
-    for (const path of [profilePath('a b'), '/healthz'])
-      expect(await get(path, { method: 'HEAD' })).toMatchObject({ status: 404, type: PROBLEM_JSON, text: '' });
+  test('HEAD for profiles; health pages answer it, without a body', async () => {
+    expect(await get(profilePath('a b'), { method: 'HEAD' })).toMatchObject({ status: 404, type: PROBLEM_JSON, text: '' });
+    for (const path of ['/healthz', '/readyz', '/metrics'])
+      expect(await get(path, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
   });
 
   test('what is no HTTP', async () => {

@@ -1,4 +1,6 @@
 // A root of its own for one test of the producer, and what its log holds in the end.
+import { expect } from 'vitest';
+import type { VisageError } from '../../src/base/errors.ts';
 import { topologyOf } from '../../src/message/subject.ts';
 import { createProducer, type ProducerOptions } from '../../src/producer/create_producer.ts';
 import type { Sent } from '../../src/producer/delivery.ts';
@@ -80,4 +82,23 @@ export function sendMany(producer: Producer, count: number, body = (n: number): 
     return Promise.allSettled(sent);
   };
   return { stored: () => stored, results: all() };
+}
+
+/** How often each outcome: `stored`, or the code of the error. */
+export const codesOf = (results: readonly PromiseSettledResult<unknown>[]): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const result of results) {
+    const code = result.status === 'fulfilled' ? 'stored' : (result.reason as VisageError).code;
+    counts[code] = (counts[code] ?? 0) + 1;
+  }
+  return counts;
+};
+
+export const numbers = (count: number, first = 0): string[] => Array.from({ length: count }, (_, n) => `{"n":${first + n}}`);
+
+/** Every one of `bodies` is in the log, once. */
+export async function expectOnce({ logged }: Pick<ProducerRoot, 'logged'>, bodies: readonly string[]): Promise<void> {
+  const found = (await logged()).map(({ body }) => body);
+  expect(found.length).toBe(bodies.length);
+  expect(found.sort()).toEqual([...bodies].sort());
 }
