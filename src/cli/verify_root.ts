@@ -119,7 +119,11 @@ async function compareShard(client: Client, to: ShardToCompare, report: Mutable<
   }
   const sampled = to.sample === undefined ? views : smallestHashes(views, Math.ceil(to.sample / client.partitions));
   const exported = sampled.length === views.length ? null : new Set(views.map((view) => identityKey(view.profile)));
-  const found = compareExport(sampled, { oracles: [oracle], cuts: new Map([[shard, cut]]), pendingMsMax: PENDING_MS_MAX });
+  const found = compareExport(sampled, {
+    oracles: [oracle],
+    cuts: new Map([[shard, cut]]),
+    pendingMsMax: clock === 'event' ? Infinity : PENDING_MS_MAX,
+  });
   const cutMs = oracle.shardTimeAt(cut);
   for (const view of sampled) if (parseRfc3339(view.time) < cutMs) report.pendingExpiries++;
   for (const difference of found) {

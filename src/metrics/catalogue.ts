@@ -106,7 +106,7 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'counter',
         'visage_events_replayed_total',
         ['shard'],
-        'Events applied again after a start',
+        'Events applied again after a start, up to the last commit',
         'what was not in the last checkpoint',
       ),
       metric(
@@ -222,7 +222,7 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'gauge',
         'visage_checkpoint_age_seconds',
         ['shard'],
-        'Time since the last checkpoint that has everything applied',
+        'Time since the first applied message that no checkpoint has',
         'bounds what a crash makes it replay',
       ),
     ],

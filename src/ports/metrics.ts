@@ -24,7 +24,7 @@ export interface MetricsPage {
 /** What one shard counts. Lives of the shard come and go; its meter stays, so that nothing ever counts backwards. */
 export type ShardMeter = {
   eventsApplied: number;
-  /** Applied again after a start, before the shard was active. */
+  /** Applied again after a start, up to the last commit. */
   eventsReplayed: number;
   eventsDuplicate: number;
   dedupeEvicted: number;
@@ -40,6 +40,8 @@ export type ShardMeter = {
   cacheMisses: number;
   /** Messages sent to the dead letters, by reason. */
   readonly refused: Map<string, number>;
+  /** The last message that was counted as refused. */
+  refusedThrough: number;
 };
 
 /** Durations over all shards of a worker, in seconds. */

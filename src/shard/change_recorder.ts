@@ -1,6 +1,7 @@
 // Notices what became visible: values before and after a message, profile by profile.
 // CR1: a profile is compared at most once per message, after everything that the message does to it.
 // CR2: `count` and `digest` run over all changes since the beginning: two replays that agree on them emitted the same changes.
+// CR3: a `silent` recorder counts and digests the same changes, and makes none: a replay repeats what was emitted long ago.
 import { fnv1a32, mix32 } from '../base/fnv1a.ts';
 import { sameValue } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
@@ -17,6 +18,8 @@ const NO_CHANGES: readonly Change[] = [];
 export class ChangeRecorder {
   count: number;
   digest: number;
+  /** Changes are counted, not made: nobody will see them. */
+  silent = false;
   private sequence = 0;
   private timeMs = 0;
   private plan: Plan | null = null;
@@ -67,6 +70,7 @@ export class ChangeRecorder {
 
   /** A new profile: every attribute that is not absent is a change. */
   created(state: IdentityState, event: EventMessage): void {
+    if (this.silent) return this.digestCreated(state);
     const attributes: number[] = [];
     const after: unknown[] = [];
     for (const attribute of this.plan!.attributes) {
@@ -81,6 +85,7 @@ export class ChangeRecorder {
   /** Compares what was taken with what is. `event`: what caused it, beside expiry. */
   compare(state: IdentityState, event: EventMessage | null): void {
     const { list, values, taken } = this;
+    if (this.silent) return this.digestCompared(state);
     // most of what was taken has changed: arrays of that size, cut, leave less garbage than arrays that grow
     const attributes = new Array<number>(list.length);
     const before = new Array<unknown>(list.length);
@@ -106,6 +111,42 @@ export class ChangeRecorder {
     return this.changes ?? NO_CHANGES;
   }
 
+  private digestCreated(state: IdentityState): void {
+    let digest = this.beginDigest(state);
+    for (const attribute of this.plan!.attributes) {
+      const value = this.valueOf(state, attribute);
+      if (value !== undefined) digest = addToDigest(digest, attribute.index, value);
+    }
+    this.endDigest(state, digest);
+  }
+
+  private digestCompared(state: IdentityState): void {
+    const { list, values, taken } = this;
+    let digest = this.beginDigest(state);
+    let changed = false;
+    for (let i = 0; i < list.length; i++) {
+      const index = list[i]!;
+      taken[index] = 0;
+      const now = this.valueOf(state, this.plan!.attributes[index]!);
+      if (sameValue(values[index], now)) continue;
+      changed = true;
+      digest = addToDigest(digest, index, now);
+    }
+    list.length = 0;
+    if (changed) this.endDigest(state, digest);
+    this.expiring = false;
+  }
+
+  private beginDigest(state: IdentityState): number {
+    return mix32(this.digest ^ fnv1a32(state.key)) ^ this.sequence;
+  }
+
+  private endDigest(state: IdentityState, digest: number): void {
+    this.count++;
+    this.digest = mix32(digest);
+    state.version = this.sequence;
+  }
+
   private add(
     state: IdentityState,
     event: EventMessage | null,
@@ -117,12 +158,10 @@ export class ChangeRecorder {
     const causes: Cause[] = [];
     if (this.expiring) causes.push({ kind: 'expiry', sequence: this.sequence });
     if (event !== null) causes.push({ kind: 'event', dataset: event.dataset.name, _id: event.id, sequence: this.sequence });
-    this.count++;
-    let digest = mix32(this.digest ^ fnv1a32(state.key)) ^ this.sequence;
-    for (let i = 0; i < attributes.length; i++) digest = mix32(digest + attributes[i]!) ^ hashValue(after[i]);
-    this.digest = mix32(digest);
+    let digest = this.beginDigest(state);
+    for (let i = 0; i < attributes.length; i++) digest = addToDigest(digest, attributes[i]!, after[i]);
     const previousVersion = state.version;
-    state.version = this.sequence;
+    this.endDigest(state, digest);
     (this.changes ??= []).push({
       key: state.key,
       sequence: this.sequence,
@@ -137,6 +176,10 @@ export class ChangeRecorder {
       digest: this.digest,
     });
   }
+}
+
+function addToDigest(digest: number, attribute: number, after: unknown): number {
+  return mix32(digest + attribute) ^ hashValue(after);
 }
 
 function hashValue(value: unknown): number {

@@ -12,6 +12,8 @@ const COMMIT_BYTES_MAX = 512 * 1024;
 /** A change event that may be larger carries paths only. */
 export const EVENT_BYTES_MAX = 128 * 1024;
 const CAUSES_MAX = 20;
+/** A commit that cannot get out for long: what comes then is measured with the last of these. */
+const STAMPS_MAX = 1_024;
 /** The fixed text of an event and of a cause, with their numbers at full length (test/unit/shard/commit_builder.test.ts holds them to it). */
 const EVENT_BASE_BYTES = 480;
 const CAUSE_BASE_BYTES = 80;
@@ -91,7 +93,7 @@ export class CommitBuilder {
       this.bytes += cost;
       this.merge(change, found, i + 1, cost);
       const last = this.stamps[this.stamps.length - 1];
-      if (last?.[0] === message.stampMs) last[1]++;
+      if (last !== undefined && (last[0] === message.stampMs || this.stamps.length >= STAMPS_MAX)) last[1]++;
       else this.stamps.push([message.stampMs, 1]);
       point.sequence = message.sequence;
       point.ordinal = i + 1;

@@ -1,6 +1,6 @@
-// What a shard tells its meters: at the end of a slice, of a commit, of a checkpoint. Never per event.
+// What a shard tells its meters: at the end of a slice, of a commit, of a checkpoint, and when somebody asks. Never per event.
 // ME1: what the fold counts is a life's own; the meter adds up what each life counted since it was last looked at.
-// ME2: what a start replays is counted apart, and neither refused nor late values are counted again.
+// ME2: what a start replays, up to the last commit, is counted apart. A refusal is counted once, however many lives send it.
 import { Histogram } from '../base/histogram.ts';
 import type { ShardMeter, WorkerMeter } from '../ports/metrics.ts';
 import type { CheckpointResult } from './checkpointer.ts';
@@ -26,6 +26,7 @@ export function newShardMeter(): ShardMeter {
     profilesWritten: 0,
     cacheMisses: 0,
     refused: new Map(),
+    refusedThrough: 0,
   };
 }
 
@@ -58,20 +59,21 @@ export class Metering {
     this.seen = { events: 0, duplicates: 0, refused: 0, expired: 0, dedupeEvicted: 0, ...start };
   }
 
-  /** Adds what the life counted since the last look. `active`: false while it replays. */
-  look(fold: Fold, life: LifeCounts, active: boolean): void {
+  /** Adds what the life counted since the last look. `replaying`: what it applied was committed by an earlier life.
+   *  `onTime`: nothing is late because nobody was there. */
+  look(fold: Fold, life: LifeCounts, is: { readonly replaying: boolean; readonly onTime: boolean }): void {
     const { shard, seen } = this;
     const { counters, lateMs } = fold;
-    if (active) {
+    if (!is.replaying) {
       shard.eventsApplied += counters.events - seen.events;
       shard.eventsDuplicate += counters.duplicates - seen.duplicates;
       shard.dedupeEvicted += counters.dedupeEvicted - seen.dedupeEvicted;
       shard.expiries += counters.expired - seen.expired;
       shard.changes += life.changes - seen.changes;
-      for (let i = 0; i < lateMs.length; i++) this.worker.expiryLatenessSeconds.observe(lateMs[i]! / 1000);
     } else {
       shard.eventsReplayed += counters.events - seen.events;
     }
+    if (is.onTime) for (let i = 0; i < lateMs.length; i++) this.worker.expiryLatenessSeconds.observe(lateMs[i]! / 1000);
     lateMs.length = 0;
     shard.cacheMisses += life.cacheMisses - seen.cacheMisses;
     shard.commitFailures += life.commitFailures - seen.commitFailures;
@@ -80,8 +82,11 @@ export class Metering {
     this.seen = { ...counters, ...life };
   }
 
-  refused(reason: string): void {
-    this.shard.refused.set(reason, (this.shard.refused.get(reason) ?? 0) + 1);
+  refused(reason: string, sequence: number): void {
+    const { shard } = this;
+    if (sequence <= shard.refusedThrough) return;
+    shard.refusedThrough = sequence;
+    shard.refused.set(reason, (shard.refused.get(reason) ?? 0) + 1);
   }
 
   /** `wallMs`: now, by this machine's clock; what the server stamped is by the server's. */

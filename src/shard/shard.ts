@@ -3,16 +3,14 @@
 // SH1: state = fold(log up to `applied`) (I1); a failure throws the whole object away, and the next one replays.
 // SH2: effects up to the last commit's position are suppressed, and at that position count and digest must agree.
 // SH3: every wait has an end: `stop` closes the reader, the pump and the timers.
-import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import { parseControl } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
-import type { CommitHeader } from '../ports/change_sink.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
-import { ALL_CHANGES, type ShardMeta } from '../ports/profile_store.ts';
+import type { ShardMeta } from '../ports/profile_store.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { Checkpointer, type FrozenMeta } from './checkpointer.ts';
 import { CommitBuilder } from './commit_builder.ts';
@@ -28,6 +26,7 @@ import { ProfileCache } from './profile_cache.ts';
 import { profileView } from './profile_view.ts';
 import { ReadWaiters } from './read_waiters.ts';
 import { checkBeforeReplay, FORMAT_VERSION, type GapReport } from './recovery.ts';
+import { ReplayGate } from './replay_gate.ts';
 import type { ShardOptions, ShardStatus } from './shard_options.ts';
 import { TickTimer } from './tick_timer.ts';
 
@@ -63,11 +62,14 @@ export class Shard {
   /** `readThrough` as the last checkpoint has it, and when that began. */
   private storedThrough = 0;
   private storedAtMs = 0;
+  /** Since when messages are applied that no checkpoint has, and those that the one under way has. */
+  private unsavedSinceMs: number | null = null;
+  private savingSinceMs: number | null = null;
   /** The last message that the reader gave: not yet applied, perhaps. */
   private handedOut = 0;
   private lastMessage: LogMessage | null = null;
   private lastFingerprint = '';
-  private recoverTo: CommitHeader | null = null;
+  private gate!: ReplayGate;
   private replayTo = 0;
   private pending = 0;
   private changeEvents = 0;
@@ -117,7 +119,12 @@ export class Shard {
       meta,
     );
     this.epoch = epoch;
-    this.recoverTo = last === undefined ? null : commit.header;
+    this.gate = new ReplayGate({
+      shard: options.shard,
+      last: last === undefined ? null : commit.header,
+      gap: this.gap !== null,
+      onOpen: () => this.measure(),
+    });
     this.replayTo = await options.log.lastForShard();
     // how far the commits that aged out went is not known: up to here at most
     const repeatedThrough = fenced.repeatedThrough > 0 ? Math.max(fenced.repeatedThrough, this.replayTo) : 0;
@@ -136,8 +143,7 @@ export class Shard {
     });
     this.pump = new CommitPump(this.pumpOptions(encoder), commit);
     this.metering = new Metering(options.meter, options.workerMeter, this.lifeCounts());
-    if (this.recoverTo !== null && this.fold.applied >= this.recoverTo.position.sequence)
-      this.meetRecovery(this.fold.recorder.count, this.fold.recorder.digest);
+    this.gate.restored(this.fold.applied, this.fold.recorder);
   }
 
   private pumpOptions(encoder: CommitEncoder): ConstructorParameters<typeof CommitPump>[0] {
@@ -206,6 +212,7 @@ export class Shard {
 
   /** Ends everything at once; what was not checkpointed is replayed by the next life. */
   abandon(): void {
+    if (this.metering !== undefined) this.measure();
     this.active = false;
     this.ticks.stop();
     this.pump?.stop();
@@ -237,6 +244,7 @@ export class Shard {
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i]!;
       this.checkStamp(message);
+      this.fold.recorder.silent = this.gate.isSilent(message.sequence);
       const effects = this.fold.apply(message);
       this.lastMessage = message;
       this.perform(message, effects);
@@ -285,42 +293,18 @@ export class Shard {
 
   private perform(message: LogMessage, effects: Effects): void {
     const { fold } = this;
-    const recover = this.recoverTo;
-    let skip = 0;
-    if (recover !== null) {
-      const { sequence, ordinal } = recover.position;
-      if (message.sequence < sequence) return;
-      if (message.sequence === sequence && ordinal === ALL_CHANGES)
-        return this.meetRecovery(fold.recorder.count, fold.recorder.digest);
-      if (message.sequence === sequence) {
-        skip = ordinal;
-        const lastEmitted = effects.changes[ordinal - 1];
-        this.meetRecovery(lastEmitted?.count ?? -1, lastEmitted?.digest ?? -1);
-      } else {
-        assert(this.gap !== null, 'the message at the last commit was skipped');
-        this.recoverTo = null;
-      }
-    }
+    const skip = this.gate.emitted(message.sequence, effects.changes, fold.recorder);
+    if (skip === Infinity) return;
     this.builder.add(effects.changes, skip, message, fold.plan, fold.foldVersion);
     if (skip === 0) for (const letter of effects.deadLetters) this.refuse(letter);
     if (this.active && effects.appends.length > 0) this.ticks.continue();
-  }
-
-  /** At the last commit's position, this replay must have seen the very changes that were emitted. */
-  private meetRecovery(count: number, digest: number): void {
-    const recover = this.recoverTo!;
-    if (this.gap === null && (count !== recover.changeCount || digest !== recover.changeDigest)) {
-      const text = `shard ${this.options.shard}: replay to ${recover.position.sequence} gave ${count} changes, the last commit says ${recover.changeCount}, or their digests differ: state and log do not belong together. Remove the shard's folder to rebuild it from the log`;
-      throw new VisageError('not_deterministic', text, { kind: 'stop_shard' });
-    }
-    this.recoverTo = null;
   }
 
   private refuse(letter: DeadLetter): void {
     const { reason, errors, dataset, timeMs, message } = letter;
     const stored = this.options.deadLetters.send({ reason, errors, dataset, timeMs, message });
     this.letters.add(stored);
-    this.metering.refused(reason);
+    this.metering.refused(reason, message.sequence);
     stored.then(
       () => this.letters.delete(stored),
       (error: unknown) => this.fail(error),
@@ -332,7 +316,8 @@ export class Shard {
     const { fold } = this;
     if (fold.applied > this.readThrough) this.readThrough = fold.applied;
     this.cache.evict();
-    this.metering.look(fold, this.lifeCounts(), this.active);
+    this.unsavedSinceMs ??= this.options.clock.monotonicMs();
+    this.measure();
     this.reads.reached(this.readThrough);
     if (this.active) this.ticks.moved(fold.shardTimeMs);
     this.pump.poke(this.pending > BEHIND_MESSAGES);
@@ -394,6 +379,8 @@ export class Shard {
     this.storedAtMs = this.options.clock.monotonicMs();
     this.storedThrough = this.readThrough;
     this.checkpointDueMs = this.storedAtMs + this.options.checkpointIntervalMs;
+    this.savingSinceMs = this.unsavedSinceMs;
+    this.unsavedSinceMs = null;
     const done = this.checkpointer.run(this.frozenMeta(), this.fold.plan, this.pump, snapshot);
     return done.then((opened) => {
       this.metering.checkpointed(this.checkpointer.last!);
@@ -460,13 +447,14 @@ export class Shard {
 
   status(): ShardStatus {
     const { fold, checkpointer, pump, cache } = this;
+    this.measure(); // what fails while no message comes is counted too
     return {
       shard: this.options.shard,
       owner: this.options.owner,
       epoch: this.epoch,
       applied: fold.applied,
       readThrough: this.readThrough,
-      lag: this.active ? this.pending : Math.max(this.pending, this.replayTo - fold.applied),
+      lag: this.handedOut > 0 || this.active ? this.pending : Math.max(0, this.replayTo - fold.applied),
       shardTimeMs: fold.shardTimeMs,
       logTimeMs: fold.logTimeMs,
       expiring: this.due.earliest() <= fold.shardTimeMs,
@@ -485,9 +473,18 @@ export class Shard {
       cachedBytes: cache.bytes,
       dirtyProfiles: cache.dirtyCount,
       checkpoint: checkpointer.last ?? null,
-      checkpointAgeMs: this.hasNews(Infinity) ? this.options.clock.monotonicMs() - this.storedAtMs : 0,
+      checkpointAgeMs: this.checkpointAgeMs(),
       gap: this.gap,
     };
+  }
+
+  private measure(): void {
+    this.metering.look(this.fold, this.lifeCounts(), { replaying: this.gate.replaying, onTime: this.active });
+  }
+
+  private checkpointAgeMs(): number {
+    const sinceMs = this.checkpointer.running ? this.savingSinceMs : this.unsavedSinceMs;
+    return sinceMs === null ? 0 : this.options.clock.monotonicMs() - sinceMs;
   }
 
   private lifeCounts(): LifeCounts {

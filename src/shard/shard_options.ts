@@ -71,7 +71,7 @@ export type ShardStatus = {
   readonly cachedBytes: number;
   readonly dirtyProfiles: number;
   readonly checkpoint: CheckpointResult | null;
-  /** Since the last checkpoint began, while it lacks something that is applied; else 0. */
+  /** Since the first applied message that no checkpoint has; 0: they have everything. */
   readonly checkpointAgeMs: number;
   readonly gap: GapReport;
 };

@@ -80,6 +80,12 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     if (answer.error !== undefined) throw new VisageError(answer.error.code, answer.error.message, { kind: 'retry' });
     return answer.ok as T;
   };
+  const lastSequences = (): Promise<number[]> =>
+    Promise.all(
+      Array.from({ length: partitions }, async (_, shard) =>
+        (await openShardLog({ nc, reading: nc, topology, shard })).lastForShard(),
+      ),
+    );
   const state = async (stream: 'log' | 'changes' | 'dead'): Promise<StreamState> =>
     streamState(await jetstreamManagerOf(nc), names[stream]);
   async function* read(
@@ -119,7 +125,7 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     status: () => ask<WorkerStatus>('status', {}),
     producer: (options) => createProducer({ ...options, connection: nc, root: topology.root, partitions }),
     async *exportProfiles(onCut) {
-      if (clock === 'event') await settled(() => ask<WorkerStatus>('status', {}));
+      if (clock === 'event') await settled(() => ask<WorkerStatus>('status', {}), await lastSequences());
       const id = randomUUID();
       const body = encodeControl({ kind: 'cut', id });
       for (let shard = 0; shard < partitions; shard++) {
@@ -164,11 +170,14 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
 
 /** Under the event clock one message may move time by months, and ticks then let values leave, many profiles at a time. Waits for
  *  the end of that, so that an export shows every profile as of one instant; a shard that does not get there is shown as it is. */
-async function settled(status: () => Promise<WorkerStatus>): Promise<void> {
+async function settled(status: () => Promise<WorkerStatus>, lasts: readonly number[]): Promise<void> {
   const endMs = Date.now() + SETTLE_MS_MAX;
   while (Date.now() < endMs) {
     const { shards } = await status();
-    if (!shards.some((shard) => shard['expiring'] === true || Number(shard['lag'] ?? 0) > 0)) return;
+    const busy = shards.some(
+      ({ shard, expiring, readThrough }) => expiring === true || Number(readThrough ?? Infinity) < (lasts[shard] ?? 0),
+    );
+    if (!busy) return;
     await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
   }
 }

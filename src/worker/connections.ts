@@ -10,12 +10,16 @@ export class Connections {
   disconnects = 0;
   private readonly settings: Settings;
   private readonly log: ConnectionLog;
+  private readonly onClosed: (purpose: string) => void;
   private readonly all: Connection[] = [];
+  private closing = false;
   private readonly lostAtMs = new Map<Connection, number>();
 
-  constructor(settings: Settings, log: ConnectionLog) {
+  /** @param onClosed hears of a connection that was closed, and not by `close`: the client gave it up */
+  constructor(settings: Settings, log: ConnectionLog, onClosed: (purpose: string) => void) {
     this.settings = settings;
     this.log = log;
+    this.onClosed = onClosed;
   }
 
   /** True while every connection is up, and there is one. */
@@ -32,6 +36,7 @@ export class Connections {
   }
 
   async close(): Promise<void> {
+    this.closing = true;
     await Promise.all(this.all.map((nc) => nc.close()));
     this.all.length = 0;
     this.lostAtMs.clear();
@@ -51,5 +56,6 @@ export class Connections {
         this.log('info', 'connection to NATS is back', { connection: purpose, lostMs });
       }
     }
+    if (!this.closing) this.onClosed(purpose);
   }
 }

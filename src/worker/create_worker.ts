@@ -56,7 +56,12 @@ export function createWorker(options: WorkerOptions): Worker {
   const topology = topologyOf(settings.root);
   const startedAt = formatTime(Date.now());
   const shards = new OwnedShards();
-  const connections = new Connections(settings, (level, event, figures) => logger[level](figures, event));
+  const connections = new Connections(
+    settings,
+    (level, event, figures) => logger[level](figures, event),
+    (purpose) =>
+      stopWith('connection_closed', `the connection to NATS (${purpose}) was given up: are the credentials still valid?`),
+  );
   const ready = Promise.withResolvers<void>();
   const stopped = Promise.withResolvers<unknown>();
   ready.promise.catch(() => undefined); // whoever asks sees it
@@ -138,8 +143,12 @@ export function createWorker(options: WorkerOptions): Worker {
   function settled(): void {
     if (shards.count < settings.partitions) return;
     if (shards.settled) ready.resolve();
-    if (!shards.allFenced) return;
-    machineError = new VisageError('fenced', 'another worker has taken over every shard; this one stops');
+    if (shards.allFenced) stopWith('fenced', 'another worker has taken over every shard; this one stops');
+  }
+
+  function stopWith(code: string, why: string): void {
+    if (actor.getSnapshot().status !== 'active') return;
+    machineError ??= new VisageError(code, why);
     actor.send({ type: 'STOP' });
   }
 
@@ -217,7 +226,7 @@ function readinessOf(now: { readonly connected: boolean; readonly draining: bool
   if (now.shards.count === 0) reasons.push('starting');
   const waiting = now.shards.states().filter((state) => state !== 'active' && state !== 'halted');
   if (waiting.length > 0) reasons.push(`${waiting.length} of ${now.shards.count} shards are ${[...new Set(waiting)].join(', ')}`);
-  return { ready: reasons.length === 0, reasons };
+  return { ready: reasons.length === 0, reasons, degraded: now.shards.troubles() };
 }
 
 /** An expected failure is one line with a code; a defect comes with its stack. Neither holds personal data. */

@@ -3,6 +3,7 @@ import { createActor, type ActorRefFrom } from 'xstate';
 import { VisageError } from '../base/errors.ts';
 import type { ShardSummary } from '../ports/reads.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { ShardStatus } from '../shard/shard_options.ts';
 import type { LiveShard } from './shard_life.ts';
 import { reasonOf, shardMachine } from './shard_machine.ts';
 import { countHalt, type LifeMeter, type ShardNow } from './worker_metrics.ts';
@@ -79,6 +80,22 @@ export class OwnedShards {
       const running = folding(shard);
       return { state: stateName(shard), status: running?.status(), store: running?.options.store.stats() };
     });
+  }
+
+  /** What does not go as it should in shards that are at work, a line a kind. */
+  troubles(): string[] {
+    const working = this.shards.flatMap((shard) => folding(shard)?.status() ?? []);
+    const list = (failing: (status: ShardStatus) => boolean): string =>
+      working
+        .filter(failing)
+        .map(({ shard }) => shard)
+        .join(', ');
+    const lines = [
+      ['commits do not get out of shards', list(({ commitsFailing }) => commitsFailing)],
+      ['ticks cannot be appended to the logs of shards', list(({ ticksFailing }) => ticksFailing)],
+      ['halted shards', this.shards.flatMap((shard, index) => (stateName(shard) === 'halted' ? [index] : [])).join(', ')],
+    ] as const;
+    return lines.flatMap(([what, shards]) => (shards === '' ? [] : [`${what} ${shards}`]));
   }
 
   /** Drains all of them. */

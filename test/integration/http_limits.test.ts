@@ -20,7 +20,7 @@ const metrics: MetricsPage = { contentType: 'text/plain', text: () => Promise.re
 const common = {
   host: '127.0.0.1',
   port: 0,
-  health: { readiness: () => ({ ready: false, reasons: ['starting'] }) },
+  health: { readiness: () => ({ ready: false, reasons: ['starting'], degraded: [] }) },
   metrics,
   onDefect: (error: unknown) => void defects.push(error),
 };

@@ -138,6 +138,28 @@ test('while the server is away it is alive, not ready, and answers from memory; 
   expect(total(await metricsOf(adminPort), 'visage_nats_disconnects_total')).toBe(3);
 });
 
+test('with a full log it stays ready, says that it is degraded, and counts', async () => {
+  await world.stop();
+  world = await startWorld({ shortWindow: '1s' });
+  const { worker } = await startReady({ 'log.maxBytes': '1MB' });
+  const nc = await world.connect();
+  await publishAll([purchase('ada', { _id: 'e-1', atMs: Date.now() })], { nc });
+  // to the brim: a tick is small
+  for (const size of [8_000, 0]) {
+    const filling = Array.from({ length: 400 }, () => nc.request('visage.in.orders.customerId.fill', ' '.repeat(size)));
+    await Promise.all(filling);
+  }
+  const failures = await eventually('ticks fail', async () =>
+    total(await metricsOf(worker.ports.adminPort), 'visage_tick_failures_total'),
+  );
+  expect(failures).toBeGreaterThan(0);
+  const { status, text } = await ask(worker.ports.adminPort, '/readyz');
+  expect([status, JSON.parse(text)]).toEqual([
+    200,
+    { ready: true, reasons: [], degraded: [expect.stringMatching(/^ticks cannot be appended to the logs of shards \d$/)] },
+  ]);
+});
+
 test('with a halted shard it stays ready; reads of that shard are 503, the metrics name it', async () => {
   const first = await startReady();
   const nc = await world.connect();

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { parseBytes } from '../../../src/base/bytes.ts';
 import { loadSettings } from '../../../src/definitions/load_settings.ts';
 import { environmentName, SETTING_KEYS } from '../../../src/definitions/setting_keys.ts';
 import {
@@ -39,6 +40,8 @@ const services = Object.entries(compose.services);
 const natsConf = read('docker/nats.conf').replace(/#.*$/gm, '');
 const ADMIN_PORT = 9090;
 const HTTP_PORT = 8080;
+/** What one event of `demo --feed` takes in the two streams, measured over a minute at 50 a second (308 and 1,589), rounded up. */
+const EVENT_BYTES = { log: 330, changes: 1_700 };
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
@@ -77,7 +80,7 @@ test('the final stage has no source, runs as a user, in exec form, and its healt
     'node_modules',
     'package.json',
   ]);
-  expect(textsOf(final, 'USER')).toEqual(['node']);
+  expect(textsOf(final, 'USER')).toEqual(['1000:1000']); // `node` of the image; Kubernetes' runAsNonRoot refuses a name
   expect(textsOf(final, 'STOPSIGNAL')).toEqual(['SIGTERM']);
   expect(textsOf(final, 'VOLUME')).toEqual([environmentOf(final).VISAGE_DATA_DIRECTORY]);
   expect(execForm(final, 'ENTRYPOINT')).toEqual(['node', 'dist/cli/main.js']);
@@ -156,6 +159,17 @@ test('ports agree between settings, Dockerfile, compose, Prometheus, Grafana and
   expect(read('docker/compose.yaml')).toContain(`http://127.0.0.1:${/^http_port: (\d+)$/m.exec(natsConf)![1]}/healthz`);
   const outside = services.flatMap(([, { ports = [] }]) => ports.map((port) => sides(port).outside));
   expect(new Set(outside).size).toBe(outside.length);
+});
+
+test('what the producer publishes in the time that it is kept fits the log and the server, for ever', () => {
+  const { worker, producer } = compose.services;
+  const { log, changes } = loadSettings({ env: { ...environmentOf(final), ...worker.environment } });
+  const eventsPerSecond = Number(producer.command!.at(producer.command!.indexOf('--rate') + 1));
+  const kept = (maxAgeMs: number, eventBytes: number): number => (maxAgeMs / 1000) * eventsPerSecond * eventBytes;
+  expect(log.maxAgeMs).toBeGreaterThan(0); // 0 keeps it for ever
+  expect(kept(log.maxAgeMs, EVENT_BYTES.log)).toBeLessThan(log.maxBytes!);
+  const storeBytes = parseBytes(/\bmax_file_store: (\S+)/.exec(natsConf)![1]!);
+  expect(log.maxBytes! + kept(changes.maxAgeMs, EVENT_BYTES.changes)).toBeLessThan(storeBytes);
 });
 
 test('the server flushes every message, into the volume', () => {

@@ -55,4 +55,52 @@ describe('a shard, measured', () => {
     expect(sum).toBeLessThan(0.2);
     expect(world.meter.ticks).toBeGreaterThan(0);
   });
+
+  it('what came while no worker ran is applied, not replayed; a refusal is counted once, whichever life sends it', async () => {
+    const world = new World(PLAN);
+    world.definitions();
+    const first = await world.start();
+    world.event('ada', { _id: 'e1', price: 25 });
+    await world.quiet(first);
+    world.sink.answer = () => 'unavailable'; // the letter is stored, the commit that passes it is not
+    world.broken('ada');
+    await world.clock.advance(1_000);
+    expect([...world.meter.refused]).toEqual([['bad_timestamp', 1]]);
+    world.crash(first);
+    world.sink.answer = () => 'ok';
+    world.event('bob', { _id: 'e2', price: 7 });
+    world.event('bob', { _id: 'e2', price: 7 });
+    const second = await world.start();
+    await world.quiet(second);
+    expect(world.meter).toMatchObject({ eventsApplied: 2, eventsReplayed: 1, eventsDuplicate: 1, changes: 2 });
+    expect([...world.meter.refused]).toEqual([['bad_timestamp', 1]]);
+  });
+
+  it('counts what fails although no message comes', async () => {
+    const world = new World(PLAN);
+    world.definitions();
+    const life = await world.start();
+    world.event('ada', { _id: 'e1', price: 25 });
+    await world.quiet(life);
+    world.log.full = true;
+    world.sink.answer = () => 'unavailable';
+    await world.clock.advance(DAY + 30_000);
+    expect(life.shard.status()).toMatchObject({ ticksFailing: true, expiring: false });
+    expect(world.meter.tickFailures).toBeGreaterThan(1);
+  });
+
+  it('says how long a message has been applied that no checkpoint has', async () => {
+    const world = new World(PLAN);
+    world.definitions();
+    const life = await world.start();
+    await world.clock.advance(60_000);
+    expect(life.shard.status().checkpointAgeMs).toBe(0);
+    world.event('ada', { _id: 'e1', price: 25 });
+    world.sink.answer = () => 'unavailable';
+    await world.clock.advance(30_000);
+    expect(life.shard.status().checkpointAgeMs).toBeGreaterThan(29_000);
+    world.sink.answer = () => 'ok';
+    await world.clock.advance(5_000);
+    expect(life.shard.status().checkpointAgeMs).toBe(0);
+  });
 });
