@@ -115,7 +115,7 @@ async function measure(world: World, size: Size, folder: string): Promise<Soak> 
 
 /** The heap that docs/run.md tells operators to allow: without a limit V8 collects late, and the process takes twice as much. */
 function heapMb(cacheMb: number): number {
-  return Math.ceil(1.5 * cacheMb + 150);
+  return 2 * cacheMb + 256;
 }
 
 /** The sample with the middle RSS. */

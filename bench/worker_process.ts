@@ -55,7 +55,7 @@ function ready(child: ChildProcess): Promise<void> {
     createInterface({ input: child.stderr! }).on('line', (line) => {
       if (last.push(line) > LINES_KEPT) last.shift();
       if (line.includes('"msg":"worker ready"')) resolve();
-      else if (ERROR_LINE.test(line)) console.error(line);
+      else if (ERROR_LINE.test(line) || !line.startsWith('{')) console.error(line); // V8's last words are no JSON
     });
     child.once('error', reject);
     child.once('close', (code, signal) => reject(new Error(`the worker ended with ${signal ?? code}:\n${last.join('\n')}`)));

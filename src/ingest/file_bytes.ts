@@ -84,12 +84,19 @@ async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
     return chunks;
   };
   try {
+    let packedBytes = 0;
+    let isOver = false;
     for await (const chunk of packed) {
-      await until((done) => gunzip.write(chunk, () => done()));
+      if (!isOver) await until((done) => gunzip.write(chunk, () => done()));
       yield* taken();
+      packedBytes += chunk.length;
+      isOver ||= gunzip.bytesWritten < packedBytes; // it takes no more than the last member
+      const rest = isOver ? chunk.subarray(-Math.min(chunk.length, packedBytes - gunzip.bytesWritten)) : [];
+      if (rest.some((byte) => byte !== 0)) damage ??= new Error('more than padding follows its end');
       if (damage !== undefined) break;
     }
-    await until((done) => gunzip.once('end', done).end());
+    // at padding (zeros) the stream has ended by itself, and said so already
+    await until((done) => (gunzip.readableEnded ? done() : void gunzip.once('end', done).end()));
     yield* taken();
     if (damage !== undefined) throw damagedGzip(damage);
   } finally {

@@ -16,7 +16,9 @@ import { IngestRun } from './ingest_run.ts';
 import { rowMapper, type MapRow } from './map_row.ts';
 import { ndjsonRows } from './ndjson_rows.ts';
 import { payloadRow } from './payload_row.ts';
+import { Patience, Stopped } from './patience.ts';
 import { PositionKeeper, readPosition, refuseRunning, type Found, type PositionRecord } from './position.ts';
+import { checkLog, checkTrimmed, checkWhole, LogScan } from './resume.ts';
 
 export type IngestFormat = 'ndjson' | 'csv';
 
@@ -80,42 +82,24 @@ const FILE_ERRORS = ['damaged_gzip', 'bad_csv', 'file_changed'];
 /** @throws VisageError `damaged_gzip`, `bad_csv`, `file_changed`, `bad_map`, `ingest_running`, `ingest_taken`, `ingest_differs`,
  *  `log_changed`, `log_trimmed`, `bad_position`, and what the producer stops with */
 export async function ingest(options: IngestOptions): Promise<IngestReport> {
-  const { path, format, map, dataset, now } = options;
-  const facts = await hashFile(path, options.signal);
+  const facts = await hashFile(options.path, options.signal);
   if (facts === null) return NOTHING_DONE;
-  const store = options.positionOf(`ingest.${dataset}.${facts.hash}`);
-  const found = await refuseRunning(store, await readPosition(store), now);
-  const { record } = found;
-  const log = await options.log.state();
-  if (record !== undefined) checkLog(record, log, store);
-  const mapDiffers = record !== undefined && (record.map !== (map?.hash ?? null) || record.format !== format);
-  if (record?.state === 'done') return already(record, facts, mapDiffers);
-  if (mapDiffers)
-    throw new VisageError(
-      'ingest_differs',
-      `this file is half ingested with another map file or format (${record.rows} rows); finish it with that one`,
-      { kind: 'usage' },
-    );
-  if (record !== undefined) checkTrimmed(record, log, options);
-  else await checkWhole(facts, options.signal);
-  const mapRow = await mapperOf(options, facts);
-  const startedAt = formatTime(now());
-  const keeper = new PositionKeeper(
-    store,
-    now,
-    {
-      revision: found.revision,
-      map: map?.hash ?? null,
-      format,
-      logCreated: log.created,
-      scanFrom: record?.scanFrom ?? log.lastSequence,
-      scanFromAt: record?.scanFromAt ?? startedAt,
-      logSequence: record?.logSequence ?? log.lastSequence,
-      startedAt: record?.startedAt ?? startedAt,
-    },
-    record?.rows ?? 0,
-  );
-  return runOnce(options, { facts, found, keeper, mapRow });
+  const patience = new Patience(options.signal);
+  // only while it waits: where an earlier run stopped is not known yet
+  const timer = setInterval(() => {
+    const { waitingFor } = patience;
+    if (waitingFor !== null) options.onProgress?.({ ...EMPTY_TALLY, fileBytes: facts.bytes, readBytes: 0, waitingFor });
+  }, PROGRESS_MS);
+  let prepared: Prepared | IngestReport;
+  try {
+    prepared = await prepare(options, facts, patience);
+  } catch (error) {
+    if (error instanceof Stopped) return { ...NOTHING_DONE, hash: facts.hash };
+    throw error;
+  } finally {
+    clearInterval(timer);
+  }
+  return 'keeper' in prepared ? runOnce(options, prepared) : prepared;
 }
 
 type Prepared = {
@@ -125,33 +109,76 @@ type Prepared = {
   readonly mapRow: MapRow;
 };
 
+/** @returns the report when there is nothing to do   @throws Stopped, and what `ingest` throws */
+async function prepare(options: IngestOptions, facts: FileFacts, patience: Patience): Promise<Prepared | IngestReport> {
+  const { format, map, dataset, now } = options;
+  const store = options.positionOf(`ingest.${dataset}.${facts.hash}`);
+  const read = (): Promise<Found> => patience.until(() => readPosition(store));
+  const found = await refuseRunning(read, await read(), (ms) => patience.pause(ms));
+  const { record } = found;
+  const log = await patience.until(() => options.log.state());
+  if (record !== undefined) checkLog(record, log, store);
+  const mapDiffers = record !== undefined && (record.map !== (map?.hash ?? null) || record.format !== format);
+  if (record?.state === 'done') return already(record, facts, mapDiffers);
+  if (mapDiffers)
+    throw new VisageError(
+      'ingest_differs',
+      `this file is half ingested with another map file or format (${record.rows} rows); finish it with that one`,
+      { kind: 'usage' },
+    );
+  if (record !== undefined) checkTrimmed(record, log, now(), options.dedupeHorizonMs);
+  else await checkWhole(facts, options.signal);
+  const mapRow = await mapperOf(options, facts);
+  const startedAt = formatTime(now());
+  const start = {
+    revision: found.revision,
+    map: map?.hash ?? null,
+    format,
+    logCreated: log.created,
+    scanFrom: record?.scanFrom ?? log.lastSequence,
+    scanFromAt: record?.scanFromAt ?? startedAt,
+    logSequence: record?.logSequence ?? log.lastSequence,
+    startedAt: record?.startedAt ?? startedAt,
+  };
+  return { facts, found, keeper: new PositionKeeper(store, now, start, record?.rows ?? 0), mapRow };
+}
+
 async function runOnce(options: IngestOptions, { facts, found, keeper, mapRow }: Prepared): Promise<IngestReport> {
   const { dataset, log, format, now } = options;
-  const window = new AckWindow(found.record === undefined ? EMPTY_TALLY : tallyOf(found.record));
+  const { record } = found;
+  const window = new AckWindow(record === undefined ? EMPTY_TALLY : tallyOf(record));
   const skippedBefore = window.tally.sent;
-  await keeper.write(window.tally, 'running'); // from here on this run holds the file
   const messagePrefix = `i${createHash('sha256').update(`${dataset}\n${facts.hash}`).digest('hex').slice(0, 20)}-`;
-  const present = found.record === undefined ? new Set<number>() : await rowsAfter(found.record, options, messagePrefix);
-  for (const row of present) keeper.left(row);
+  const scan = new LogScan(new Set());
   const run = new IngestRun({
     dataset,
     sender: options.sender,
     mapRow,
     window,
     keeper,
-    present,
+    present: scan.present,
     idPrefix: `${facts.hash.slice(0, 16)}-`,
     messagePrefix,
     latestMs: () => now() + options.maxFutureSkewMs,
     signal: options.signal,
   });
   const bytes = new FileBytes(facts);
-  const report = (): void =>
-    options.onProgress?.({ ...window.tally, fileBytes: facts.bytes, readBytes: bytes.read, waitingFor: run.waitingFor });
+  const report = (): void => {
+    const waitingFor = run.waitingFor ?? scan.waitingFor;
+    options.onProgress?.({ ...window.tally, fileBytes: facts.bytes, readBytes: bytes.read, waitingFor });
+  };
   const timer = setInterval(report, PROGRESS_MS);
   let isDone = false;
   try {
-    await run.take(format === 'csv' ? csvRows(bytes.chunks()) : ndjsonRows(bytes.chunks()));
+    if (record !== undefined) keeper.scanning();
+    await run.hold();
+    const isKnown =
+      record === undefined || (await run.againUnlessStopped(() => scan.read(log, record, messagePrefix, () => run.isStopped)));
+    if (isKnown) {
+      for (const row of scan.present) keeper.left(row);
+      keeper.scanned();
+      await run.take(format === 'csv' ? csvRows(bytes.chunks()) : ndjsonRows(bytes.chunks()));
+    }
     isDone = await finish(run, log, keeper, window.tally);
     if (!isDone) await keeper.write(window.tally, 'running', false).catch(() => undefined); // the one before it counts, and loses nothing
   } finally {
@@ -178,8 +205,11 @@ async function runOnce(options: IngestOptions, { facts, found, keeper, mapRow }:
 /** Moves time, then says `done`. Repeating it is harmless: a kill in between does. @returns false when the run was stopped or failed */
 async function finish(run: IngestRun, log: IngestLog, keeper: PositionKeeper, tally: Tally): Promise<boolean> {
   const { greatestTimestampMs: timeMs } = tally;
-  if (run.failure !== undefined || run.isStopped) return false;
-  if (log.moveTime !== null && timeMs !== null && !(await run.again(() => log.moveTime!(timeMs)))) return false;
+  const hasTime = log.moveTime !== null && timeMs !== null;
+  let isDone = run.failure === undefined && !run.isStopped;
+  if (isDone && hasTime) isDone = await run.againUnlessStopped(() => log.moveTime!(timeMs));
+  await run.letGo();
+  if (!isDone || run.isStopped) return false;
   return run.again(() => keeper.write(tally, 'done'));
 }
 
@@ -200,56 +230,6 @@ async function mapperOf({ map, format }: IngestOptions, facts: FileFacts): Promi
   const header = await csvHeader(new FileBytes(facts).chunks());
   checkColumns(map, header);
   return rowMapper(map, header);
-}
-
-/** Which rows after the position an earlier run had stored: it may have been killed before it heard of them. */
-async function rowsAfter(record: PositionRecord, { log, signal }: IngestOptions, messagePrefix: string): Promise<Set<number>> {
-  const rows = new Set<number>();
-  for await (const id of log.messageIdsAfter(record.scanFrom)) {
-    if (signal.aborted) break; // and nothing will be sent
-    const row = id.startsWith(messagePrefix) ? Number(id.slice(messagePrefix.length)) : NaN;
-    if (row > record.rows) rows.add(row);
-  }
-  return rows;
-}
-
-/** A file that was cut short on its way here is refused before its first row: the whole file has another hash, and the rows of the
- *  first part that have no _id of their own would count twice. @throws VisageError `damaged_gzip` */
-async function checkWhole(facts: FileFacts, signal: AbortSignal): Promise<void> {
-  const chunks = new FileBytes(facts).chunks();
-  try {
-    while (!signal.aborted && (await chunks.next()).done !== true);
-    await chunks.return(undefined);
-  } catch (error) {
-    if (!(error instanceof VisageError) || error.code !== 'damaged_gzip') throw error;
-    throw new VisageError(error.code, `${error.message}; nothing of it is ingested: get the whole file`, {
-      cause: error,
-      kind: 'usage',
-    });
-  }
-}
-
-type LogState = Awaited<ReturnType<IngestLog['state']>>;
-
-function checkLog(record: PositionRecord, log: LogState, store: PositionStore): void {
-  if (record.logCreated === log.created && log.lastSequence >= record.logSequence) return;
-  throw new VisageError(
-    'log_changed',
-    `this file was ingested into a log that is gone or has lost messages (it had ${record.logSequence}, it ends at ${log.lastSequence}); ` +
-      `to ingest all of it again delete ${store.name}`,
-    { kind: 'refuse' },
-  );
-}
-
-function checkTrimmed(record: PositionRecord, log: LogState, options: IngestOptions): void {
-  const trimmed = log.firstSequence > record.scanFrom + 1 && log.lastSequence > record.scanFrom;
-  if (!trimmed || options.now() - parseRfc3339(record.scanFromAt) < options.dedupeHorizonMs) return;
-  throw new VisageError(
-    'log_trimmed',
-    `rows after ${record.rows} may have been ingested or not: the log no longer has what came after sequence ${record.scanFrom}, and _ids are ` +
-      `not remembered since ${record.scanFromAt}; put the rows after ${record.rows} that are missing into a file of their own and ingest that`,
-    { kind: 'refuse' },
-  );
 }
 
 function already(record: PositionRecord, facts: FileFacts, mapDiffers: boolean): IngestReport {

@@ -32,6 +32,8 @@ type Raw = Readonly<Record<string, unknown>>;
 
 const SECTIONS = ['identity', '_id', 'timestamp', 'eventType', 'fields'];
 const ENVELOPE = ['_id', 'timestamp', 'eventType', 'identityMap'];
+const NAMES_MAX = 30;
+const NAME_LENGTH_MAX = 60;
 const STEPS_MAX = 15; // an event may be nested 16 deep
 
 /** @throws MistakesError `bad_map`: every mistake with its place   @throws VisageError `bad_map` when the file cannot be read */
@@ -57,13 +59,28 @@ export function parseIngestMap(file: string, text: string): IngestMap {
 
 /** Before the first row: has the file what the map names? @throws MistakesError `bad_map` */
 export function checkColumns(map: IngestMap, header: readonly string[]): void {
+  const [first] = map.columns;
+  // a row instead of a header: nothing of it is quoted, it may be a customer's
+  if (first !== undefined && !map.columns.some(({ name }) => header.includes(name)))
+    throw new MistakesError('bad_map', [
+      { ...first.place, message: `line 1 of the file has none of the map's columns; is it a header?` },
+    ]);
   const mistakes = map.columns.flatMap(({ name, place }): Mistake[] => {
     const count = header.filter((column) => column === name).length;
     if (count === 1) return [];
     if (count > 1) return [{ ...place, message: `the file has ${count} columns '${name}'; which one is meant?` }];
-    return [{ ...place, message: `the file has no column '${name}'${didYouMean(name, header)}; it has ${header.join(', ')}` }];
+    const message = `the file has no column '${name}'${didYouMean(name, header)}; it has ${listOf(header)}`;
+    return [{ ...place, message }];
   });
   if (mistakes.length > 0) throw new MistakesError('bad_map', mistakes);
+}
+
+function listOf(header: readonly string[]): string {
+  const names = header
+    .slice(0, NAMES_MAX)
+    .map((name) => (name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name));
+  if (header.length > NAMES_MAX) names.push(`and ${header.length - NAMES_MAX} more`);
+  return names.join(', ');
 }
 
 /** @throws MistakesError `bad_map` */

@@ -9,17 +9,18 @@ import { RowRefusal } from './evaluate.ts';
 import type { FileRow } from './file_row.ts';
 import type { Sender } from './ingest_ports.ts';
 import type { MapRow, RowEvent } from './map_row.ts';
+import { isForNow, waits } from './patience.ts';
 import { WRITE_MS, type PositionKeeper } from './position.ts';
 
 const UNDER_WAY_MAX = 1_024;
 const AHEAD_MAX = 16_384;
 /** A position that cannot be written holds the run up before a resume would have to remember more rows than this. */
 const UNWRITTEN_MAX = 1_000_000;
-const AGAIN_MS = 100;
-const AGAIN_MS_MAX = 2_000;
 const GRACE_MS = 5_000;
-/** What is wrong with the producer, whatever the row. */
+/** What is wrong with the producer, even where it may be tried again. */
 const STOPPING = ['not_allowed', 'not_set_up', 'closed', 'no_priorities', 'bad_dataset'];
+/** What is wrong with this one message. An answer of the log that nobody knows is not: it may be meant for every one. */
+const ROW_ERRORS = ['no_identity', 'ambiguous_identity', 'unknown_namespace', 'bad_identity', 'malformed', 'too_large'];
 
 export type RunOptions = {
   readonly dataset: string;
@@ -41,7 +42,8 @@ export class IngestRun {
   isStopped = false;
   private readonly options: RunOptions;
   private readonly pauses = new Set<() => void>();
-  private readonly timer: NodeJS.Timeout;
+  private readonly stopped = Promise.withResolvers<void>();
+  private timer: NodeJS.Timeout | undefined;
   private underWay = 0;
   private settled = Promise.withResolvers<void>();
   private writing: Promise<void> | undefined;
@@ -52,11 +54,23 @@ export class IngestRun {
     this.options = options;
     options.signal.addEventListener('abort', this.stop, { once: true });
     if (options.signal.aborted) this.stop();
-    this.timer = setInterval(() => void this.write(), WRITE_MS);
   }
 
   get waitingFor(): string | null {
     return this.options.sender.waitingFor ?? this.trouble;
+  }
+
+  /** Says that this run holds the file, and from then on every WRITE_MS, whatever it does, until `letGo`. */
+  async hold(): Promise<void> {
+    const { keeper, window } = this.options;
+    if (await this.again(() => keeper.write(window.tally, 'running')))
+      this.timer = setInterval(() => void this.write(), WRITE_MS);
+  }
+
+  /** Afterwards nothing writes the position but the caller. */
+  async letGo(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writing;
   }
 
   /** Takes rows until there are none, or until it is stopped. What went wrong is in `failure`. */
@@ -72,29 +86,34 @@ export class IngestRun {
       this.failure ??= error; // what was read before it is still sent
     } finally {
       await this.drained();
-      clearInterval(this.timer);
-      await this.writing;
     }
   }
 
   /** Tries until it succeeds, or the run is stopped: then false. What is no matter of trying again is in `failure`. */
   async again(what: () => Promise<void>): Promise<boolean> {
-    for (let waitMs = AGAIN_MS; ; waitMs = Math.min(waitMs * 2, AGAIN_MS_MAX)) {
+    for (const waitMs of waits()) {
       try {
         await what();
         this.trouble = null;
         return true;
       } catch (error) {
-        if (!(error instanceof VisageError) || error.kind !== 'retry') this.fail(error);
+        if (!isForNow(error)) this.fail(error);
         if (this.isStopped) return false;
         this.trouble = errorText(error);
         await this.pause(waitMs);
       }
     }
+    return false; // not reached
+  }
+
+  /** As `again`, but a stop does not wait for it: for what does no harm when it goes on. */
+  async againUnlessStopped(what: () => Promise<void>): Promise<boolean> {
+    return this.again(() => Promise.race([this.stopped.promise, what()])).then((isDone) => isDone && !this.isStopped);
   }
 
   private readonly stop = (): void => {
     this.isStopped = true;
+    this.stopped.resolve();
     for (const end of this.pauses) end();
     this.wake();
   };
@@ -143,7 +162,8 @@ export class IngestRun {
       messageId: `${messagePrefix}${row.number}`,
       ...(event.identity === null ? {} : { identity: event.identity }),
     };
-    for (let waitMs = AGAIN_MS; !this.isStopped; waitMs = Math.min(waitMs * 2, AGAIN_MS_MAX)) {
+    for (const waitMs of waits()) {
+      if (this.isStopped) break;
       try {
         const { sequence } = await sender.send(dataset, event.body, options);
         keeper.acknowledge(sequence);
@@ -188,7 +208,7 @@ export class IngestRun {
     this.writing = this.options.keeper.write(this.options.window.tally, 'running').then(
       () => this.wake(),
       (error: unknown) => {
-        if (error instanceof VisageError && error.kind === 'retry') this.trouble = error.message;
+        if (isForNow(error)) this.trouble = errorText(error);
         else this.fail(error);
       },
     );
@@ -219,8 +239,7 @@ async function timeout(until: Promise<void>, ms: number): Promise<void> {
 
 /** What a failed send means: another row of the same file may fare better, this one may later, or nothing will. */
 function verdictOf(error: unknown): 'again' | 'refuse' | 'stop' {
-  if (!(error instanceof VisageError)) return 'stop';
-  if (STOPPING.includes(error.code)) return 'stop';
-  if (error.kind === 'retry') return 'again';
-  return error.kind === 'refuse' || error.kind === 'usage' ? 'refuse' : 'stop';
+  if (!(error instanceof VisageError) || STOPPING.includes(error.code)) return 'stop';
+  if (ROW_ERRORS.includes(error.code)) return 'refuse';
+  return isForNow(error) ? 'again' : 'stop';
 }

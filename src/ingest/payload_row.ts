@@ -8,7 +8,8 @@ import { parseObject, type RowEvent } from './map_row.ts';
 export function payloadRow(row: FileRow, ownId: string): RowEvent | RowRefusal {
   const object = parseObject(row.text);
   if (object instanceof RowRefusal) return object;
-  const { timestamp } = object;
+  const { timestamp, _id } = object;
+  if (_id === null || _id === '') return new RowRefusal('_id is empty'); // no shard takes it: here it is counted with its line
   const timestampMs = typeof timestamp === 'string' ? parseRfc3339(timestamp) : NaN;
   return { identity: null, body: Object.hasOwn(object, '_id') ? row.text : withId(row.text, ownId, object), timestampMs };
 }

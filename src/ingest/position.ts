@@ -6,7 +6,7 @@
 // PO3: one run at a time: every write names the revision it replaces. A run that finds another's revision stops.
 import { randomBytes } from 'node:crypto';
 import { VisageError } from '../base/errors.ts';
-import { formatTime, parseRfc3339, type EpochMs } from '../base/time.ts';
+import { formatTime, type EpochMs } from '../base/time.ts';
 import type { Refusal, Tally } from './ack_window.ts';
 import type { PositionStore } from './ingest_ports.ts';
 
@@ -35,10 +35,10 @@ export type PositionRecord = {
   readonly updatedAt: string;
 };
 
-/** A run writes at least this often while it lives; one that was heard of within ALIVE_MS is watched before it is taken over. */
+/** A run writes at least this often while it lives: also while it reads the log, and while it moves time. */
 export const WRITE_MS = 1_000;
-const ALIVE_MS = 10_000;
-const WATCH_MS = 2 * WRITE_MS;
+/** Long enough for a live run to be seen writing, one slow write included. */
+const WATCH_MS = 3 * WRITE_MS;
 
 export type Found = { readonly record: PositionRecord | undefined; readonly revision: number };
 
@@ -56,15 +56,23 @@ export async function readPosition(store: PositionStore): Promise<Found> {
   throw new VisageError('bad_position', `${store.name} was written by another release of Visage, or is damaged`);
 }
 
-/** Waits long enough to see whether the run that holds it is alive. @throws VisageError `ingest_running` */
-export async function refuseRunning(store: PositionStore, found: Found, now: () => EpochMs, watchMs = WATCH_MS): Promise<Found> {
-  const { record } = found;
-  if (record?.run == null || record.state === 'done') return found;
-  if (Math.abs(now() - parseRfc3339(record.updatedAt)) > ALIVE_MS) return found;
-  await new Promise((resolve) => setTimeout(resolve, watchMs));
-  const later = await readPosition(store);
-  if (later.revision === found.revision || later.record?.run == null) return later;
+/** Waits long enough to see whether the run that holds it is alive: by its writes, as the clocks of two machines may differ by any
+ *  amount. One that stopped in order holds it no more, and is not waited for. @throws VisageError `ingest_running` */
+export async function refuseRunning(
+  read: () => Promise<Found>,
+  found: Found,
+  pause: (ms: number) => Promise<void>,
+  watchMs = WATCH_MS,
+): Promise<Found> {
+  if (!isHeld(found)) return found;
+  await pause(watchMs);
+  const later = await read();
+  if (later.revision === found.revision || !isHeld(later)) return later;
   throw new VisageError('ingest_running', 'this file is being ingested into this dataset by another process', { kind: 'refuse' });
+}
+
+function isHeld({ record }: Found): boolean {
+  return record?.run != null && record.state !== 'done';
 }
 
 export type KeeperStart = Pick<
@@ -86,6 +94,7 @@ export class PositionKeeper {
   private sentThrough: number;
   /** Later than any row that an earlier run left in the log. */
   private leftThrough = 0;
+  private isScanning = false;
   private mark: { readonly sequence: number; readonly sentThrough: number; readonly at: string } | undefined;
 
   constructor(store: PositionStore, now: () => EpochMs, start: KeeperStart, rows: number) {
@@ -107,6 +116,15 @@ export class PositionKeeper {
 
   acknowledge(sequence: number): void {
     if (sequence > this.acknowledged) this.acknowledged = sequence;
+  }
+
+  /** Until `scanned` nobody knows what an earlier run left, so that `scanFrom` stays: it is where the scan begins. */
+  scanning(): void {
+    this.isScanning = true;
+  }
+
+  scanned(): void {
+    this.isScanning = false;
   }
 
   /** Found in the log: left there by an earlier run. */
@@ -140,6 +158,7 @@ export class PositionKeeper {
   }
 
   private raise(rows: number, at: string): void {
+    if (this.isScanning) return;
     if (this.mark !== undefined && rows >= this.mark.sentThrough && rows >= this.leftThrough) {
       this.scanFrom = Math.max(this.scanFrom, this.mark.sequence);
       this.scanFromAt = this.mark.at;

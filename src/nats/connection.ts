@@ -1,7 +1,13 @@
 // Connections to NATS: one way to open them, and one place that refuses a server too old.
 // CN1: a server older than 2.11 is refused: it would silently ignore headers and settings that we rely on.
 import { readFileSync } from 'node:fs';
-import { connect, credsAuthenticator, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  connect,
+  credsAuthenticator,
+  type Authenticator,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 
 export type NatsSettings = {
@@ -15,20 +21,20 @@ export type Connection = NatsConnection;
 
 const OLDEST = [2, 11] as const;
 
-/** Opens a connection that reconnects for ever. `name` shows in the server's connection list.
+/** Opens a connection that reconnects for ever, with what its credentials file holds by then. `name` shows in the server's connection list.
  *  @throws VisageError `no_connection` (retry) · `server_too_old` · `unreadable_file` */
 export async function openConnection(settings: NatsSettings, name: string): Promise<NatsConnection> {
   const options: NodeConnectionOptions = {
     servers: [...settings.servers],
     name,
     maxReconnectAttempts: -1,
+    ignoreAuthErrorAbort: true, // by default two in a row end it: credentials that are being rotated, or expired, come back
     reconnectTimeWait: 250,
     noAsyncTraces: true, // a stack trace per request costs more than the request
     pingInterval: 10_000,
     maxPingOut: 2,
   };
-  if (settings.credentials !== null)
-    options.authenticator = credsAuthenticator(readFileOrExplain(settings.credentials, 'nats.credentials'));
+  if (settings.credentials !== null) options.authenticator = credentialsFrom(settings.credentials);
   const { ca, cert, key } = settings.tls;
   if (ca !== null || cert !== null) {
     options.tls = {
@@ -71,6 +77,23 @@ export async function openConnection(settings: NatsSettings, name: string): Prom
 export function isNewEnough(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+}
+
+/** Reads the file again for each attempt: rotated credentials are in it. What cannot be used just then (a file that is being replaced)
+ *  counts as unchanged: the client closes a connection whose authenticator throws.
+ *  @throws VisageError `unreadable_file` when it cannot be read the first time */
+export function credentialsFrom(path: string): Authenticator {
+  let good = credsAuthenticator(readFileOrExplain(path, 'nats.credentials'));
+  return (nonce) => {
+    try {
+      const next = credsAuthenticator(readFileSync(path));
+      const auth = next(nonce);
+      good = next;
+      return auth;
+    } catch {
+      return good(nonce);
+    }
+  };
 }
 
 function readFileOrExplain(path: string, setting: string): Uint8Array {

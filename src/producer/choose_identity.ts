@@ -9,7 +9,9 @@ const refuse = (code: string, message: string): VisageError => new VisageError(c
  *  @throws VisageError (refuse) `no_identity`, `unknown_namespace`, `ambiguous_identity`, `bad_identity`; (usage) `no_priorities` */
 export function chooseIdentity(body: unknown, priorities: ReadonlyMap<string, number> | null): Identity {
   const map: unknown = isObject(body) ? body['identityMap'] : undefined;
-  if (!isObject(map) || Object.keys(map).length === 0)
+  // an empty list names nobody: it must not hide the identity of a namespace below it
+  const named = isObject(map) ? Object.keys(map).filter((name) => !isEmptyList(map[name])) : [];
+  if (!isObject(map) || named.length === 0)
     throw refuse('no_identity', 'the message has no identityMap, and no identity was given');
   if (priorities === null)
     throw new VisageError(
@@ -17,16 +19,15 @@ export function chooseIdentity(body: unknown, priorities: ReadonlyMap<string, nu
       'no definitions are live yet, so the priorities of namespaces are not known; give the identity, or `namespaces`',
       { kind: 'usage' },
     );
-  const namespaces = Object.keys(map).filter((name) => priorities.has(name));
+  const namespaces = named.filter((name) => priorities.has(name));
   if (namespaces.length === 0)
     throw refuse(
       'unknown_namespace',
-      `no namespace of the identityMap is defined; defined: ${[...priorities.keys()].join(', ')}`,
+      `no namespace with an id in the identityMap is defined; defined: ${[...priorities.keys()].join(', ')}`,
     );
   const best = namespaces.reduce((a, b) => (before(b, a, priorities) ? b : a));
   const ids = idsOf(map[best], best);
-  const first = ids[0];
-  if (first === undefined) throw refuse('no_identity', `identityMap.${best} has no id`);
+  const first = ids[0]!; // `named` has no empty list
   if (ids.some((id) => id !== first))
     throw refuse('ambiguous_identity', `identityMap.${best} has two different ids: one message has one primary identity`);
   return { namespace: best, id: first };
@@ -46,6 +47,10 @@ function idsOf(list: unknown, namespace: string): string[] {
       throw refuse('bad_identity', `identityMap.${namespace}/${i}/id must be a text of valid Unicode that is not empty`);
     return id;
   });
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

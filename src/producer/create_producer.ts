@@ -4,6 +4,7 @@ import { nuid, type NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import { topologyOf } from '../message/subject.ts';
 import { openConnection } from '../nats/connection.ts';
+import { Priorities } from './priorities.ts';
 import { NatsProducer, type Producer } from './producer.ts';
 
 export type ProducerOptions = {
@@ -29,7 +30,7 @@ export type ProducerOptions = {
   readonly maxQueued?: number;
   /** Default: 90,000, three quarters of the log's duplicate window. More can store a message twice. */
   readonly retryForMs?: number;
-  /** Hears why nothing goes out, and null when it does again. */
+  /** Hears why nothing goes out, and null when it does again. What it throws is dropped. */
   readonly onWaiting?: (why: string | null) => void;
 };
 
@@ -44,9 +45,10 @@ export async function createProducer(options: ProducerOptions = {}): Promise<Pro
   if (options.connection?.isClosed() === true)
     throw new VisageError('no_connection', 'the connection that was given is closed', { kind: 'usage' });
   const nc = options.connection ?? (await connect(options));
+  let producer: NatsProducer | undefined;
   try {
     const known = await read(nc, topology.metaBucket, options);
-    const producer = new NatsProducer({
+    producer = new NatsProducer({
       nc,
       ownsConnection: options.connection === undefined,
       root: topology.root,
@@ -61,6 +63,7 @@ export async function createProducer(options: ProducerOptions = {}): Promise<Pro
     await producer.open();
     return producer;
   } catch (error) {
+    await producer?.close(); // a connection that was given lives on: it would keep the inbox and the status watcher
     if (options.connection === undefined) await nc.close();
     throw error;
   }
@@ -85,15 +88,15 @@ async function read(
   nc: NatsConnection,
   bucket: string,
   { namespaces, partitions }: ProducerOptions,
-): Promise<{ readonly partitions: number; readonly priorities: ReadonlyMap<string, number> | null }> {
-  if (partitions !== undefined && namespaces !== undefined)
-    return { partitions, priorities: new Map(Object.entries(namespaces)) };
+): Promise<{ readonly partitions: number; readonly priorities: Priorities }> {
+  const given = namespaces === undefined ? null : new Map(Object.entries(namespaces));
+  if (partitions !== undefined && given !== null) return { partitions, priorities: new Priorities(given) };
   let stored: string | undefined;
-  let priorities: ReadonlyMap<string, number> | null;
+  let priorities: Priorities;
   try {
     const kv = await new Kvm(nc).open(bucket);
     stored = (await kv.get('partitions'))?.string();
-    priorities = namespaces === undefined ? await livePriorities(kv) : new Map(Object.entries(namespaces));
+    priorities = new Priorities(given ?? (await livePriorities(kv)), () => livePriorities(kv));
   } catch (cause) {
     throw notSetUp(bucket, errorText(cause), cause);
   }

@@ -39,11 +39,16 @@ export type Answer =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
   /** Not stored by this attempt; it may be later. */
   | { readonly kind: 'later'; readonly why: Later; readonly text: string }
-  | { readonly kind: 'refused'; readonly text: string };
+  /** `too_large` is about this message alone; of `refused` nobody knows whether the next message fares better. */
+  | { readonly kind: 'refused'; readonly code: 'refused' | 'too_large'; readonly text: string };
 
-const LOG_FULL = 10077;
-const IN_PROCESS = 10158;
-const PASSING = new Set([408, 429, 503]);
+/** What passes when space is made: the limits of the account, of the server's memory and storage, of the stream. */
+const NO_SPACE = new Set([10002, 10028, 10047, 10077]);
+/** This message id, or one that its expected last sequence depends on, is being stored: not decided yet. */
+const IN_PROCESS = new Set([10158, 10164]);
+const OVER_STREAM_MAXIMUM = 10054;
+/** Beside everything from 500 on: trouble of the server is never about the message. */
+const PASSING = new Set([408, 429]);
 
 export function answerOf(message: Pick<Msg, 'data' | 'headers' | 'json'>): Answer {
   if (message.data.length === 0 && message.headers?.code === 503)
@@ -55,14 +60,15 @@ export function answerOf(message: Pick<Msg, 'data' | 'headers' | 'json'>): Answe
     ack = null;
   }
   if (typeof ack !== 'object' || ack === null)
-    return { kind: 'refused', text: 'the answer is not an acknowledgement of JetStream' };
+    return { kind: 'refused', code: 'refused', text: 'the answer is not an acknowledgement of JetStream' };
   if (ack.error === undefined && typeof ack.seq === 'number')
     return { kind: 'stored', sequence: ack.seq, duplicate: ack.duplicate === true };
   const text = ack.error?.description ?? 'no sequence in the answer';
-  if (ack.error?.err_code === LOG_FULL) return { kind: 'later', why: 'log_full', text };
-  if (ack.error?.err_code === IN_PROCESS) return { kind: 'later', why: 'in_process', text };
-  if (PASSING.has(ack.error?.code ?? 0)) return { kind: 'later', why: 'unavailable', text };
-  return { kind: 'refused', text };
+  const { code = 0, err_code: errCode = 0 } = ack.error ?? {};
+  if (NO_SPACE.has(errCode)) return { kind: 'later', why: 'log_full', text };
+  if (IN_PROCESS.has(errCode)) return { kind: 'later', why: 'in_process', text };
+  if (code >= 500 || PASSING.has(code)) return { kind: 'later', why: 'unavailable', text };
+  return { kind: 'refused', code: errCode === OVER_STREAM_MAXIMUM ? 'too_large' : 'refused', text };
 }
 
 /** Why a message is given up: what is sure to be outside of the log is never called unknown.

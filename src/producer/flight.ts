@@ -128,7 +128,7 @@ export class Flight {
       case 'refused':
         return this.refuse(
           delivery,
-          new VisageError('refused', `the log refused the message: ${answer.text}`, { kind: 'refuse' }),
+          new VisageError(answer.code, `the log refused the message: ${answer.text}`, { kind: 'refuse' }),
         );
       case 'later':
         return this.putOff(delivery, answer);
@@ -212,8 +212,14 @@ export class Flight {
     const why = this.waitingFor;
     if (why === this.said) return;
     this.said = why;
-    // outside of the connection's reader: a callback that throws would break that
-    queueMicrotask(() => this.setup.onWaiting(why));
+    // outside of the connection's reader and of our state changes: the callback may call the producer again
+    queueMicrotask(() => {
+      try {
+        this.setup.onWaiting(why);
+      } catch {
+        // the caller's mistake: thrown in a microtask it would end the process, and no `send` is to blame for it
+      }
+    });
   }
 
   /** Ends when the connection is closed, or the flight. */

@@ -8,6 +8,7 @@ import { inputSubject } from '../message/subject.ts';
 import { chooseIdentity } from './choose_identity.ts';
 import type { Delivery, Sent } from './delivery.ts';
 import { Flight } from './flight.ts';
+import type { Priorities } from './priorities.ts';
 import { encodeBody, headersOf, readBody, sizeOf, type Body } from './message_body.ts';
 
 export type SendOptions = {
@@ -21,7 +22,7 @@ export type SendOptions = {
 export interface Producer {
   /** Sends one message; resolves when the log has stored it. Bytes are not copied: leave them alone until then.
    *  @throws VisageError (refuse) `no_identity`, `ambiguous_identity`, `unknown_namespace`, `bad_identity`, `malformed`, `too_large`,
-   *    `refused` · (retry) `unknown`: it may be stored or not, `log_full`, `unavailable`, `queue_full`: await `ready` ·
+   *    `refused`: the log says no, and nobody knows whether the next message fares better · (retry) `unknown`: it may be stored or not, `log_full`, `unavailable`, `queue_full`: await `ready` ·
    *    `not_allowed`, `not_set_up`, `closed`, `no_priorities`, `bad_dataset`, `bad_header` */
   send(dataset: string, body: object | string | Uint8Array, options?: SendOptions): Promise<Sent>;
   /** Resolves when a message would be sent at once: the back-pressure of loops that do not await each `send`. */
@@ -41,7 +42,7 @@ export type ProducerSetup = {
   readonly ownsConnection: boolean;
   readonly root: string;
   readonly partitions: number;
-  readonly priorities: ReadonlyMap<string, number> | null;
+  readonly priorities: Priorities;
   /** Unlike that of any other producer: message ids begin with it. */
   readonly nonce: string;
   readonly maxInFlight: number;
@@ -58,6 +59,8 @@ export class NatsProducer implements Producer {
   private head = 0;
   private lastId = 0;
   private maxPayload = Infinity;
+  /** How many wait to learn the priorities of namespaces: not queued yet. */
+  private learners = 0;
   private closing: Promise<void> | undefined;
   private closed = false;
   private pumping: NodeJS.Immediate | undefined;
@@ -96,17 +99,23 @@ export class NatsProducer implements Producer {
   async send(dataset: string, body: Body, options: SendOptions = {}): Promise<Sent> {
     const { setup } = this;
     if (this.closed || this.closing !== undefined) throw new VisageError('closed', 'the producer is closed', { kind: 'usage' });
-    const identity = options.identity ?? chooseIdentity(readBody(body), setup.priorities);
+    if (options.identity === undefined) setup.priorities.lookAgain();
+    const { reading } = setup.priorities;
+    if (reading !== undefined) {
+      if (this.learners + this.queued >= setup.maxQueued) throw this.queueFull();
+      this.learners++;
+      await reading; // here, not in a function: `flush` and later sends go on in the order in which they came to wait
+      this.learners--;
+      if (this.closed) throw this.neverSent();
+    }
+    const identity = options.identity ?? chooseIdentity(readBody(body), setup.priorities.known);
     const subject = inputSubject(setup.root, dataset, identity);
     const bytes = encodeBody(body);
     const id = this.lastId + 1;
     const headers = headersOf(options.headers ?? {}, options.messageId ?? `${setup.nonce}-${id}`);
     this.refuseTooLarge(sizeOf(bytes, headers));
     if (this.queued >= setup.maxQueued) this.pump(); // this turn's messages have not gone out yet
-    if (this.queued >= setup.maxQueued)
-      throw new VisageError('queue_full', `${setup.maxQueued} messages are waiting already; await ready() before the next send`, {
-        kind: 'retry',
-      });
+    if (this.queued >= setup.maxQueued) throw this.queueFull();
     this.lastId = id;
     const shard = partitionOf(identityKey(identity), setup.partitions);
     const attempts = { firstSentMs: 0, lastSentMs: 0, retryAtMs: 0, unclear: false, lastRefusal: undefined };
@@ -121,14 +130,25 @@ export class NatsProducer implements Producer {
     return new Promise((resolve) => this.readyWaiters.push(resolve));
   }
 
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
+    const { reading } = this.setup.priorities;
+    if (reading !== undefined) await reading; // those that wait for it have no id yet
     const id = this.lastId;
-    if (this.oldestId > id) return Promise.resolve();
-    return new Promise((resolve) => this.flushWaiters.push({ id, resolve }));
+    if (this.oldestId > id) return;
+    await new Promise<void>((resolve) => this.flushWaiters.push({ id, resolve }));
   }
 
   close(): Promise<void> {
     return (this.closing ??= this.finish());
+  }
+
+  private neverSent(): VisageError {
+    return new VisageError('closed', 'the producer was closed before the message was sent', { kind: 'retry' });
+  }
+
+  private queueFull(): VisageError {
+    const text = `${this.setup.maxQueued} messages are waiting already; await ready() before the next send`;
+    return new VisageError('queue_full', text, { kind: 'retry' });
   }
 
   private async finish(): Promise<void> {
@@ -193,8 +213,7 @@ export class NatsProducer implements Producer {
     const waiting = this.queue.slice(this.head);
     this.queue = [];
     this.head = 0;
-    for (const { reject } of waiting)
-      reject(new VisageError('closed', 'the producer was closed before the message was sent', { kind: 'retry' }));
+    for (const { reject } of waiting) reject(this.neverSent());
     for (const wake of this.readyWaiters.splice(0)) wake();
     for (const { resolve } of this.flushWaiters.splice(0)) resolve();
   }

@@ -16,6 +16,8 @@ export class ProfileCache {
   private readonly maxBytes: number;
   private readonly resident = new Map<IdentityKey, IdentityState>();
   private dirty: IdentityState[] = [];
+  /** How many of `dirty` were estimated after their first change: a new profile is made empty. */
+  private estimated = 0;
   private writing: IdentityState[] = [];
   private encoded: EncodedProfile[] = [];
   private hand: Iterator<IdentityState> | null = null;
@@ -78,6 +80,7 @@ export class ProfileCache {
     assert(this.writing.length === 0, 'one checkpoint at a time');
     this.writing = this.dirty;
     this.dirty = [];
+    this.estimated = 0;
     this.encoded = [];
     for (const state of this.writing) {
       state.dirty = false;
@@ -115,6 +118,7 @@ export class ProfileCache {
   /** Drops clean profiles, least recently touched first (second chance), until the budget holds.
    *  Only between messages: the fold holds profiles while it applies one. */
   evict(): void {
+    for (; this.estimated < this.dirty.length; this.estimated++) this.estimate(this.dirty[this.estimated]!);
     let looked = 0;
     const limit = Math.min(EVICT_LOOKS_MAX, this.resident.size * 2);
     while (this.bytes > this.maxBytes && looked++ < limit) {
@@ -138,6 +142,10 @@ export class ProfileCache {
   private encodeNow(state: IdentityState, plan: Plan): void {
     this.encoded.push(this.store.encode(state, plan));
     state.frozen = false;
+    this.estimate(state);
+  }
+
+  private estimate(state: IdentityState): void {
     const bytes = estimateBytes(state);
     this.bytes += bytes - state.bytes;
     state.bytes = bytes;

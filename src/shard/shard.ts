@@ -36,6 +36,8 @@ const PENDING_EVENTS_MAX = 20_000;
 const DEAD_LETTERS_MAX = 1_000;
 const BEHIND_MESSAGES = 1_000;
 const BEHIND_CHECKPOINT_FACTOR = 5;
+/** Changed profiles over the cache's budget that are worth a checkpoint at once. */
+const OVER_BUDGET_BYTES = 1024 ** 2;
 const PREFETCH_KEY_MAX = 1_700;
 const STORE_READ_THROUGH_MS = 60_000;
 
@@ -321,7 +323,10 @@ export class Shard {
     this.reads.reached(this.readThrough);
     if (this.active) this.ticks.moved(fold.shardTimeMs);
     this.pump.poke(this.pending > BEHIND_MESSAGES);
-    if (this.cache.dirtyCount >= this.options.checkpointMaxDirty) this.startCheckpoint();
+    const { checkpointMaxDirty, cacheMaxBytes } = this.options;
+    // what is over the budget now is not stored yet, and cannot be dropped before it is
+    if (this.cache.dirtyCount >= checkpointMaxDirty || this.cache.bytes > cacheMaxBytes + OVER_BUDGET_BYTES)
+      this.startCheckpoint();
   }
 
   private async backPressure(): Promise<void> {
@@ -331,7 +336,10 @@ export class Shard {
       this.throwIfFailed();
     }
     while (!this.stopping && this.letters.size > DEAD_LETTERS_MAX) await Promise.race(this.letters);
-    if (this.cache.dirtyCount >= 2 * this.options.checkpointMaxDirty) await this.checkpointer.idle(); // memory is bounded by the disk's pace
+    const { checkpointMaxDirty, cacheMaxBytes } = this.options;
+    // memory is bounded by the disk's pace
+    if (this.cache.dirtyCount >= 2 * checkpointMaxDirty || this.cache.bytes > 2 * cacheMaxBytes + 4 * OVER_BUDGET_BYTES)
+      await this.checkpointer.idle();
   }
 
   private everyCheckpointInterval(): () => void {

@@ -7,6 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { ClockMode } from '../message/control.ts';
 import type { Topology } from '../message/subject.ts';
+import { notAllowed } from './permission.ts';
 import { answerOf } from './streams.ts';
 
 const LIVE = 'definitions.live';
@@ -17,7 +18,7 @@ export interface MetaBucket {
   /** The value with its revision: 0 when the key never had one. */
   entry(key: string): Promise<{ readonly value: string | undefined; readonly revision: number }>;
   /** Puts the value if the key is still at `revision`. @returns the new revision
-   *  @throws VisageError `conflict` (retry) · `unavailable` (retry): it may be written or not */
+   *  @throws VisageError `conflict` (retry) · `unavailable` (retry): it may be written or not · `not_allowed` */
   putAt(key: string, value: string, revision: number): Promise<number>;
   /** Puts the value if there is none. @returns what is there now */
   createOrGet(key: string, value: string): Promise<string>;
@@ -68,10 +69,13 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
         return await kv.put(key, value, { previousSeq: revision });
       } catch (cause) {
         const conflict = cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(cause.code);
-        throw new VisageError(
-          conflict ? 'conflict' : 'unavailable',
-          `${key} in ${topology.metaBucket} cannot be written: ${conflict ? 'somebody else has written it' : errorText(cause)}`,
-          { cause, kind: 'retry' },
+        throw (
+          notAllowed(cause) ??
+          new VisageError(
+            conflict ? 'conflict' : 'unavailable',
+            `${key} in ${topology.metaBucket} cannot be written: ${conflict ? 'somebody else has written it' : errorText(cause)}`,
+            { cause, kind: 'retry' },
+          )
         );
       }
     },

@@ -6,6 +6,7 @@ import { fingerprint } from '../message/fingerprint.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { LogReader, ShardLog, StreamState } from '../ports/log.ts';
 import { PartitionReader } from './partition_reader.ts';
+import { notAllowed } from './permission.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
 
 const APPEND_TIMEOUT_MS = 5_000;
@@ -39,13 +40,17 @@ export async function openShardLog(options: {
   };
 }
 
-/** Publishes and reads the acknowledgement itself: the client's own publish would retry, and might append twice. */
+/** Publishes and reads the acknowledgement itself: the client's own publish would retry, and might append twice.
+ *  @throws VisageError `append_failed` (retry): it may be in the log or not · `not_allowed` */
 async function append(nc: NatsConnection, subject: string, body: Uint8Array): Promise<number> {
   let answer: { seq?: number; error?: { err_code?: number; description?: string } };
   try {
     answer = (await nc.request(subject, body, { timeout: APPEND_TIMEOUT_MS })).json();
   } catch (cause) {
-    throw new VisageError('append_failed', `cannot append to the log: ${errorText(cause)}`, { cause, kind: 'retry' });
+    throw (
+      notAllowed(cause) ??
+      new VisageError('append_failed', `cannot append to the log: ${errorText(cause)}`, { cause, kind: 'retry' })
+    );
   }
   if (answer.error !== undefined || answer.seq === undefined) {
     throw new VisageError(

@@ -1,6 +1,7 @@
 // The producer in every trouble there is. What counts is what the log has in the end: every message once.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Priorities } from '../../src/producer/priorities.ts';
 import { NatsProducer } from '../../src/producer/producer.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 import { codesOf, expectOnce, numbers, producerRoot, sendMany, type ProducerRoot } from '../support/producer_root.ts';
@@ -146,7 +147,7 @@ describe('a server that goes away', () => {
       ownsConnection: false,
       root: 'paused',
       partitions: 4,
-      priorities: null,
+      priorities: new Priorities(null),
       nonce: 'paused',
       maxInFlight: 100,
       maxQueued: 1_000,
@@ -180,7 +181,14 @@ describe('a server that goes away', () => {
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-    const setup = { nc: lossy, ownsConnection: false, root: 'deaf', partitions: 4, priorities: null, nonce: 'deaf' };
+    const setup = {
+      nc: lossy,
+      ownsConnection: false,
+      root: 'deaf',
+      partitions: 4,
+      priorities: new Priorities(null),
+      nonce: 'deaf',
+    };
     const limits = { maxInFlight: 500, maxQueued: 500, retryForMs: 20_000, attemptMs: 300, onWaiting: () => undefined };
     const producer = new NatsProducer({ ...setup, ...limits });
     const sending = Promise.allSettled(numbers(500).map((body) => producer.send('orders', body, { identity: ADA })));
@@ -208,7 +216,14 @@ describe('a server that goes away', () => {
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-    const setup = { nc: edited, ownsConnection: false, root: 'edited', partitions: 4, priorities: null, nonce: 'edited' };
+    const setup = {
+      nc: edited,
+      ownsConnection: false,
+      root: 'edited',
+      partitions: 4,
+      priorities: new Priorities(null),
+      nonce: 'edited',
+    };
     const limits = { maxInFlight: 10, maxQueued: 10, retryForMs: 20_000, attemptMs: 200, onWaiting: () => undefined };
     const producer = new NatsProducer({ ...setup, ...limits });
     const error = await rejectionOf(producer.send('orders', '{"n":0}', { identity: ADA }));

@@ -28,6 +28,10 @@ class Fake {
   keys = new Map<string, { value: string; revision: number }>();
   nowMs = NOW;
   answer: (row: number, tries: number) => VisageError | undefined = () => undefined;
+  /** How often a port fails, and how long it takes. */
+  readonly broken = new Map<string, number>();
+  readonly slowMs = new Map<string, number>();
+  breakage = (port: string): VisageError => new VisageError('unavailable', `no ${port}`, { kind: 'retry' });
   private readonly tries = new Map<string, number>();
 
   async run(lines: readonly string[], options: Partial<IngestOptions> = {}): Promise<IngestReport> {
@@ -50,17 +54,26 @@ class Fake {
         },
       },
       log: {
-        state: () =>
-          Promise.resolve({ created: this.created, firstSequence: this.first, lastSequence: this.first + this.log.length - 1 }),
+        state: async () => {
+          await this.port('state');
+          return { created: this.created, firstSequence: this.first, lastSequence: this.first + this.log.length - 1 };
+        },
         messageIdsAfter: (sequence) => this.idsAfter(sequence),
-        moveTime: (timeMs) => Promise.resolve(void this.times.push(timeMs)),
+        moveTime: async (timeMs) => {
+          await this.port('time');
+          this.times.push(timeMs);
+        },
       },
       positionOf: (key) => ({
         name: `the key ${key}`,
-        read: () => Promise.resolve({ value: this.keys.get(key)?.value, revision: this.keys.get(key)?.revision ?? 0 }),
-        write: (value, revision) => {
+        read: async () => {
+          await this.port('read');
+          return { value: this.keys.get(key)?.value, revision: this.keys.get(key)?.revision ?? 0 };
+        },
+        write: async (value, revision) => {
+          await this.port('write');
           this.keys.set(key, { value, revision: revision + 1 });
-          return Promise.resolve(revision + 1);
+          return revision + 1;
         },
       }),
       now: () => this.nowMs,
@@ -85,7 +98,16 @@ class Fake {
     this.change({ state: 'running', rows, sent: rows, refused: 0, refusals: [], scanFrom: rows, logSequence: rows, run: null });
   }
 
+  private async port(name: string): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, this.slowMs.get(name) ?? 0));
+    const left = this.broken.get(name) ?? 0;
+    if (left === 0) return;
+    this.broken.set(name, left - 1);
+    throw this.breakage(name);
+  }
+
   private async *idsAfter(sequence: number): AsyncGenerator<string> {
+    await this.port('ids');
     for (const { id } of this.log.slice(Math.max(0, sequence - this.first + 1))) yield await Promise.resolve(id);
   }
 }
@@ -143,6 +165,69 @@ test('rows that are refused are counted with line and reason, and stop nothing; 
   });
   expect(new Set(fake.log.map(({ id }) => id)).size).toBe(fake.log.length);
 });
+
+test('an answer of the log that nobody knows is not about the row: the run stops, and the rows are not lost', async () => {
+  for (const [code, kind] of [
+    ['refused', 'refuse'],
+    ['bad_header', 'usage'],
+  ] as const) {
+    const fake = new Fake();
+    fake.answer = (row) => (row > 12 ? refused(code, kind) : undefined);
+    await expect(fake.run(LINES)).rejects.toMatchObject({ code });
+    expect(fake.record).toMatchObject({ state: 'running', rows: 12, refused: 0, run: null });
+    fake.answer = () => undefined;
+    expect(await fake.run(LINES)).toMatchObject({ state: 'done', rows: 20, refused: 0 });
+  }
+});
+
+test('an empty _id is refused with its line', async () => {
+  const report = await new Fake().run([LINES[0]!, '{"_id":null}', '{"_id":""}', LINES[1]!]);
+  expect(report).toMatchObject({ state: 'done', sent: 2, refused: 2 });
+  expect(report.refusals).toEqual([
+    { line: 2, reason: '_id is empty' },
+    { line: 3, reason: '_id is empty' },
+  ]);
+});
+
+test('a connection that breaks at the start, in the scan and at the end is waited for, and said', async () => {
+  const fake = new Fake();
+  await fake.run(LINES);
+  fake.crashedAt(4);
+  fake.log.splice(10);
+  const waits = new Set<string>();
+  for (const port of ['read', 'state', 'write', 'ids', 'time']) fake.broken.set(port, 2);
+  const onProgress = ({ waitingFor }: Progress): void => void waits.add(waitingFor ?? '');
+  expect(await fake.run(LINES, { onProgress })).toMatchObject({ state: 'done', rows: 20, skipped: 10, sent: 10 });
+  expect(fake.log.length).toBe(20);
+  for (const port of ['read', 'state', 'write', 'ids', 'time']) expect(waits).toContain(`no ${port}`);
+});
+
+test('waiting at the start ends with the signal; a missing right is not waited for', async () => {
+  const fake = new Fake();
+  fake.broken.set('state', Infinity);
+  expect(await fake.run(LINES, { signal: AbortSignal.timeout(150) })).toMatchObject({ state: 'interrupted', rows: 0 });
+  const cause = Object.assign(new Error('Permissions Violation'), { name: 'PermissionViolationError' });
+  fake.breakage = (port) => new VisageError('unavailable', `no ${port}`, { kind: 'retry', cause });
+  await expect(fake.run(LINES)).rejects.toMatchObject({ message: 'no state' });
+});
+
+test('the position is written every second while the log is scanned and while time is moved; a signal ends a scan', async () => {
+  const fake = new Fake();
+  await fake.run(LINES);
+  const revision = (): number => [...fake.keys.values()][0]!.revision;
+  fake.crashedAt(4);
+  const before = revision();
+  fake.slowMs.set('ids', 2_500).set('time', 2_500);
+  const waits: string[] = [];
+  const onProgress = ({ waitingFor }: Progress): void => void waits.push(waitingFor ?? '');
+  expect(await fake.run(LINES, { onProgress })).toMatchObject({ state: 'done' });
+  expect(revision() - before).toBeGreaterThanOrEqual(1 + 2 + 2 + 1);
+  expect(waits).toContain('reading in the log what an earlier run stored, 0 messages so far');
+  fake.crashedAt(4);
+  fake.slowMs.set('ids', 60_000);
+  expect(await fake.run(LINES, { signal: AbortSignal.timeout(100) })).toMatchObject({ state: 'interrupted', rows: 4 });
+  expect(fake.record).toMatchObject({ rows: 4, scanFrom: 4, run: null });
+}, 15_000);
 
 test('no right to publish ends it, with the position kept; then it goes on', async () => {
   const fake = new Fake();

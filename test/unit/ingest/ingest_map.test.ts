@@ -209,6 +209,17 @@ fields:
     expect(mistakes(() => checkColumns(parseIngestMap('map.yaml', RETAIL), HEADER))).toEqual([]);
   });
 
+  test('a file without a header: its first row is not quoted; of a long header a part is', () => {
+    const map = parseIngestMap('map.yaml', RETAIL);
+    expect(mistakes(() => checkColumns(map, ['geheim@example.org', '17850']))).toEqual([
+      "map.yaml:1:44: line 1 of the file has none of the map's columns; is it a header?",
+    ]);
+    const [first] = mistakes(() =>
+      checkColumns(map, ['Country', ...Array.from({ length: 99 }, (_, i) => `${i}${'x'.repeat(99)}`)]),
+    );
+    expect(first).toMatch(/it has Country, 0x{59}…, .*, 28x{58}…, and 70 more$/);
+  });
+
   test('a namespace that is not defined', () => {
     expect(mistakes(() => checkNamespace(parseIngestMap('map.yaml', RETAIL), ['customerID', 'email']))).toEqual([
       "map.yaml:1:24: no namespace 'customerId' is defined (did you mean 'customerID'?); defined: customerID, email",

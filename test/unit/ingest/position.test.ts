@@ -168,7 +168,7 @@ test('a run whose key another one has written stops; its own lost answer does no
   await second.write(EMPTY_TALLY, 'running');
 });
 
-test('a run that is alive is not taken over; one that is long gone, or stopped in order, at once', async () => {
+test('a run that is seen writing is not taken over; one that was killed is, after a while, one that stopped in order at once', async () => {
   const store = memoryStore();
   const keeper = new PositionKeeper(
     store,
@@ -177,13 +177,34 @@ test('a run that is alive is not taken over; one that is long gone, or stopped i
     0,
   );
   await keeper.write(EMPTY_TALLY, 'running');
-  const found = await readPosition(store);
-  expect(await refuseRunning(store, found, () => 60_000)).toBe(found);
-  const watching = refuseRunning(store, found, () => 6_000, 20);
-  await keeper.write(EMPTY_TALLY, 'running');
-  await expect(watching).rejects.toMatchObject({ code: 'ingest_running' });
+  const read = (): ReturnType<typeof readPosition> => readPosition(store);
+  const waits: number[] = [];
+  const pause = (ms: number): Promise<void> => Promise.resolve(void waits.push(ms));
+  const found = await read();
+  expect(await refuseRunning(read, found, pause)).toEqual(found); // killed
+  const alive = refuseRunning(read, found, () => keeper.write(EMPTY_TALLY, 'running'));
+  await expect(alive).rejects.toMatchObject({ code: 'ingest_running' });
+  const done = await refuseRunning(read, await read(), () => keeper.write(EMPTY_TALLY, 'done'));
+  expect(done.record?.state).toBe('done');
   await keeper.write(EMPTY_TALLY, 'running', false);
-  expect((await refuseRunning(store, await readPosition(store), () => 6_000)).record?.run).toBeNull();
+  expect((await refuseRunning(read, await read(), pause)).record?.run).toBeNull();
+  expect(waits).toEqual([3_000]); // whatever the clocks of the two machines say
   store.value = '{"version":2}';
   await expect(readPosition(store)).rejects.toMatchObject({ code: 'bad_position' });
+});
+
+test('writes while the log is scanned do not raise scanFrom: what an earlier run left is not known yet', async () => {
+  const store = memoryStore();
+  const start = { ...START, revision: 0, scanFrom: 100, scanFromAt: START.startedAt, logSequence: 150 };
+  const keeper = new PositionKeeper(store, () => 0, start, 10);
+  const tally = { ...EMPTY_TALLY, rows: 10 };
+  const scanFrom = async (): Promise<number> => {
+    await keeper.write(tally, 'running');
+    return (JSON.parse(store.value!) as PositionRecord).scanFrom;
+  };
+  keeper.scanning();
+  for (let i = 0; i < 3; i++) expect(await scanFrom()).toBe(100);
+  keeper.left(12);
+  keeper.scanned();
+  for (let i = 0; i < 3; i++) expect(await scanFrom()).toBe(100);
 });

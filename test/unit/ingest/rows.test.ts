@@ -161,6 +161,19 @@ describe('the bytes of a file', () => {
     await expect(read(file(broken))).rejects.toMatchObject({ code: 'damaged_gzip' });
   });
 
+  test('gzip: zeros after the end are padding, members follow each other, anything else is a damage', async () => {
+    const packed = gzipSync('a\nb\n');
+    for (const zeros of [1, 512, 16_384 - packed.length, 16_384, 100_000])
+      expect(await read(file(Buffer.concat([packed, Buffer.alloc(zeros)])))).toBe('a\nb\n');
+    const big = gzipSync(text);
+    expect(await read(file(Buffer.concat([big, Buffer.alloc(70_000)])))).toBe(text);
+    expect(await read(file(Buffer.concat([big, big])))).toBe(text + text);
+    for (const zeros of [0, 1, 100_000]) {
+      const bytes = Buffer.concat([packed, Buffer.alloc(zeros), zeros === 1 ? packed : Buffer.from('geheim')]);
+      await expect(read(file(bytes))).rejects.toMatchObject({ code: 'damaged_gzip' });
+    }
+  }, 5_000);
+
   test('a file that changed since it was hashed', async () => {
     const path = file('a\n');
     const facts = await hashFile(path);

@@ -40,6 +40,8 @@ describe('the choice', () => {
     ['two ids where it does not matter', { customerId: [{ id: '7' }], email: [{ id: 'x' }, { id: 'y' }] }, ['customerId', '7']],
     ['unknown ones beside a known one', { aaa: 'nonsense', email, zzz: [{ id: '1' }] }, ['email', 'a@b']],
     ['names of Object.prototype beside a known one', { constructor: [{ id: '1' }], toString: 1, email }, ['email', 'a@b']],
+    ['an empty list above it', { customerId: [], email }, ['email', 'a@b']],
+    ['an empty list beside it', { email: [], phone: [{ id: '1' }] }, ['phone', '1']],
     ['ids are taken as they are', { email: [{ id: ' Ä ' }] }, ['email', ' Ä ']],
   ])('%s', (_name, map, expected) => {
     expect(of(map)).toEqual(expected);
@@ -67,6 +69,7 @@ describe('refused', () => {
     ['a map that is a text', { identityMap: SECRET }],
     ['an empty map', { identityMap: {} }],
     ['a namespace without ids', { identityMap: { customerId: [] } }],
+    ['namespaces without ids, one not defined', { identityMap: { customerId: [], cookie: [] } }],
   ])('no identity: %s', (_name, body) => {
     expect(refusal(body)).toEqual(['no_identity', 'refuse']);
   });
@@ -75,6 +78,7 @@ describe('refused', () => {
     ['one that is not defined', { cookie: [{ id: SECRET }] }],
     ['__proto__', JSON.parse(`{"__proto__":[{"id":"${SECRET}"}]}`)],
     ['constructor', { constructor: [{ id: SECRET }] }],
+    ['beside a defined one without ids', { customerId: [], cookie: [{ id: SECRET }] }],
     ['another case', { Email: [{ id: SECRET }] }],
   ])('unknown namespace: %s', (_name, identityMap) => {
     expect(refusal({ identityMap })).toEqual(['unknown_namespace', 'refuse']);
@@ -102,7 +106,7 @@ describe('refused', () => {
   });
 
   test('a bad namespace of the highest priority is not passed over for a good one below it', () => {
-    expect(refusal({ identityMap: { customerId: [], email: [{ id: SECRET }] } })).toEqual(['no_identity', 'refuse']);
+    expect(refusal({ identityMap: { customerId: [{}], email: [{ id: SECRET }] } })).toEqual(['bad_identity', 'refuse']);
   });
 
   test('priorities that nobody knows: the caller has to help', () => {

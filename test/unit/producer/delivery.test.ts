@@ -31,14 +31,20 @@ describe('answers', () => {
     ['no leader', refused(503, 10008, 'JetStream system temporarily unavailable'), 'unavailable'],
     ['too many at once', refused(429, 10167, 'too many requests'), 'unavailable'],
     ['a time limit inside of the server', refused(408, 10000, 'request timeout'), 'unavailable'],
+    ['the account is full', refused(400, 10002, 'resource limits exceeded for account'), 'log_full'],
+    ['the memory is full', refused(500, 10028, 'insufficient memory resources available'), 'log_full'],
+    ['the storage is full', refused(500, 10047, 'insufficient storage resources available'), 'log_full'],
+    ['trouble of the server', refused(500, 10049, 'store failed'), 'unavailable'],
+    ['another wait for a server', refused(504, 1, 'gateway timeout'), 'unavailable'],
+    ['what it depends on is under way', refused(400, 10164, 'wrong last sequence'), 'in_process'],
     ['an earlier attempt is under way', refused(409, 10158, 'duplicate message id is in process'), 'in_process'],
   ])('may pass: %s', (_name, answer, why) => {
     expect(answerOf(answer)).toMatchObject({ kind: 'later', why });
   });
 
   test.each<[string, ReturnType<typeof message>, string]>([
-    ['a limit', refused(400, 10054, 'message size exceeds maximum allowed'), 'message size exceeds maximum allowed'],
     ['an expectation of the headers', refused(400, 10071, 'wrong last sequence: 3'), 'wrong last sequence: 3'],
+    ['a client error that is not known', refused(400, 19999, 'no'), 'no'],
     ['an error without anything', message('{"error":{}}'), 'no sequence in the answer'],
     ['no sequence', message('{"stream":"VISAGE_LOG"}'), 'no sequence in the answer'],
     ['a sequence that is a text', message('{"seq":"7"}'), 'no sequence in the answer'],
@@ -47,7 +53,12 @@ describe('answers', () => {
     ['null', message('null'), 'the answer is not an acknowledgement of JetStream'],
     ['a number', message('7'), 'the answer is not an acknowledgement of JetStream'],
   ])('refused: %s', (_name, answer, text) => {
-    expect(answerOf(answer)).toEqual({ kind: 'refused', text });
+    expect(answerOf(answer)).toEqual({ kind: 'refused', code: 'refused', text });
+  });
+
+  test('larger than the stream takes: that message alone', () => {
+    const text = 'message size exceeds maximum allowed';
+    expect(answerOf(refused(400, 10054, text))).toEqual({ kind: 'refused', code: 'too_large', text });
   });
 });
 

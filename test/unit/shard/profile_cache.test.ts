@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { estimateBytes } from '../../../src/aggregate/identity_state.ts';
 import { ProfileCache } from '../../../src/shard/profile_cache.ts';
 import { MemoryStore } from '../../../src/store/memory_store.ts';
 import { EVERYTHING, FoldRun, LogWriter, metaOf } from './fold_run.ts';
@@ -95,6 +96,14 @@ describe('the cache', () => {
     }
     expect([cache.size > 10, cache.size < 90]).toEqual([true, true]);
     expect(missed).toBeLessThan(100); // others miss two times in three
+  });
+
+  it('counts a new profile as it is after its first event, not as it was made', () => {
+    const { run, buy } = runWith(Infinity);
+    buy('a', 'a', 1);
+    const state = run.cache.get('customerId.a', EVERYTHING)!;
+    expect(run.cache.bytes).toBe(estimateBytes(state));
+    expect(state.parts.length).toBeGreaterThan(5);
   });
 
   it('refuses two checkpoints at once, and one that was not wholly encoded', () => {
