@@ -4,25 +4,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Priorities } from '../../src/producer/priorities.ts';
 import { NatsProducer } from '../../src/producer/producer.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
-import { codesOf, expectOnce, numbers, producerRoot, sendMany, type ProducerRoot } from '../support/producer_root.ts';
+import { codesOf, expectOnce, numbers, producerRoots, sendMany } from '../support/producer_root.ts';
 import { startProxy } from '../support/tcp_proxy.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 const ADA = { namespace: 'customerId', id: 'ada@example.com' };
 
 let world: World;
-const roots: ProducerRoot[] = [];
+const { root, closeRoots } = producerRoots(() => world);
 beforeAll(async () => void (world = await startWorld()));
 afterAll(async () => {
-  for (const root of roots) await root.closeAll();
+  await closeRoots();
   await world.stop();
 });
-
-async function root(name: string, overrides: Record<string, unknown> = {}): Promise<ProducerRoot> {
-  const made = await producerRoot(world, name, overrides);
-  roots.push(made);
-  return made;
-}
 
 describe('a log that is full', () => {
   const big = (n: number): string => `{"n":${n},"fill":"${'x'.repeat(10_000)}"}`; // a log takes 1 MB or more

@@ -11,25 +11,19 @@ import type { Producer } from '../../src/producer/producer.ts';
 import { startServer } from '../../src/server/start_server.ts';
 import { setupRoot } from '../../src/worker/setup_root.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
-import { codesOf, expectOnce, numbers, producerRoot, type ProducerRoot } from '../support/producer_root.ts';
+import { codesOf, expectOnce, numbers, producerRoots } from '../support/producer_root.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 const SECRET = 'geheim';
 const ADA = { namespace: 'customerId', id: 'ada@example.com' };
 
 let world: World;
-const roots: ProducerRoot[] = [];
+const { root, closeRoots } = producerRoots(() => world);
 beforeAll(async () => void (world = await startWorld()));
 afterAll(async () => {
-  for (const root of roots) await root.closeAll();
+  await closeRoots();
   await world.stop();
 });
-
-async function root(name: string, overrides: Record<string, unknown> = {}): Promise<ProducerRoot> {
-  const made = await producerRoot(world, name, overrides);
-  roots.push(made);
-  return made;
-}
 
 describe('one message', () => {
   test('shard, sequence, headers and subject are those of the log', async () => {

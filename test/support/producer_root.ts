@@ -24,7 +24,25 @@ export interface ProducerRoot {
   closeAll(): Promise<void>;
 }
 
-export async function producerRoot(world: World, root: string, overrides: Overrides = {}): Promise<ProducerRoot> {
+/** Roots of one test file, closed together. `world` is asked when a root is made: hooks start it. */
+export function producerRoots(world: () => World): {
+  root(name: string, overrides?: Overrides): Promise<ProducerRoot>;
+  closeRoots(): Promise<void>;
+} {
+  const roots: ProducerRoot[] = [];
+  return {
+    async root(name, overrides = {}) {
+      const made = await producerRoot(world(), name, overrides);
+      roots.push(made);
+      return made;
+    },
+    async closeRoots() {
+      for (const made of roots) await made.closeAll();
+    },
+  };
+}
+
+async function producerRoot(world: World, root: string, overrides: Overrides = {}): Promise<ProducerRoot> {
   const all = { root, ...overrides };
   await world.setup(all);
   const client = await world.client(all);
