@@ -20,7 +20,8 @@ const ROOMS = {
   // map files are read as definitions are: located YAML, every mistake at once; the producer comes in through a port
   ingest: ['base', 'message', 'definitions'],
   oracle: ['base', 'message', 'definitions'],
-  simulation: ['base', 'message', 'profile', 'aggregate', 'ports', 'shard', 'definitions', 'oracle'],
+  // store: the twin's disk holds the memory store's records, through the product's own codec
+  simulation: ['base', 'message', 'profile', 'aggregate', 'ports', 'shard', 'definitions', 'oracle', 'store'],
   server: ['base'],
   worker: [
     'base',
@@ -37,7 +38,7 @@ const ROOMS = {
     'api',
     'producer',
   ],
-  cli: ['base', 'message', 'definitions', 'worker', 'producer', 'ingest', 'oracle', 'server'],
+  cli: ['base', 'message', 'definitions', 'worker', 'producer', 'ingest', 'oracle', 'simulation', 'server'],
 };
 
 const PURE = ['base', 'message', 'profile', 'aggregate', 'ports', 'shard'];

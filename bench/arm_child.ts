@@ -243,6 +243,7 @@ async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> 
     checkpointMaxDirty: full ? 20_000 : 1e9,
     maxClockJumpMs: 600_000,
     logGap: 'halt',
+    generation: null,
   });
 }
 

@@ -20,9 +20,9 @@ export function history(options: HistoryOptions): Iterable<Sendable> {
   return generateEvents({ ...options, ...usual, startMs, spanMs: 9 * DAY_MS });
 }
 
-/** One purchase of every customer, `daysAgo` days ago. */
-export function* everyCustomer(profiles: number, tag: string, daysAgo: number): Iterable<Sendable> {
-  const timestamp = formatTime(Date.now() - daysAgo * DAY_MS);
+/** One purchase of every customer, all at one instant, `daysAgo` days ago. */
+export function* everyCustomer(profiles: number, tag: string, daysAgo: number, nowMs = Date.now()): Iterable<Sendable> {
+  const timestamp = formatTime(nowMs - daysAgo * DAY_MS);
   for (let i = 0; i < profiles; i++) {
     const event = {
       _id: `${tag}-${i}`,

@@ -1,13 +1,18 @@
 // `npm run bench -- <name> [--smoke] [--rounds=N]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with --smoke).
 // The pictures come last: they show what the others wrote.
 import { runDisk } from './disk.ts';
+import { runExpiry } from './expiry.ts';
+import { runHerd } from './herd.ts';
 import { runHot } from './hot.ts';
+import { runIdle } from './idle.ts';
 import { runLatency } from './latency.ts';
 import { runMemory } from './memory.ts';
 import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
 import { runReplay } from './replay.ts';
+import { runRingBytes } from './ring_bytes.ts';
 import { runThroughput } from './throughput.ts';
+import { runWindows } from './windows.ts';
 
 const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = {
   throughput: runThroughput,
@@ -16,6 +21,11 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
   disk: runDisk,
   latency: runLatency,
   memory: runMemory,
+  windows: runWindows,
+  ring_bytes: runRingBytes,
+  expiry: runExpiry,
+  idle: runIdle,
+  herd: runHerd,
   profile: runProfile,
   plot: runPlot,
 };

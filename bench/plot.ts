@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readResult, type Results } from './result_files.ts';
 import { bar, decades, dot, line, picture, text, ticks, WIDTH, type Colour } from './svg.ts';
+import { expiryPicture, herdPicture, windowsPicture } from './window_pictures.ts';
 
 export const PICTURES = new URL('../docs/pictures/', import.meta.url);
 
@@ -18,9 +19,13 @@ const MB = 1024 ** 2;
 export function pictures(): ReadonlyMap<string, string> {
   const all = new Map<string, string>();
   const [throughput, latency, memory] = [readResult('throughput'), readResult('latency'), readResult('memory')];
+  const [windows, expiry, herd] = [readResult('windows'), readResult('expiry'), readResult('herd')];
   if (throughput !== undefined) all.set('throughput.svg', throughputPicture(throughput));
   if (latency !== undefined) all.set('latency.svg', latencyPicture(latency));
   if (memory !== undefined) all.set('memory.svg', memoryPicture(memory));
+  if (windows !== undefined) all.set('windows.svg', windowsPicture(windows));
+  if (expiry !== undefined) all.set('expiry.svg', expiryPicture(expiry));
+  if (herd !== undefined) all.set('herd.svg', herdPicture(herd));
   return all;
 }
 

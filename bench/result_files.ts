@@ -11,6 +11,7 @@ export type ResultHead = {
 };
 
 export type Rate = { readonly eventsPerSecond: Pick<Goal, 'median' | 'min' | 'max'> };
+type Lateness = { readonly p50Ms: number; readonly p99Ms: number };
 type MemoryFigures = { readonly rss: number; readonly anonymous: number; readonly file: number; readonly second: number };
 
 export type Results = {
@@ -18,6 +19,21 @@ export type Results = {
     readonly size: { readonly events: number; readonly profiles: number; readonly many: number; readonly few: number };
     readonly arms: Readonly<Record<string, Rate>>;
     readonly goals: Readonly<Record<'G1' | 'G2' | 'G3', Goal>>;
+  };
+  readonly windows: ResultHead & {
+    /** `windows`: values in the window, from the fewest to the most. */
+    readonly size: { readonly windows: readonly number[]; readonly naive: number };
+    readonly arms: Readonly<Record<string, Rate>>;
+    readonly goals: Readonly<Record<'G4' | 'G4part' | 'G5' | 'G6' | 'G7' | 'G7float', Goal>>;
+  };
+  readonly expiry: ResultHead & {
+    readonly size: { readonly tickMs: number };
+    readonly arms: Readonly<Record<'quiet' | 'busy', { readonly rounds: readonly Lateness[] }>>;
+    readonly goals: Readonly<Record<'G8' | 'G8busy', Goal>>;
+  };
+  readonly idle: ResultHead & {
+    readonly size: { readonly profiles: number };
+    readonly goals: Readonly<Record<'G9' | 'G9more', Goal>>;
   };
   readonly hot: ResultHead & { readonly goals: { readonly G10: Goal } };
   readonly latency: ResultHead & {
@@ -47,7 +63,22 @@ export type Results = {
     };
     readonly goals: Readonly<Record<'G16' | 'G16anonymous', Goal>>;
   };
+  readonly ring_bytes: ResultHead & {
+    readonly size: Readonly<Record<'usual' | 'long', { readonly values: number }>>;
+    readonly goals: Readonly<Record<'G17' | 'G17long', Goal>>;
+  };
   readonly replay: ResultHead & { readonly goals: { readonly G18: Goal } };
+  readonly herd: ResultHead & {
+    readonly size: { readonly profiles: number };
+    readonly arms: {
+      readonly before: { readonly p99Ms: number };
+      readonly during: { readonly p99Ms: number };
+      readonly blocks: { readonly longestMs: number };
+      readonly tookMs: number;
+      readonly left: readonly { readonly afterMs: number; readonly values: number }[];
+    };
+    readonly goals: Readonly<Record<'F11block' | 'F11read' | 'F11seconds', Goal>>;
+  };
 };
 
 /** Undefined when that bench has no committed result. */

@@ -5,9 +5,13 @@ import type { ChunkList } from '../src/aggregate/chunk_list.ts';
 import type { IdentityState } from '../src/aggregate/identity_state.ts';
 import type { Plan } from '../src/aggregate/plan.ts';
 import type { StoreSnapshot } from '../src/ports/profile_store.ts';
+import { ShardOracle } from '../src/oracle/brute_force.ts';
+import { compareExport } from '../src/oracle/compare.ts';
+import type { ProfileView } from '../src/profile/view.ts';
 import { profileView } from '../src/shard/profile_view.ts';
 import { LmdbStore } from '../src/store/lmdb_store.ts';
-import { PARTITIONS } from './world.ts';
+import { openClient } from '../src/worker/client.ts';
+import { benchSettings, PARTITIONS, type World } from './world.ts';
 
 const PAGE = 1_000;
 
@@ -16,12 +20,39 @@ export async function exportState(folder: string, plan: Plan, path: string): Pro
   const lines: string[] = [];
   for (let shard = 0; shard < PARTITIONS; shard++) {
     await withSnapshot(folder, shard, ({ snapshot }) => {
-      const { applied: sequence, shardTimeMs } = snapshot.meta;
-      for (const state of statesOf(snapshot, plan))
-        lines.push(JSON.stringify(profileView(state, plan, { shard, sequence, shardTimeMs })));
+      for (const view of viewsOf(snapshot, plan)) lines.push(JSON.stringify(view));
     });
   }
   writeFileSync(path, lines.join('\n'));
+}
+
+/** Compares every stored profile with what its shard's log says, one shard at a time: for more of them than one file of lines could hold.
+ *  @returns how many there are  @throws at the first shard with a difference */
+export async function checkState(options: {
+  readonly world: World;
+  readonly root: string;
+  readonly folder: string;
+  readonly plan: Plan;
+}): Promise<number> {
+  const { world, root, folder, plan } = options;
+  const client = await openClient(benchSettings(world, root), 'bench check');
+  let profiles = 0;
+  try {
+    for (let shard = 0; shard < PARTITIONS; shard++) {
+      const oracle = new ShardOracle({ root, shard, partitions: PARTITIONS, planOf: () => plan });
+      for await (const message of client.readLog(shard)) oracle.feed(message);
+      await withSnapshot(folder, shard, ({ snapshot }) => {
+        const views = [...viewsOf(snapshot, plan)];
+        const [first, ...others] = compareExport(views, { oracles: [oracle] });
+        if (first !== undefined)
+          throw new Error(`shard ${shard} is wrong: ${JSON.stringify(first)} and ${others.length} more differences`);
+        profiles += views.length;
+      });
+    }
+  } finally {
+    await client.close();
+  }
+  return profiles;
 }
 
 export type DiskSizes = {
@@ -53,8 +84,16 @@ export async function sizesOf(folder: string, plan: Plan): Promise<DiskSizes> {
 
 function listsOf(state: IdentityState): ChunkList[] {
   const lists: (ChunkList | null)[] = [state.seen];
-  for (const { ring, extremes } of state.parts) lists.push(ring, extremes?.low ?? null, extremes?.high ?? null);
+  for (const { ring, extremes, keepers } of state.parts) {
+    lists.push(ring, extremes?.low ?? null, extremes?.high ?? null);
+    lists.push(keepers?.earliest ?? null, keepers?.list ?? null, keepers?.distinct ?? null);
+  }
   return lists.filter((list) => list !== null);
+}
+
+function* viewsOf(snapshot: StoreSnapshot, plan: Plan): Iterable<ProfileView> {
+  const at = { ...snapshot.meta, sequence: snapshot.meta.applied };
+  for (const state of statesOf(snapshot, plan)) yield profileView(state, plan, at);
 }
 
 function* statesOf(snapshot: StoreSnapshot, plan: Plan): Iterable<IdentityState> {

@@ -27,8 +27,10 @@ export async function startWorker(options: {
   readonly more?: Readonly<Record<string, string>>;
   /** Flags of its Node, beside the defaults. */
   readonly nodeFlags?: readonly string[];
+  /** Variables for what those flags load. */
+  readonly environment?: Readonly<Record<string, string>>;
 }): Promise<BenchWorker> {
-  const { world, root, folder, more = {}, nodeFlags = [] } = options;
+  const { world, root, folder, more = {}, nodeFlags = [], environment = {} } = options;
   const settings = {
     'nats.servers': world.server.url,
     root,
@@ -43,7 +45,7 @@ export async function startWorker(options: {
   // the channel closes when this process is gone, however it went: then the worker ends as well
   const child = spawn(process.execPath, [...nodeFlags, MAIN, 'worker'], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: environmentOf(settings),
+    env: { ...environmentOf(settings), ...environment },
   });
   await ready(child);
   return { pid: child.pid!, stop: () => stop(child) };

@@ -6,6 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { compilePlan } from '../src/definitions/compile_plan.ts';
+import type { DefinitionsDocument } from '../src/definitions/definitions_document.ts';
 import { loadDefinitionsFile } from '../src/definitions/load_definitions.ts';
 import { loadSettings } from '../src/definitions/load_settings.ts';
 import type { Settings } from '../src/definitions/settings.ts';
@@ -18,7 +19,8 @@ import { openConnection } from '../src/nats/connection.ts';
 import { openClient } from '../src/worker/client.ts';
 import { setupRoot } from '../src/worker/setup_root.ts';
 
-export const DEFINITIONS = new URL('../config/definitions.example.yaml', import.meta.url).pathname;
+/** The ten attributes that every run was measured with, whatever the example has by now. */
+export const DEFINITIONS = new URL('./definitions.yaml', import.meta.url).pathname;
 export const PARTITIONS = 16;
 const IN_FLIGHT = 4_000;
 
@@ -61,10 +63,15 @@ export function benchSettings(world: World, root: string): Settings {
 export type Sendable = Pick<GeneratedEvent, 'dataset' | 'namespace' | 'id' | 'body'>;
 
 /** Sets a root up and fills its log. */
-export async function fillLog(world: World, root: string, events: Iterable<Sendable>): Promise<void> {
+export async function fillLog(
+  world: World,
+  root: string,
+  events: Iterable<Sendable>,
+  definitions: DefinitionsDocument = loadDefinitionsFile(DEFINITIONS),
+): Promise<void> {
   const settings = benchSettings(world, root);
   const nc = await openConnection(settings.nats, 'bench fill');
-  await setupRoot(nc, topologyOf(root), settings, loadDefinitionsFile(DEFINITIONS));
+  await setupRoot(nc, topologyOf(root), settings, definitions);
   const inFlight = new Set<Promise<unknown>>();
   for (const event of events) {
     const sent = nc.request(inputSubject(root, event.dataset, event), event.body, { timeout: 60_000 });
@@ -85,20 +92,24 @@ export type ArmResult = {
 };
 
 /** Runs one arm in a process of its own: no arm inherits another's heap. */
-export function runArm(arm: string, parameters: Readonly<Record<string, unknown>>, profileTo?: string): Promise<ArmResult> {
-  const script = new URL('./arm_child.ts', import.meta.url).pathname;
+export async function runArm(arm: string, parameters: Readonly<Record<string, unknown>>, profileTo?: string): Promise<ArmResult> {
   const flags = profileTo === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileTo];
-  const child = spawn(process.execPath, [...flags, script, arm, JSON.stringify(parameters)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const lines = await runChild<ArmResult>(new URL('./arm_child.ts', import.meta.url), [arm, JSON.stringify(parameters)], flags);
+  return lines[lines.length - 1]!;
+}
+
+/** Runs a script in a process of its own. @returns the JSON lines that it printed: at least one */
+export function runChild<Line>(script: URL, args: readonly string[], nodeFlags: readonly string[] = []): Promise<Line[]> {
+  const child = spawn(process.execPath, [...nodeFlags, script.pathname, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
-    let result: ArmResult | undefined;
+    const lines: Line[] = [];
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.startsWith('{')) result = JSON.parse(line) as ArmResult;
+      if (line.startsWith('{')) lines.push(JSON.parse(line) as Line);
     });
-    child.on('exit', (code) => {
-      if (code === 0 && result !== undefined) resolve(result);
-      else reject(new Error(`arm ${arm} ended with ${code}`));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0 && lines.length > 0) resolve(lines);
+      else reject(new Error(`${script.pathname} ${args.join(' ').slice(0, 100)} ended with ${code}`));
     });
   });
 }
@@ -149,14 +160,20 @@ export function hashExport(exportFile: string): string {
   return createHash('sha256').update(values.join('\n')).digest('hex').slice(0, 16);
 }
 
-export function writeResult(bench: string, result: Readonly<Record<string, unknown>>, world: World, seed: number): void {
+/** `world`: null where there was no server. */
+export function writeResult(
+  bench: string,
+  result: Readonly<Record<string, unknown>>,
+  world: Pick<World, 'server' | 'syncInterval'> | null,
+  seed: number,
+): void {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   const head = {
     bench,
     commit,
     node: process.version,
-    server: world.server.version,
-    syncInterval: world.syncInterval,
+    server: world?.server.version ?? 'none',
+    syncInterval: world?.syncInterval ?? 'none',
     cpu: `${cpus().length} × ${cpus()[0]!.model}`,
     seed,
   };

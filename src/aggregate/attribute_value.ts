@@ -1,33 +1,83 @@
-// From parts to values: an attribute's value is a fold over the parts of its measure. Reads only.
-// AV1: a value never depends on the order of parts.
+// From parts to values: an attribute's value is a fold over the parts of its measure, or an expression over other attributes. Reads only.
+// AV1: a value never depends on the order of parts, nor on how events are spread over them.
+// AV2: an attribute of a later revision than the state's is absent.
+import { assert } from '../base/assert.ts';
 import { formatTime } from '../base/time.ts';
+import { parseIdentityKey } from '../message/identity.ts';
 import { readDecimal, readWide } from './decimal_sum.ts';
+import type { DistinctValues } from './distinct_values.ts';
 import type { IdentityState } from './identity_state.ts';
 import { SLOT, type Part } from './part.ts';
 import type { Attribute, Plan } from './plan.ts';
+import { windowStart } from './window.ts';
 
-/** The value as of the state's last advance; undefined when absent. Cost: O(datasets that have it). */
+/** The value of an attribute over events as of the state's last advance; undefined when absent. Cost: O(datasets that have it) */
 export function attributeValue(state: IdentityState, attribute: Attribute): unknown {
+  if (attribute.revision > state.revision) return undefined;
   switch (attribute.function) {
-    case 'count': {
-      let count = 0;
-      const { parts } = state;
-      const { measure, slot } = attribute;
-      for (let i = state.firstPart(measure); i < parts.length && parts[i]!.measure === measure; i++)
-        count += parts[i]!.acc[slot * SLOT]!;
-      return count;
-    }
+    case 'count':
+      return heldRows(state, attribute);
     case 'sum':
       return sumValue(state, attribute);
+    case 'average': {
+      const rows = heldRows(state, attribute);
+      return rows === 0 ? undefined : sumValue(state, attribute) / rows;
+    }
     case 'mostRecent':
       return latest(state, attribute)?.recentValue;
+    case 'exists':
+      return latest(state, attribute) !== undefined;
     case 'min':
     case 'max': {
       const value = extreme(state, attribute);
       if (value !== value) return undefined;
       return attribute.timestamps ? formatTime(value) : value;
     }
+    case 'earliest':
+      return earliest(state, attribute)?.value;
+    case 'list':
+      return listed(state, attribute).map(({ value }) => value);
+    case 'countDistinct':
+      return distinct(state, attribute).value;
+    case 'expression':
+      assert(false, 'an expression is evaluated over the values of other attributes');
   }
+}
+
+/** All values by attribute index, expressions too; undefined when absent. Cost: O(attributes) */
+export function allValues(state: IdentityState, plan: Plan): unknown[] {
+  const values = plan.attributes.map((attribute) =>
+    attribute.expression === null ? attributeValue(state, attribute) : undefined,
+  );
+  if (plan.expressions.length === 0) return values;
+  const inputs = { valueOf: (index: number) => values[index], identity: () => parseIdentityKey(state.key) };
+  for (const index of plan.expressions) {
+    const attribute = plan.attributes[index]!;
+    if (attribute.revision <= state.revision) values[index] = attribute.expression!.evaluate(inputs);
+  }
+  return values;
+}
+
+/** The parts of an attribute's measure. */
+export function partsOf(state: IdentityState, attribute: Attribute): Part[] {
+  const { parts } = state;
+  const found: Part[] = [];
+  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++)
+    found.push(parts[i]!);
+  return found;
+}
+
+/** Some values don't move when a window does, so the state says up to when it was advanced. */
+export function startOf(state: IdentityState, attribute: Attribute): number {
+  return windowStart(attribute.window, state.evaluatedMs);
+}
+
+function heldRows(state: IdentityState, { measure, slot }: Attribute): number {
+  let rows = 0;
+  const { parts } = state;
+  for (let i = state.firstPart(measure); i < parts.length && parts[i]!.measure === measure; i++)
+    rows += parts[i]!.acc[slot * SLOT]!;
+  return rows;
 }
 
 function sumValue(state: IdentityState, attribute: Attribute): number {
@@ -65,14 +115,14 @@ export function latest(state: IdentityState, attribute: Attribute): Part | undef
     )
       best = part;
   }
-  if (best === undefined || best.recentMs < windowStart(state, attribute)) return undefined;
+  if (best === undefined || best.recentMs < startOf(state, attribute)) return undefined;
   return best;
 }
 
 /** The extreme over all parts; NaN when there is none. */
-function extreme(state: IdentityState, attribute: Attribute): number {
+export function extreme(state: IdentityState, attribute: Attribute): number {
   const direction = attribute.function === 'max' ? 'high' : 'low';
-  const startMs = windowStart(state, attribute);
+  const startMs = startOf(state, attribute);
   let best = NaN;
   const { parts } = state;
   for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
@@ -82,49 +132,67 @@ function extreme(state: IdentityState, attribute: Attribute): number {
   return best;
 }
 
-/** The instant at which the last row that holds the extreme of a sliding window leaves. */
-function extremeLeaves(state: IdentityState, attribute: Attribute, windowMs: number): number {
-  const value = extreme(state, attribute);
-  if (value !== value) return Infinity;
-  const direction = attribute.function === 'max' ? 'high' : 'low';
-  const startMs = windowStart(state, attribute);
-  let heldMs = -Infinity;
-  const { parts } = state;
-  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
-    const extremes = parts[i]!.extremes!;
-    if (extremes.value(direction, startMs) === value) heldMs = Math.max(heldMs, extremes[direction]!.timeFrom(startMs));
+/** An event that is shown. `heldMs`: the time that keeps it in its window; later than `atMs` only past `exactEvents`. */
+export type Shown = { readonly atMs: number; readonly heldMs: number; readonly sequence: number; readonly value: unknown };
+
+/** The earliest over all parts; undefined when there is none. */
+export function earliest(state: IdentityState, attribute: Attribute): Shown | undefined {
+  const startMs = startOf(state, attribute);
+  let best: Shown | undefined;
+  for (const { keepers } of partsOf(state, attribute)) {
+    let found: Shown | undefined;
+    if (startMs === -Infinity) {
+      const { firstMs, firstSequence, firstValue } = keepers!;
+      if (firstValue !== undefined) found = { atMs: firstMs, heldMs: firstMs, sequence: firstSequence, value: firstValue };
+    } else {
+      const row = keepers!.earliest!.rowFrom(startMs);
+      if (row !== undefined) found = { atMs: row.firstMs, heldMs: row.lastMs, sequence: row.sequence, value: row.value };
+    }
+    if (found !== undefined && (best === undefined || isBefore(found, best))) best = found;
   }
-  return heldMs + windowMs + 1;
+  return best;
 }
 
-/** Latest values and extremes don't move when a window does, so the state says up to when it was advanced. */
-function windowStart(state: IdentityState, attribute: Attribute): number {
-  return attribute.window.kind === 'lifetime' ? -Infinity : state.evaluatedMs - attribute.window.ms;
+/** The latest values over all parts, newest first. */
+export function listed(state: IdentityState, attribute: Attribute): Shown[] {
+  const startMs = startOf(state, attribute);
+  const found: Shown[] = [];
+  for (const { keepers } of partsOf(state, attribute)) {
+    for (const { data, values } of keepers!.list!.chunks) {
+      for (let row = 0; row < values!.length; row++) {
+        const atMs = data[row * 2]!;
+        if (atMs >= startMs) found.push({ atMs, heldMs: atMs, sequence: data[row * 2 + 1]!, value: values![row] });
+      }
+    }
+  }
+  return found.sort((a, b) => (isBefore(a, b) ? 1 : -1)).slice(0, attribute.limit);
 }
 
-/** When the attribute changes by itself: the first instant at which a value that it rests on leaves its window. Infinity: never. */
-export function nextChange(state: IdentityState, attribute: Attribute, plan: Plan): number {
-  if (attribute.window.kind === 'lifetime') return Infinity;
-  if (attribute.function === 'mostRecent') {
-    const part = latest(state, attribute);
-    return part === undefined ? Infinity : part.recentMs + attribute.window.ms + 1;
+/** How many different values over all parts. Past `exactEvents` an estimate: that many `sampled` ones, times 2^level. */
+export function distinct(
+  state: IdentityState,
+  attribute: Attribute,
+): { readonly value: number; readonly sampled: number; readonly level: number } {
+  const startMs = startOf(state, attribute);
+  const sets: DistinctValues[] = partsOf(state, attribute).map(({ keepers }) => keepers!.distinct!);
+  const level = sets.reduce((most, set) => Math.max(most, set.level), 0);
+  let sampled: number;
+  if (sets.length <= 1) sampled = sets[0]?.countFrom(startMs) ?? 0;
+  else {
+    const hashes = new Set<number>();
+    for (const set of sets) set.addTo(hashes, startMs, level);
+    sampled = hashes.size;
   }
-  if (attribute.function === 'min' || attribute.function === 'max') return extremeLeaves(state, attribute, attribute.window.ms);
-  let next = Infinity;
-  const { parts } = state;
-  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
-    const part = parts[i]!;
-    const held = part.acc[attribute.slot * SLOT]!;
-    if (held === 0) continue;
-    const leavesMs = part.ring!.timeAt(part.ring!.size - held) + plan.measures[part.measure]!.windows[attribute.slot]! + 1;
-    if (leavesMs < next) next = leavesMs;
-  }
-  return next;
+  return { value: sampled * 2 ** level, sampled, level };
+}
+
+function isBefore(a: Shown, b: Shown): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
 }
 
 /** Equal as a reader sees it: primitives by value, arrays element by element. */
 export function sameValue(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-  return a.every((item, i) => item === (b as unknown[])[i]);
+  return a.every((item, i) => sameValue(item, (b as unknown[])[i]));
 }

@@ -33,7 +33,11 @@ export function decompose(value: number): boolean {
 /** Adds (sign 1) or takes out (sign -1) a value at `acc[at]` (whole) and `acc[at + 1]` (nanos).
  *  @returns what has to be added to the wide lane, or null in the usual case */
 export function addDecimal(acc: number[], at: number, value: number, sign: 1 | -1): bigint | null {
-  if (!decompose(value)) return BigInt(sign) * toWide(value);
+  return decompose(value) ? addParts(acc, at, sign) : BigInt(sign) * toWide(value);
+}
+
+/** As `addDecimal`, with the value that `decompose` put into `parts` last. */
+export function addParts(acc: number[], at: number, sign: 1 | -1): bigint | null {
   let whole = acc[at]! + sign * parts[0]!;
   let nanos = acc[at + 1]! + sign * parts[1]!;
   if (nanos >= 1e9 || nanos <= -1e9) {
@@ -89,7 +93,8 @@ export function readWide(whole: number, nanos: number, wide: bigint): number {
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value)) + 0; // an underflow from below is 0, not -0
 }
 
-function toWide(value: number): bigint {
+/** A finite value at the scale of the wide lane. */
+export function toWide(value: number): bigint {
   const m = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value))!;
   const fraction = m[3] ?? '';
   const exponent = Number(m[4] ?? 0) - fraction.length;

@@ -1,9 +1,11 @@
-// What min and max keep of a part: a staircase per direction for the sliding windows, a number per direction for all time.
+// What min and max keep of a part: a staircase per direction for the finite windows, a number per direction for all time.
 // EX1: values are finite numbers; timestamps are held as milliseconds. −0 is held as 0.
 // EX2: after `advance` a staircase of which every row is outside of the longest window of its direction is empty.
 import { parseRfc3339 } from '../base/time.ts';
-import type { ExtremePlan, Measure } from './plan.ts';
+import type { Measure } from './plan.ts';
 import { Staircase } from './staircase.ts';
+import { startsOf } from './thinning.ts';
+import { earliestStart, firstLeave, hasFinite, leavesAt, windowStart, type WindowSet } from './window.ts';
 
 /** What `take` answers when rows went: a due that one of them set may no longer be true. */
 export const DUE_UNKNOWN = -Infinity;
@@ -12,7 +14,7 @@ const FIRST_TIME_MS = parseRfc3339('0000-01-01T00:00:00.000Z');
 const LAST_TIME_MS = parseRfc3339('9999-12-31T23:59:59.999Z');
 
 export class Extremes {
-  /** For min and max over sliding windows; null when no attribute has one. */
+  /** For min and max over finite windows; null when no attribute has one. */
   readonly low: Staircase | null;
   readonly high: Staircase | null;
   /** Over all time; NaN: no value yet, or nobody asks. */
@@ -20,32 +22,32 @@ export class Extremes {
   lifetimeHigh = NaN;
 
   constructor(measure: Measure) {
-    this.low = hasWindows(measure.low) ? new Staircase('low') : null;
-    this.high = hasWindows(measure.high) ? new Staircase('high') : null;
+    this.low = hasFinite(measure.low) ? new Staircase('low') : null;
+    this.high = hasFinite(measure.high) ? new Staircase('high') : null;
   }
 
   /** Takes in a value that `comparable` gave. @returns the first instant at which a window loses it; Infinity when none does;
    *  DUE_UNKNOWN when it put other rows out. Cost: O(log n + windows) */
-  take(measure: Measure, value: number, atMs: number, nowMs: number): number {
+  take(measure: Measure, value: number, atMs: number, nowMs: number, rowsMax: number): number {
     const { low, high } = measure;
     if (low?.lifetime === true && !(this.lifetimeLow <= value)) this.lifetimeLow = value;
     if (high?.lifetime === true && !(this.lifetimeHigh >= value)) this.lifetimeHigh = value;
-    const lowDueMs = this.low === null ? Infinity : takeRow(this.low, low!.windows, value, atMs, nowMs);
-    const highDueMs = this.high === null ? Infinity : takeRow(this.high, high!.windows, value, atMs, nowMs);
+    const lowDueMs = this.low === null ? Infinity : takeRow(this.low, low!, value, atMs, nowMs, rowsMax);
+    const highDueMs = this.high === null ? Infinity : takeRow(this.high, high!, value, atMs, nowMs, rowsMax);
     return Math.min(lowDueMs, highDueMs);
   }
 
   /** Lets rows leave. @returns as `dueMs` */
   advance(measure: Measure, nowMs: number): number {
-    this.low?.dropBefore(nowMs - longest(measure.low!.windows));
-    this.high?.dropBefore(nowMs - longest(measure.high!.windows));
+    this.low?.dropBefore(earliestStart(measure.low!, nowMs));
+    this.high?.dropBefore(earliestStart(measure.high!, nowMs));
     return this.dueMs(measure, nowMs);
   }
 
   /** The first instant after `nowMs` at which the extreme of a window changes; Infinity: none does. Cost: O(windows × log n) */
   dueMs(measure: Measure, nowMs: number): number {
-    const lowDueMs = this.low === null ? Infinity : firstDue(this.low, measure.low!.windows, nowMs);
-    const highDueMs = this.high === null ? Infinity : firstDue(this.high, measure.high!.windows, nowMs);
+    const lowDueMs = this.low === null ? Infinity : firstDue(this.low, measure.low!, nowMs);
+    const highDueMs = this.high === null ? Infinity : firstDue(this.high, measure.high!, nowMs);
     return Math.min(lowDueMs, highDueMs);
   }
 
@@ -65,29 +67,28 @@ export function comparable(measure: Measure, value: unknown): number {
   return ms >= FIRST_TIME_MS && ms <= LAST_TIME_MS ? ms : NaN;
 }
 
-function takeRow(stairs: Staircase, windows: readonly number[], value: number, atMs: number, nowMs: number): number {
-  if (atMs < nowMs - longest(windows)) return Infinity;
+function takeRow(stairs: Staircase, set: WindowSet, value: number, atMs: number, nowMs: number, rowsMax: number): number {
+  if (atMs < earliestStart(set, nowMs)) return Infinity;
   const gone = stairs.insert(atMs, value);
+  if (stairs.size > rowsMax) {
+    stairs.thin(rowsMax, nowMs, startsOf(set, nowMs));
+    return DUE_UNKNOWN;
+  }
   if (gone < 0) return Infinity;
   if (gone > 0) return DUE_UNKNOWN;
-  // of the windows that hold the row the shortest loses it first; where it is not the extreme, an earlier row leaves sooner
-  for (let i = 0; i < windows.length; i++) if (atMs >= nowMs - windows[i]!) return atMs + windows[i]! + 1;
-  return Infinity;
+  // where it is not the extreme of the window that loses it first, an earlier row leaves sooner
+  return firstLeave(set, atMs, nowMs);
 }
 
-function firstDue(stairs: Staircase, windows: readonly number[], nowMs: number): number {
+function firstDue(stairs: Staircase, { windows, calendars }: WindowSet, nowMs: number): number {
   let dueMs = Infinity;
   for (let i = 0; i < windows.length; i++) {
     const leavesMs = stairs.timeFrom(nowMs - windows[i]!) + windows[i]! + 1;
     if (leavesMs < dueMs) dueMs = leavesMs; // never true for NaN
   }
+  for (let i = 0; i < calendars.length; i++) {
+    const heldMs = stairs.timeFrom(windowStart(calendars[i]!, nowMs));
+    if (heldMs === heldMs) dueMs = Math.min(dueMs, leavesAt(calendars[i]!, heldMs));
+  }
   return dueMs;
-}
-
-function hasWindows(plan: ExtremePlan | null): boolean {
-  return plan !== null && plan.windows.length > 0;
-}
-
-function longest(windows: readonly number[]): number {
-  return windows[windows.length - 1]!;
 }

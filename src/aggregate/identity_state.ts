@@ -1,9 +1,10 @@
 // Everything that is kept about one identity. Plain data; the fold changes it, the store writes it.
 import type { IdentityKey } from '../message/identity.ts';
-import type { Extremes } from './extremes.ts';
+import type { ChunkList } from './chunk_list.ts';
 import { Part } from './part.ts';
 import type { Measure } from './plan.ts';
 import { SeenIds } from './seen_ids.ts';
+import { TILE } from './tiles.ts';
 
 const NO_PARTS = Object.freeze<Part[]>([]) as Part[];
 
@@ -11,6 +12,8 @@ export class IdentityState {
   readonly key: IdentityKey;
   /** Sequence of the last message that visibly changed the profile; 0 before the first. */
   version = 0;
+  /** The revision of the definitions up to which it has attributes; later ones are absent until it is brought up. */
+  revision = 1;
   /** When something changes next without any message: the earliest due of its parts and latest values. Infinity: never. */
   dueMs = Infinity;
   /** Shard time up to which its windows were advanced. */
@@ -70,17 +73,37 @@ export class IdentityState {
 export function estimateBytes(state: IdentityState): number {
   let bytes = 360 + state.key.length + listBytes(state.seen.size, 3);
   for (const part of state.parts) {
-    bytes += 240 + part.acc.length * 8;
-    if (part.ring !== null) bytes += listBytes(part.ring.size, part.ring.stride);
-    if (part.extremes !== null) bytes += extremesBytes(part.extremes);
-    if (typeof part.recentValue === 'string') bytes += 2 * part.recentValue.length;
-    else if (part.recentValue !== undefined) bytes += 64;
+    bytes += 256 + part.acc.length * 8;
+    if (part.ring !== null) bytes += ringBytes(part.ring);
+    if (part.tiles !== null) bytes += 100 + part.tiles.count * TILE * 8;
+    if (part.extremes !== null) bytes += 80 + optionalBytes(part.extremes.low) + optionalBytes(part.extremes.high);
+    if (part.keepers !== null) {
+      const { earliest, list, distinct } = part.keepers;
+      bytes += 100 + optionalBytes(earliest) + optionalBytes(list) + optionalBytes(distinct);
+    }
+    bytes += valueBytes(part.recentValue);
   }
   return bytes;
 }
 
-function extremesBytes({ low, high }: Extremes): number {
-  return 80 + (low === null ? 0 : listBytes(low.size, low.stride)) + (high === null ? 0 : listBytes(high.size, high.stride));
+/** Chunks that rest packed take a byte a character. */
+function ringBytes(ring: ChunkList): number {
+  if (ring.chunks.length <= 1) return listBytes(ring.size, ring.stride);
+  let bytes = 180;
+  for (const chunk of ring.chunks) bytes += 100 + (chunk.packed === null ? chunk.data.length * 12 : chunk.packed.length);
+  return bytes;
+}
+
+function optionalBytes(list: ChunkList | null): number {
+  if (list === null) return 0;
+  let bytes = listBytes(list.size, list.stride);
+  for (const { values } of list.chunks) if (values !== null) for (const value of values) bytes += 8 + valueBytes(value);
+  return bytes;
+}
+
+function valueBytes(value: unknown): number {
+  if (value === undefined) return 0;
+  return typeof value === 'string' ? 16 + value.length : 64;
 }
 
 function listBytes(rows: number, stride: number): number {

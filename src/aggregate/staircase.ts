@@ -3,7 +3,10 @@
 // ST2: hence the extreme since a start is the first row at or after it: one staircase serves windows of every length.
 //      Of equal values the latest row is the one that stays: the value holds until it leaves.
 // ST3: which rows are in it depends on the rows that came, never on their order. Times are whole milliseconds.
-import { CHUNK_ROWS, ChunkList, type Chunk } from './chunk_list.ts';
+// ST4: past a bound neighbours are joined, the older the more: the more extreme value then stands at the later time, as if it had
+//      happened then, so a value may leave late, by at most what `longestSpan` says.
+import { CHUNK_ROWS, ChunkList, moveNumbers, type Chunk } from './chunk_list.ts';
+import { mayJoin, thinUntil } from './thinning.ts';
 
 const STRIDE = 2; // time, value
 /** Neighbours that together have no more rows than this become one chunk: what a new extreme left over must not stay in pieces. */
@@ -12,6 +15,8 @@ const OUTSIDE_MAX = 32;
 
 export class Staircase extends ChunkList {
   private readonly high: boolean;
+  /** When the value of a joined row happened first, by the row's time; null while none was joined. May name rows that went. */
+  spans: Map<number, number> | null = null;
 
   constructor(direction: 'low' | 'high') {
     super(STRIDE);
@@ -45,7 +50,7 @@ export class Staircase extends ChunkList {
     // the new row takes the place of the first that went
     data[from] = timeMs;
     data[from + 1] = value;
-    data.copyWithin(from + STRIDE, to);
+    moveNumbers(data, from + STRIDE, to, data.length);
     data.length -= to - from - STRIDE;
     chunk.dirty = true;
     this.size += 1 - gone;
@@ -68,6 +73,7 @@ export class Staircase extends ChunkList {
   /** Drops the rows before `limitMs`: no window holds them any more. They harm nothing and moving rows is dear, so they go in bulk
    *  (fewer than OUTSIDE_MAX stay), or when they are all that is left. */
   dropBefore(limitMs: number): void {
+    if (this.chunks.length === 0 || this.chunks[0]!.data[0]! >= limitMs) return;
     let rows = 0;
     for (const { data } of this.chunks) {
       const offset = offsetFrom(data, limitMs);
@@ -75,6 +81,43 @@ export class Staircase extends ChunkList {
       if (offset < data.length) break;
     }
     if (rows >= OUTSIDE_MAX || (rows > 0 && rows === this.size)) this.dropFront(rows);
+  }
+
+  /** Joins neighbours until at most three quarters of `rowsMax` are left. @param starts where the windows begin */
+  thin(rowsMax: number, nowMs: number, starts: readonly number[]): void {
+    const target = (rowsMax * 3) >> 2;
+    thinUntil((share) => this.join(target, nowMs, starts, share));
+  }
+
+  /** The longest that a value since `startMs` may stay too long; 0 when none was joined. */
+  longestSpan(startMs: number): number {
+    let span = 0;
+    for (const [timeMs, firstMs] of this.spans ?? []) if (timeMs >= startMs) span = Math.max(span, timeMs - firstMs);
+    return span;
+  }
+
+  /** Joins row by row with the one after it. @returns are few enough left? */
+  private join(target: number, nowMs: number, starts: readonly number[], share: number): boolean {
+    const rows = this.chunks.flatMap((chunk) => chunk.data);
+    const spans = new Map<number, number>();
+    const kept: number[] = [];
+    let left = rows.length / STRIDE;
+    for (let i = 0; i < rows.length; i += STRIDE) {
+      let value = rows[i + 1]!;
+      const firstMs = this.spans?.get(rows[i]!) ?? rows[i]!;
+      const span = { firstMs, innerLastMs: rows[i]!, lastMs: rows[i + STRIDE]! };
+      if (left > target && i + STRIDE < rows.length && mayJoin(span, nowMs, starts, share)) {
+        i += STRIDE;
+        left--;
+      } else value = rows[i + 1]!;
+      const timeMs = rows[i]!;
+      const first = Math.min(firstMs, this.spans?.get(timeMs) ?? timeMs);
+      if (first < timeMs) spans.set(timeMs, first);
+      kept.push(timeMs, value);
+    }
+    this.replaceAll(kept, null);
+    this.spans = spans.size === 0 ? null : spans;
+    return left <= target;
   }
 
   /** At least as extreme? */
@@ -126,7 +169,7 @@ export class Staircase extends ChunkList {
     const { data } = chunk;
     const end = data.length;
     data.push(0, 0);
-    if (to < end) data.copyWithin(to + STRIDE, to, end);
+    if (to < end) moveNumbers(data, to + STRIDE, to, end);
     data[to] = timeMs;
     data[to + 1] = value;
     chunk.dirty = true;

@@ -1,13 +1,35 @@
-// The values of one measure in time order: what sliding windows count and sum over.
+// The values of one measure in time order: what finite windows count and sum over.
 // VR1: rows are sorted by time, whatever order they came in.
-// VR2: no row is later than the shard's time, so every sliding window is a suffix of the ring: a window that holds n rows
-//      starts at row size - n, and needs no cursor that an insert could invalidate.
-import { CHUNK_ROWS, ChunkList } from './chunk_list.ts';
+// VR2: no row is later than the shard's time, so every window is a suffix of the ring, and where it begins is found by its start:
+//      there is no cursor that an insert could invalidate.
+// VR3: of a long ring only chunks at which something enters or leaves are unpacked, at most `openMax` of them and the last.
+import { CHUNK_ROWS, ChunkList, moveNumbers, type Chunk } from './chunk_list.ts';
+import { packedFirstMs, packedRowCount, packRows, unpackRows } from './packed_rows.ts';
+
+const PACKED: number[] = [];
+const OUTSIDE_MAX = 32;
+/** Below this many chunks nothing is packed: most rings stay small, and a packed chunk saves about a kilobyte. */
+const PACK_FROM_CHUNKS = 4;
 
 export class ValueRing extends ChunkList {
-  /** @param withValues rows are (time, value); without: (time) */
-  constructor(withValues: boolean) {
+  private readonly openMax: number;
+  /** Unpacked chunks in the order in which they were opened, the last chunk perhaps among them; null while the ring is short. */
+  private open: Chunk[] | null = null;
+  /** First time of each chunk, while there are several; null: to be looked up anew. */
+  private firsts: number[] | null = null;
+  /** Where `seek` found its row. */
+  atChunk = 0;
+  atOffset = 0;
+
+  /** @param withValues rows are (time, value); without: (time)
+   *  @param windows how many windows look at it: each has a chunk in which it begins */
+  constructor(withValues: boolean, windows: number) {
     super(withValues ? 2 : 1);
+    this.openMax = windows + 2;
+  }
+
+  override rowsOf(chunk: Chunk): readonly number[] {
+    return chunk.packed === null ? chunk.data : unpackRows(chunk.packed, this.stride);
   }
 
   /** Inserts in time order; after rows of the same time. Cost: O(1) at the end, else O(log n) plus one short move. */
@@ -16,68 +38,185 @@ export class ValueRing extends ChunkList {
     const chunks = this.chunks;
     let at = chunks.length - 1;
     if (at < 0) {
-      this.addChunk(0, this.stride === 2 ? [timeMs, value] : [timeMs]);
+      this.addChunk(0, this.row(timeMs, value));
       return;
     }
-    if (timeMs < chunks[at]!.data[0]!) at = this.chunkFor(timeMs);
-    let chunk = chunks[at]!;
-    if (chunk.data.length >= CHUNK_ROWS * this.stride) {
-      if (at === chunks.length - 1 && timeMs >= chunk.data[chunk.data.length - this.stride]!) {
-        this.addChunk(chunks.length, this.stride === 2 ? [timeMs, value] : [timeMs]);
+    if (timeMs < this.firstMs(at)) at = this.chunkFor(timeMs);
+    let data = this.dataOf(at);
+    if (data.length >= CHUNK_ROWS * this.stride) {
+      if (at === chunks.length - 1 && timeMs >= data[data.length - this.stride]!) {
+        this.addOpen(chunks.length, this.row(timeMs, value));
         return;
       }
       const half = (CHUNK_ROWS >> 1) * this.stride;
-      const right = this.addChunk(at + 1, chunk.data.slice(half));
-      chunk.data.length = half;
-      chunk.dirty = true;
-      if (timeMs >= right.data[0]!) chunk = right;
+      const upper = data.slice(half);
+      data.length = half;
+      chunks[at]!.dirty = true;
+      this.addOpen(at + 1, upper); // may pack the lower half
+      if (timeMs >= upper[0]!) at++;
+      data = this.dataOf(at);
     }
-    chunk.dirty = true;
-    this.put(chunk.data, this.rowFor(chunk.data, timeMs), timeMs, value);
+    chunks[at]!.dirty = true;
+    const offset = this.rowFor(data, timeMs);
+    if (offset === 0) this.firsts = null;
+    this.put(data, offset, timeMs, value);
   }
 
-  /** The time of a row. Cost: O(1) for rings of one chunk, else a walk over chunks from the nearer end. */
-  timeAt(row: number): number {
-    const { chunk, offset } = this.position(row);
-    return this.chunks[chunk]!.data[offset]!;
-  }
-
-  /** Calls `leave(value)` for every row from `row` on that is earlier than `limitMs`; returns how many there were. */
-  leaveBefore(row: number, limitMs: number, leave: (value: number) => void): number {
-    let n = 0;
-    let { chunk, offset } = this.position(row);
-    for (; chunk < this.chunks.length; chunk++, offset = 0) {
-      const data = this.chunks[chunk]!.data;
-      for (; offset < data.length; offset += this.stride) {
-        if (data[offset]! >= limitMs) return n;
-        leave(this.stride === 2 ? data[offset + 1]! : 1);
-        n++;
-      }
+  /** Finds the first row at or after `startMs`. @returns its time; NaN when there is none. Cost: O(log n) */
+  seek(startMs: number): number {
+    const { chunks } = this;
+    if (chunks.length === 0) return NaN;
+    let at = this.firstMs(0) >= startMs ? 0 : this.chunkBefore(startMs);
+    let data = this.dataOf(at);
+    let offset = this.rowFrom(data, startMs);
+    if (offset === data.length) {
+      if (++at === chunks.length) return NaN;
+      data = this.dataOf(at);
+      offset = 0;
     }
-    return n;
+    this.atChunk = at;
+    this.atOffset = offset;
+    return data[offset]!;
   }
 
-  private position(row: number): { chunk: number; offset: number } {
-    const chunks = this.chunks;
-    let left = row * this.stride;
-    if (row * 2 <= this.size) {
-      let chunk = 0;
-      while (left >= chunks[chunk]!.data.length) left -= chunks[chunk++]!.data.length;
-      return { chunk, offset: left };
+  /** The time of the first row; NaN when there is none. */
+  frontMs(): number {
+    return this.chunks.length === 0 ? NaN : this.firstMs(0);
+  }
+
+  /** The rows of a chunk, unpacked and kept so for a while. */
+  dataOf(at: number): number[] {
+    const chunk = this.chunks[at]!;
+    if (chunk.packed === null) return chunk.data;
+    chunk.data = unpackRows(chunk.packed, this.stride);
+    chunk.packed = null;
+    this.opened(chunk);
+    return chunk.data;
+  }
+
+  /** Drops rows before `limitMs`: no window holds them any more. They harm nothing and moving rows is dear, so they go in bulk
+   *  (fewer than `bulk` stay), or when they are all that is left. */
+  dropBefore(limitMs: number, bulk = OUTSIDE_MAX): void {
+    const { chunks } = this;
+    while (chunks.length > 1 && this.firstMs(1) < limitMs) {
+      this.size -= this.rowCount(0);
+      this.dropChunk(0);
     }
-    let fromEnd = (this.size - row) * this.stride;
-    let chunk = chunks.length - 1;
-    while (fromEnd > chunks[chunk]!.data.length) fromEnd -= chunks[chunk--]!.data.length;
-    return { chunk, offset: chunks[chunk]!.data.length - fromEnd };
+    if (chunks.length === 0 || this.firstMs(0) >= limitMs) return;
+    const data = this.dataOf(0);
+    const outside = this.rowFrom(data, limitMs) / this.stride;
+    if (outside < bulk && outside < this.size) return;
+    if (outside * this.stride === data.length) {
+      this.size -= outside;
+      this.dropChunk(0);
+    } else {
+      this.dropFront(outside);
+    }
   }
 
-  /** The last chunk that starts at or before the time. */
+  /** Takes the first rows out, at most `rows` and at most a chunk's. @returns them */
+  takeFront(rows: number): number[] {
+    const data = this.dataOf(0);
+    const taken = data.slice(0, Math.min(rows, this.size) * this.stride);
+    this.dropFront(taken.length / this.stride);
+    return taken;
+  }
+
+  /** After the chunks were filled by the store. */
+  loaded(): void {
+    if (this.chunks.length < PACK_FROM_CHUNKS) return;
+    this.open = [];
+    for (let i = 0; i < this.chunks.length - 1; i++) this.pack(this.chunks[i]!);
+  }
+
+  protected override dropChunk(at: number): void {
+    if (this.open !== null) {
+      const opened = this.open.indexOf(this.chunks[at]!);
+      if (opened >= 0) this.open.splice(opened, 1);
+    }
+    if (at === 0) this.firsts?.shift();
+    else this.firsts = null;
+    super.dropChunk(at);
+  }
+
+  override dropFront(rows: number): void {
+    super.dropFront(rows);
+    if (this.firsts !== null && this.chunks.length > 0) this.firsts[0] = this.chunks[0]!.data[0]!;
+  }
+
+  override addChunk(at: number, data: number[]): Chunk {
+    if (at === this.chunks.length) this.firsts?.push(data[0]!);
+    else this.firsts?.splice(at, 0, data[0]!);
+    return super.addChunk(at, data);
+  }
+
+  private addOpen(at: number, data: number[]): Chunk {
+    const chunk = this.addChunk(at, data);
+    if (this.open !== null) this.opened(chunk);
+    else if (this.chunks.length >= PACK_FROM_CHUNKS) {
+      this.open = [...this.chunks];
+      this.closeSome();
+    }
+    return chunk;
+  }
+
+  private opened(chunk: Chunk): void {
+    (this.open ??= []).push(chunk);
+    this.closeSome();
+  }
+
+  /** Windows move forward, so the chunk that was opened first is most likely behind all of them. */
+  private closeSome(): void {
+    const open = this.open!;
+    const last = this.chunks[this.chunks.length - 1];
+    while (open.length > this.openMax) {
+      const chunk = open[0] === last ? open.splice(1, 1)[0]! : open.shift()!;
+      this.pack(chunk);
+    }
+  }
+
+  private pack(chunk: Chunk): void {
+    if (chunk.packed !== null) return;
+    chunk.packed = packRows(chunk.data, this.stride);
+    chunk.data = PACKED;
+  }
+
+  private firstMs(at: number): number {
+    return this.chunks.length === 1 ? this.chunks[0]!.data[0]! : (this.firsts ??= this.lookUpFirsts())[at]!;
+  }
+
+  private lookUpFirsts(): number[] {
+    return this.chunks.map(({ packed, data }) => (packed === null ? data[0]! : packedFirstMs(packed)));
+  }
+
+  private rowCount(at: number): number {
+    const chunk = this.chunks[at]!;
+    return chunk.packed === null ? chunk.data.length / this.stride : packedRowCount(chunk.packed);
+  }
+
+  private row(timeMs: number, value: number): number[] {
+    return this.stride === 2 ? [timeMs, value] : [timeMs];
+  }
+
+  /** The last chunk that starts at or before the time; 0 when none does. */
   private chunkFor(timeMs: number): number {
     let low = 0;
     let high = this.chunks.length - 1;
     while (low < high) {
       const mid = (low + high + 1) >> 1;
-      if (this.chunks[mid]!.data[0]! <= timeMs) low = mid;
+      if (this.firstMs(mid) <= timeMs) low = mid;
+      else high = mid - 1;
+    }
+    return low;
+  }
+
+  /** The last chunk that starts before the time: the first row at or after it is in there, or begins the next. */
+  private chunkBefore(timeMs: number): number {
+    let low = 0;
+    let high = this.chunks.length - 1;
+    while (low < high) {
+      const mid = (low + high + 1) >> 1;
+      if (this.firstMs(mid) < timeMs) low = mid;
       else high = mid - 1;
     }
     return low;
@@ -97,12 +236,26 @@ export class ValueRing extends ChunkList {
     return low * stride;
   }
 
+  /** Offset of the first row at or after the time; the length when there is none. */
+  private rowFrom(data: readonly number[], timeMs: number): number {
+    if (data[0]! >= timeMs) return 0;
+    const stride = this.stride;
+    let low = 0;
+    let high = data.length / stride;
+    while (low < high) {
+      const mid = (low + high) >> 1;
+      if (data[mid * stride]! < timeMs) low = mid + 1;
+      else high = mid;
+    }
+    return low * stride;
+  }
+
   private put(data: number[], offset: number, timeMs: number, value: number): void {
     const stride = this.stride;
     const end = data.length;
     if (stride === 2) data.push(0, 0);
     else data.push(0);
-    if (offset < end) data.copyWithin(offset + stride, offset, end);
+    if (offset < end) moveNumbers(data, offset + stride, offset, end);
     data[offset] = timeMs;
     if (stride === 2) data[offset + 1] = value;
   }

@@ -4,12 +4,15 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
-import type { ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
+import type { ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
+import { fitExplanation } from '../profile/fit_explanation.ts';
 
-const VERBS = ['profile', 'export', 'status'] as const;
+const VERBS = ['profile', 'explain', 'export', 'status'] as const;
 type Verb = (typeof VERBS)[number];
 const IN_FLIGHT_MAX = 10_000;
 const FLUSH_MS = 500;
+/** For what is around an answer. */
+const ROOM_BYTES = 1024;
 
 export interface NatsApi {
   /** Takes no more requests. */
@@ -32,7 +35,8 @@ export function serveNatsApi(options: {
         if (error !== null) return;
         if (inFlight.size >= IN_FLIGHT_MAX)
           return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
-        const answering = answer(options.reads, verb, message)
+        const bytesMax = (options.nc.info?.max_payload ?? Infinity) - ROOM_BYTES;
+        const answering = answer(options.reads, verb, message, bytesMax)
           .then((ok) => void message.respond(JSON.stringify({ ok: ok ?? null })))
           .catch((thrown: unknown) => {
             if (options.nc.isClosed()) return; // nobody can be told any more
@@ -55,12 +59,17 @@ export function serveNatsApi(options: {
   };
 }
 
-async function answer(reads: ReadService, verb: Verb, message: Msg): Promise<unknown> {
+/** @param bytesMax the server takes no larger answer */
+async function answer(reads: ReadService, verb: Verb, message: Msg, bytesMax: number): Promise<unknown> {
   switch (verb) {
     case 'status':
       return reads.status();
     case 'profile':
       return reads.profile(profileQuery(parse(message)));
+    case 'explain': {
+      const explanation = await reads.explain(explainQuery(parse(message)));
+      return explanation === undefined ? undefined : fitExplanation(explanation, bytesMax);
+    }
     case 'export':
       return reads.exportPage(exportQuery(parse(message)));
   }
@@ -83,6 +92,12 @@ function profileQuery(data: Record<string, unknown>): ProfileQuery {
   return { namespace, id, ...sequenceOf('after', after), ...sequenceOf('timeoutMs', timeoutMs) };
 }
 
+function explainQuery(data: Record<string, unknown>): ExplainQuery {
+  const { field, limit } = data;
+  if (typeof field !== 'string') throw new VisageError('bad_request', 'field must be a string', { kind: 'usage' });
+  return { ...profileQuery(data), field, ...sequenceOf('limit', limit) };
+}
+
 function exportQuery(data: Record<string, unknown>): ExportQuery {
   const { shard, cut, after } = data;
   if (typeof shard !== 'number' || typeof cut !== 'string' || typeof after !== 'string')
@@ -90,7 +105,7 @@ function exportQuery(data: Record<string, unknown>): ExportQuery {
   return { shard, cut, after };
 }
 
-function sequenceOf(name: 'after' | 'timeoutMs', value: unknown): { [key in typeof name]?: number } {
+function sequenceOf(name: 'after' | 'timeoutMs' | 'limit', value: unknown): { [key in typeof name]?: number } {
   if (value === undefined) return {};
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw new VisageError('bad_request', `${name} must be a whole number, 0 or more`, { kind: 'usage' });

@@ -11,8 +11,11 @@ const STATUS: Readonly<Record<string, number>> = {
   bad_identity: 422,
   bad_query: 422,
   not_found: 404,
+  no_such_field: 404,
   not_yet: 504,
+  explain_timeout: 504,
   too_many_reads: 503,
+  too_many_explains: 503,
   shard_not_ready: 503,
   shard_halted: 503,
   stopped: 503,
@@ -28,9 +31,14 @@ const TITLES: Readonly<Record<number, string>> = {
   504: 'Not in time',
 };
 
+/** Seconds after which to ask again, where that is known. */
+const RETRY_AFTER: Readonly<Record<string, number>> = { too_many_explains: 1 };
+
 export function sendProblem(reply: FastifyReply, thrown: unknown): FastifyReply {
   const known = thrown instanceof VisageError;
   const status = known ? statusOf(thrown) : 500;
+  const retryAfter = known ? RETRY_AFTER[thrown.code] : undefined;
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   return problem(reply, {
     status,
     code: known ? thrown.code : 'defect',

@@ -1,60 +1,45 @@
-// GET /profiles/{namespace}/{id}. PR1: an unknown profile is 404, never an empty one. PR2: reads at once are bounded.
-// PR3: what is answered is of this moment, and about a person: no cache keeps it.
-import type { FastifyInstance } from 'fastify';
+// GET /profiles/{namespace}/{id} and …/explain/{field}. PR1: an unknown profile is 404, never an empty one. PR2: reads at once are
+// bounded. PR3: what is answered is of this moment, and about a person: no cache keeps it.
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { VisageError } from '../base/errors.ts';
-import { parseDuration } from '../base/time.ts';
-import type { ProfileQuery, ReadService } from '../ports/reads.ts';
+import type { ReadService } from '../ports/reads.ts';
 import { sendProblem } from './problem.ts';
+import { afterOf, limitOf, refuseUnknown, timeoutOf, type Query } from './read_query.ts';
 
 const READS_MAX = 1_000;
-const TIMEOUT_MS_MAX = 30_000;
-const KNOWN = ['after', 'timeout'] as const;
 
-type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+type Named = { readonly namespace: string; readonly id: string };
 
 export function profileRoutes(app: FastifyInstance, reads: ReadService, onDefect: (error: unknown) => void): void {
   let inFlight = 0;
-  app.get('/profiles/:namespace/:id', async (request, reply) => {
+  /** Undefined is an unknown profile. */
+  const answer = async (reply: FastifyReply, read: () => Promise<unknown>): Promise<FastifyReply> => {
     inFlight++;
     try {
       if (inFlight > READS_MAX) throw new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' });
-      const view = await reads.profile(queryOf(request.params as { namespace: string; id: string }, request.query as Query));
-      if (view === undefined) throw new VisageError('not_found', 'there is no such profile', { kind: 'usage' });
-      return await reply.header('cache-control', 'no-store').type('application/json').send(JSON.stringify(view));
+      const found = await read();
+      if (found === undefined) throw new VisageError('not_found', 'there is no such profile', { kind: 'usage' });
+      return await reply.header('cache-control', 'no-store').type('application/json').send(JSON.stringify(found));
     } catch (error) {
       if (!(error instanceof VisageError)) onDefect(error);
       return await sendProblem(reply, error);
     } finally {
       inFlight--;
     }
-  });
-}
-
-function queryOf({ namespace, id }: { readonly namespace: string; readonly id: string }, query: Query): ProfileQuery {
-  for (const key of Object.keys(query))
-    if (!(KNOWN as readonly string[]).includes(key)) throw bad(`unknown parameter; known: ${KNOWN.join(', ')}`);
-  return { namespace, id, ...afterOf(query['after']), ...timeoutOf(query['timeout']) };
-}
-
-function afterOf(text: Query[string]): { after?: number } {
-  if (text === undefined) return {};
-  const after = typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(after)) throw bad('after must be a sequence: a whole number, 0 or more');
-  return { after };
-}
-
-function timeoutOf(text: Query[string]): { timeoutMs?: number } {
-  if (text === undefined) return {};
-  let timeoutMs = NaN;
-  try {
-    if (typeof text === 'string') timeoutMs = parseDuration(text);
-  } catch {
-    // said below, without repeating it
-  }
-  if (!(timeoutMs <= TIMEOUT_MS_MAX)) throw bad('timeout must be one duration of at most 30s, e.g. 2s');
-  return { timeoutMs };
-}
-
-function bad(message: string): VisageError {
-  return new VisageError('bad_query', message, { kind: 'usage' });
+  };
+  app.get('/profiles/:namespace/:id', (request, reply) =>
+    answer(reply, async () => {
+      const query = request.query as Query;
+      refuseUnknown(query, ['after', 'timeout']);
+      return reads.profile({ ...(request.params as Named), ...afterOf(query), ...timeoutOf(query) });
+    }),
+  );
+  app.get('/profiles/:namespace/:id/explain/:field', (request, reply) =>
+    answer(reply, async () => {
+      const query = request.query as Query;
+      refuseUnknown(query, ['limit', 'after', 'timeout']);
+      const named = request.params as Named & { readonly field: string };
+      return reads.explain({ ...named, ...limitOf(query), ...afterOf(query), ...timeoutOf(query) });
+    }),
+  );
 }

@@ -29,11 +29,12 @@ export async function withClient<T>(options: CommonOptions, use: (client: Client
   }
 }
 
-/** For options that are a whole number of at least `min`. */
-export function wholeNumber(min: number): (text: string) => number {
+/** For options that are a whole number of at least `min`, and at most `max`. */
+export function wholeNumber(min: number, max = Infinity): (text: string) => number {
   return (text) => {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
-    if (!(number >= min)) throw new InvalidArgumentError(`It must be a whole number, ${min} or more.`);
+    if (!(number >= min && number <= max))
+      throw new InvalidArgumentError(`It must be a whole number, ${min} ${max === Infinity ? 'or more' : `to ${max}`}.`);
     return number;
   };
 }

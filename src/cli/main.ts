@@ -3,7 +3,9 @@
 import { Command } from 'commander';
 import { version } from '../worker/version.ts';
 import { registerDead } from './dead.ts';
+import { registerDefinitions } from './definitions.ts';
 import { registerDemo } from './demo.ts';
+import { registerExplain } from './explain.ts';
 import { registerExport } from './export.ts';
 import { reportFailure } from './failure.ts';
 import { registerGet } from './get.ts';
@@ -11,6 +13,7 @@ import { registerIngest } from './ingest.ts';
 import { endQuietlyOnBrokenPipe } from './output.ts';
 import { registerPublish } from './publish.ts';
 import { registerSetup } from './setup.ts';
+import { registerSimulate } from './simulate.ts';
 import { registerStatus } from './status.ts';
 import { registerTail } from './tail.ts';
 import { registerVerify } from './verify.ts';
@@ -30,10 +33,13 @@ for (const register of [
   registerPublish,
   registerIngest,
   registerGet,
+  registerExplain,
   registerTail,
   registerExport,
   registerVerify,
+  registerSimulate,
   registerStatus,
+  registerDefinitions,
   registerDead,
 ])
   register(program);

@@ -17,10 +17,10 @@ export function registerSetup(program: Command): void {
     .action(async (options: CommonOptions & { readonly definitions?: string }) => {
       const settings = settingsOf(options);
       const document = options.definitions === undefined ? undefined : loadDefinitionsFile(options.definitions);
-      const { made, kept } = await runSetup(settings, document);
-      if (options.json === true) return printJson({ root: settings.root, made, kept, definitions: document?.hash ?? null });
+      const { made, kept, live } = await runSetup(settings, document);
+      if (options.json === true) return printJson({ root: settings.root, made, kept, definitions: live });
       for (const name of made) await print(`made  ${name}`);
       for (const name of kept) await print(`kept  ${name}, as wanted`);
-      if (document !== undefined) await print(`live  definitions ${document.hash.slice(0, 12)}`);
+      if (live !== null) await print(`live  definitions ${live.slice(0, 12)}`);
     });
 }

@@ -48,6 +48,8 @@ function describe(report: VerifyReport): string[] {
     );
   if (report.pendingExpiries > 0)
     lines.push(`${report.pendingExpiries} of them as of just before a change that was due at the moment of the cut`);
+  if (report.inexact > 0)
+    lines.push(`${report.inexact} values that say they are tiled or sampled: compared with what their precision promises`);
   if (chains.whole)
     lines.push(
       `${chains.events} change events: ${chains.problemCount === 0 ? 'none missing, none twice' : `${chains.problemCount} problems`}`,

@@ -47,14 +47,15 @@ function upToTheCut(view: View, chain: ChainChecker, straddling: ReadonlyMap<Ide
   const version = chain.versionOf(key) ?? 0;
   const next = straddling.get(key);
   if (view.version === version || next === undefined) return [view];
-  if (next.data.previousVersion !== version || view.version < version) return [view];
-  if (version === 0) return [];
-  const values = [...(chain.valuesOf(key) ?? [])];
+  if (!chain.canFollow(next) || view.version < version) return [view];
+  const values = chain.valuesOf(key);
+  if (values === undefined) return [];
   return [
     {
       ...view,
       version,
-      computed: Object.fromEntries(values.map(([path, value]) => [path.replace(/^computed\./, ''), { value }])),
+      computed: Object.fromEntries([...values].map(([path, value]) => [path.replace(/^computed\./, ''), { value }])),
+      audiences: [...chain.audiencesOf(key)!],
     },
   ];
 }

@@ -4,11 +4,9 @@
 // Cost: memory O(exported profiles) and O(log of one shard); time O(log) + O(attributes × events) for each profile.
 import { fnv1a32 } from '../base/fnv1a.ts';
 import { parseRfc3339 } from '../base/time.ts';
-import { parseControl } from '../message/control.ts';
 import { identityKey, type IdentityKey } from '../message/identity.ts';
-import { controlSubject } from '../message/subject.ts';
-import { ShardOracle } from '../oracle/brute_force.ts';
 import { compareExport, type Difference } from '../oracle/compare.ts';
+import { readShard } from '../oracle/read_shard.ts';
 import type { Client } from '../worker/client.ts';
 import { checkChains, type ChainReport } from './verify_chains.ts';
 
@@ -41,6 +39,8 @@ export type VerifyReport = {
   readonly refused: number;
   /** Profiles with a change due at the moment of the cut, and not yet applied. */
   readonly pendingExpiries: number;
+  /** Compared values that say they are not exact: they are held to what their precision promises. */
+  readonly inexact: number;
   readonly differenceCount: number;
   readonly differences: readonly Difference[];
   readonly chains: ChainReport;
@@ -66,6 +66,7 @@ export async function verifyRoot(client: Client, options: VerifyOptions = {}): P
     duplicates: 0,
     refused: 0,
     pendingExpiries: 0,
+    inexact: 0,
     differenceCount: 0,
     differences: [],
     chains: { whole: (await client.streamState('changes')).firstSequence <= 1, events: 0, problemCount: 0, problems: [] },
@@ -106,17 +107,19 @@ type ShardToCompare = {
 
 async function compareShard(client: Client, to: ShardToCompare, report: Mutable<VerifyReport>): Promise<void> {
   const { shard, cut, views, plans } = to;
-  const { root } = client.topology;
-  const definitions = controlSubject(root, shard, 'definitions');
-  const { partitions, clock } = client;
-  const oracle = new ShardOracle({ root, shard, partitions, clock, planOf: (hash) => plans.get(hash)! });
-  for await (const message of client.readLog(shard, cut)) {
-    if (message.subject === definitions) {
-      const control = parseControl('definitions', message.body);
-      if (control.kind === 'definitions' && !plans.has(control.hash)) plans.set(control.hash, await client.plan(control.hash));
-    }
-    oracle.feed(message);
-  }
+  const { partitions, clock, topology } = client;
+  const oracle = await readShard({
+    root: topology.root,
+    shard,
+    partitions,
+    clock,
+    log: () => client.readLog(shard, cut),
+    plan: async (hash) => {
+      const plan = plans.get(hash) ?? (await client.plan(hash));
+      plans.set(hash, plan);
+      return plan;
+    },
+  });
   const sampled = to.sample === undefined ? views : smallestHashes(views, Math.ceil(to.sample / client.partitions));
   const exported = sampled.length === views.length ? null : new Set(views.map((view) => identityKey(view.profile)));
   const found = compareExport(sampled, {
@@ -125,7 +128,10 @@ async function compareShard(client: Client, to: ShardToCompare, report: Mutable<
     pendingMsMax: clock === 'event' ? Infinity : PENDING_MS_MAX,
   });
   const cutMs = oracle.shardTimeAt(cut);
-  for (const view of sampled) if (parseRfc3339(view.time) < cutMs) report.pendingExpiries++;
+  for (const view of sampled) {
+    if (parseRfc3339(view.time) < cutMs) report.pendingExpiries++;
+    for (const { precision } of Object.values(view.computed)) if (precision !== undefined) report.inexact++;
+  }
   for (const difference of found) {
     if (!isOnlyUnsampled(difference, exported)) addDifference(difference, report);
   }

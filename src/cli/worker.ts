@@ -12,6 +12,13 @@ const EXIT_CODE = { SIGINT: 130, SIGTERM: 143 } as const;
 const STDERR = 2;
 const ORPHAN_MS = 5_000;
 
+type WorkerOptions = CommonOptions & {
+  readonly setup?: boolean;
+  readonly definitions?: string;
+  readonly rebuild?: boolean;
+  readonly partial?: boolean;
+};
+
 export function registerWorker(program: Command): void {
   command(
     program,
@@ -21,13 +28,19 @@ export function registerWorker(program: Command): void {
   )
     .option('--setup', 'make what is missing first, as `setup` does')
     .option('--definitions <path>', 'a file or folder of definitions: becomes live if none are, else must equal the live ones')
-    .action(async (options: CommonOptions & { readonly setup?: boolean; readonly definitions?: string }) => {
+    .option('--rebuild', 'with definitions that change the live ones: build every profile anew from the log, as a new generation')
+    .option('--partial', 'with --rebuild: also when the log has lost its beginning; values then say since when they count')
+    .action(async (options: WorkerOptions) => {
+      if (options.rebuild === true && options.definitions === undefined)
+        throw new WrongUse('--rebuild needs --definitions: the definitions to build the profiles by');
+      if (options.partial === true && options.rebuild !== true) throw new WrongUse('--partial goes with --rebuild');
       const settings = settingsOf(options);
       const logger = stderrLogger();
       const worker = createWorker({
         settings,
         logger,
         setup: options.setup === true,
+        ...(options.rebuild === true ? { rebuild: options.partial === true ? 'partial' : 'whole' } : {}),
         ...(options.definitions === undefined ? {} : { definitions: loadDefinitionsFile(options.definitions) }),
       });
       stopOnSignals(() => worker.stop(), logger);

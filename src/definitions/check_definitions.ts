@@ -1,42 +1,22 @@
 // Every rule of a definitions file, over all its files at once. C1: reports every mistake, each once, at its place.
 // C2: an entry with a mistake is still known by name: one mistake does not make others that are not there.
-import { parseDuration } from '../base/time.ts';
-import { errorText } from '../base/errors.ts';
-import type { Window } from '../aggregate/plan.ts';
-import { celEnvironment, type CelEnvironment, type ExpressionMistake } from './cel_environment.ts';
-import { compileFilter, compileValue, isMistake, VALUE_FUNCTIONS } from './compile_expression.ts';
+import type { Window } from '../aggregate/window.ts';
+import { celEnvironment } from './cel_environment.ts';
+import { checkAttribute } from './check_attribute.ts';
+import { expressionMistakes } from './check_expressions.ts';
+import { entriesOf, isMap, mapped, type Entries, type Raw } from './definition_entries.ts';
 import type { AttributeDefinition, DefinitionsData, NamespaceDefinition } from './definitions_document.ts';
 import { unionShape, type EventShape } from './event_shape.ts';
-import {
-  ENTRY_NAME,
-  ENTRY_NOUN,
-  ENTRY_SHAPES,
-  SECTIONS,
-  type FileAttribute,
-  type FileDataset,
-  type FileNamespace,
-  type FileSchema,
-  type Section,
-} from './file_shape.ts';
+import type { Formula } from './expression_graph.ts';
+import { SECTIONS, type FileAttribute, type FileDataset, type FileNamespace, type FileSchema } from './file_shape.ts';
 import { atKey, atValue, type LocatedFile, type Path } from './located_yaml.ts';
-import { formatMistake, type Mistake } from './mistakes.ts';
+import type { Mistake } from './mistakes.ts';
 import { didYouMean } from './near_miss.ts';
-import { shapeMistakes, show, typeText } from './shape_mistakes.ts';
+import { show, typeText } from './shape_mistakes.ts';
+import { readWindow } from './window_definition.ts';
 
 const MAX_ATTRIBUTES = 100;
-const MAX_WINDOW_MS = 3650 * 86_400_000;
-const RESERVED_DATASET = '_profile';
-
-/** An entry of a section: where it stands, what it says, and that again as `value` when its shape is right. */
-type Entry<T> = {
-  readonly name: string;
-  readonly located: LocatedFile;
-  readonly path: Path;
-  readonly raw: Raw;
-  readonly value: T | undefined;
-};
-type Raw = Readonly<Record<string, unknown>>;
-type Entries<T> = ReadonlyMap<string, Entry<T>>;
+const LIST_LIMIT = 50;
 
 /** @returns the data, to be used only when there are no mistakes */
 export function checkDefinitions(files: readonly LocatedFile[]): { data: DefinitionsData; mistakes: readonly Mistake[] } {
@@ -55,13 +35,7 @@ export function checkDefinitions(files: readonly LocatedFile[]): { data: Definit
   // With an unreadable file the missing names may be in it.
   if (complete) mistakes.push(...referenceMistakes(datasets, schemas));
   const shape = eventShape(schemas, complete, mistakes);
-  const cel = celEnvironment(shape);
-  const windows = new Map<string, Window>();
-  for (const entry of attributes.values()) {
-    const window = windowOf(entry, mistakes);
-    if (window !== undefined) windows.set(entry.name, window);
-    mistakes.push(...attributeMistakes(entry, cel, shape));
-  }
+  const windows = attributeWindows(attributes, shape, complete, mistakes);
   const extra = [...attributes.values()][MAX_ATTRIBUTES];
   if (extra !== undefined)
     mistakes.push(atKey(extra.located, extra.path, `more than ${MAX_ATTRIBUTES} computed attributes (${attributes.size})`));
@@ -72,7 +46,7 @@ export function checkDefinitions(files: readonly LocatedFile[]): { data: Definit
       unique: unique ?? false,
     })),
     schemas: mapped(schemas, (schema) => schema),
-    datasets: mapped(datasets, (dataset) => dataset),
+    datasets: mapped(datasets, ({ schema, profile, revision }) => ({ schema, profile, revision: revision ?? 1 })),
     computedAttributes: mapped(attributes, (attribute, name) =>
       attributeOf(attribute, windows.get(name) ?? { kind: 'lifetime' }),
     ),
@@ -91,40 +65,6 @@ function topLevelMistakes(file: LocatedFile): Mistake[] {
   else if (value['version'] !== 1)
     mistakes.push(atValue(file, ['version'], `unsupported value ${show(value['version'])} of 'version'; supported: 1`));
   return mistakes;
-}
-
-function entriesOf<T>(section: Section, files: readonly LocatedFile[], mistakes: Mistake[]): Entries<T> {
-  const entries = new Map<string, Entry<T>>();
-  for (const located of files) {
-    const map = isMap(located.value) ? located.value[section] : undefined;
-    if (map === undefined) continue;
-    if (!isMap(map)) {
-      mistakes.push(atValue(located, [section], `'${section}' must be a map, not ${typeText(map)}`));
-      continue;
-    }
-    for (const name of Object.keys(map)) {
-      const path = [section, name];
-      const before = entries.get(name);
-      if (before !== undefined) {
-        const first = formatMistake(atKey(before.located, before.path, '')).replace(/: $/, '');
-        mistakes.push(atKey(located, path, `${ENTRY_NOUN[section]} '${name}' is already defined at ${first}`));
-        continue;
-      }
-      if (section === 'datasets' && name === RESERVED_DATASET) mistakes.push(atKey(located, path, `'${name}' is reserved`));
-      else if (!ENTRY_NAME[section].pattern.test(name)) {
-        mistakes.push(
-          atKey(located, path, `'${name}' cannot name a ${ENTRY_NOUN[section]}; names match ${ENTRY_NAME[section].text}`),
-        );
-      }
-      const shape = ENTRY_SHAPES[section];
-      const parsed = shape.safeParse(map[name]);
-      if (!parsed.success)
-        mistakes.push(...shapeMistakes(located, path, map[name], parsed.error.issues, Object.keys(shape.shape)));
-      const raw = isMap(map[name]) ? map[name] : {};
-      entries.set(name, { name, located, path, raw, value: parsed.success ? (parsed.data as T) : undefined });
-    }
-  }
-  return entries;
 }
 
 function referenceMistakes(datasets: Entries<FileDataset>, schemas: Entries<FileSchema>): Mistake[] {
@@ -162,61 +102,28 @@ function notJson(value: unknown, path: Path): Path | undefined {
   return undefined;
 }
 
-function windowOf(entry: Entry<FileAttribute>, mistakes: Mistake[]): Window | undefined {
-  const { located, path } = entry;
-  const at: Path = [...path, 'window'];
-  const window = entry.raw['window'];
-  const complain = (where: Path, message: string): undefined => void mistakes.push(atValue(located, where, message));
-  if (window === undefined) return complain(at, `'window' is missing; supported: lifetime, { sliding: 30d }`);
-  if (window === 'lifetime') return { kind: 'lifetime' };
-  if (!isMap(window)) return complain(at, `unsupported value ${show(window)} of 'window'; supported: lifetime, { sliding: 30d }`);
-  let wrong = false;
-  for (const key of Object.keys(window).filter((name) => name !== 'sliding')) {
-    mistakes.push(atKey(located, [...at, key], `unknown key '${key}'${didYouMean(key, ['sliding'])}; known here: sliding`));
-    wrong = true;
-  }
-  const sliding = window['sliding'];
-  if (sliding === undefined) return wrong ? undefined : complain(at, `'sliding' is missing; it must be a duration such as 30d`);
-  const where = [...at, 'sliding'];
-  if (typeof sliding !== 'string')
-    return complain(where, `'sliding' must be a duration with a unit such as 30d, not ${typeText(sliding)}`);
-  let ms: number;
-  try {
-    ms = parseDuration(sliding);
-  } catch (error) {
-    return complain(where, errorText(error));
-  }
-  if (ms < 1 || ms > MAX_WINDOW_MS) return complain(where, `a window must be between 1ms and 3650d; '${sliding}' is not`);
-  return { kind: 'sliding', ms };
-}
-
-/** Works on the raw entry: a mistake in one key does not hide those in the others. */
-function attributeMistakes(
-  { name, located, path, raw }: Entry<FileAttribute>,
-  cel: CelEnvironment,
+/** Checks every attribute. @returns the windows that are windows */
+function attributeWindows(
+  attributes: Entries<FileAttribute>,
   shape: EventShape,
-): Mistake[] {
-  const mistakes: Mistake[] = [];
-  const at = (key: string, { offset, message }: ExpressionMistake): void =>
-    void mistakes.push(atValue(located, [...path, key], `${key} of '${name}': ${message}`, offset));
-  const { filter, value, function: function_ } = raw;
-  if (typeof filter === 'string' && filter !== '') {
-    const compiled = compileFilter(filter.trimEnd(), cel, shape);
-    if (isMistake(compiled)) at('filter', compiled);
+  complete: boolean,
+  mistakes: Mistake[],
+): ReadonlyMap<string, Window> {
+  const cel = celEnvironment(shape);
+  const windows = new Map<string, Window>();
+  const formulas = new Map<string, Formula>();
+  for (const entry of attributes.values()) {
+    if (entry.raw['function'] !== 'expression') {
+      const window = readWindow(entry.raw['window'], { located: entry.located, path: [...entry.path, 'window'] });
+      if ('kind' in window) windows.set(entry.name, window);
+      else mistakes.push(...window);
+    }
+    const checked = checkAttribute(entry, cel, shape);
+    mistakes.push(...checked.mistakes);
+    formulas.set(entry.name, checked.formula);
   }
-  if (function_ === 'count') {
-    if (value !== undefined)
-      mistakes.push(atKey(located, [...path, 'value'], `count takes no 'value': it counts the events that pass the filter`));
-    return mistakes;
-  }
-  const needing = VALUE_FUNCTIONS.find((known) => known === function_);
-  if (needing !== undefined) {
-    if (value === undefined) mistakes.push(atKey(located, path, `'value' is missing: ${needing} needs one`));
-    if (typeof value !== 'string' || value === '') return mistakes;
-    const compiled = compileValue(value.trimEnd(), needing, cel, shape);
-    if (isMistake(compiled)) at('value', compiled);
-  }
-  return mistakes;
+  mistakes.push(...expressionMistakes(attributes, formulas, complete));
+  return windows;
 }
 
 function attributeOf(attribute: FileAttribute, window: Window): AttributeDefinition {
@@ -228,18 +135,9 @@ function attributeOf(attribute: FileAttribute, window: Window): AttributeDefinit
     value: attribute.value?.trim() ?? null,
     function: attribute.function,
     window,
+    limit: attribute.function === 'list' ? (attribute.limit ?? LIST_LIMIT) : null,
+    expression: attribute.expression?.trim() ?? null,
+    audience: attribute.audience ?? false,
+    revision: attribute.revision ?? 1,
   };
-}
-
-function mapped<T, U>(entries: Entries<T>, to: (value: T, name: string) => U): ReadonlyMap<string, U> {
-  const result = new Map<string, U>();
-  for (const name of [...entries.keys()].sort()) {
-    const value = entries.get(name)!.value;
-    if (value !== undefined) result.set(name, to(value, name));
-  }
-  return result;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

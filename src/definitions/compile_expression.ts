@@ -1,13 +1,9 @@
 // One filter or value of a computed attribute: checked against the union schema, then compiled.
 // X1: what compiles never throws on any event. X2: the fast forms answer exactly as the interpreter does.
+import { unreachable } from '../base/assert.ts';
 import type { EventBody } from '../message/decode.ts';
-import {
-  eventPath,
-  type CelEnvironment,
-  type CelNode,
-  type CheckedExpression,
-  type ExpressionMistake,
-} from './cel_environment.ts';
+import type { CelEnvironment, CheckedExpression } from './cel_environment.ts';
+import { eventPath, type CelNode, type ExpressionMistake } from './cel_node.ts';
 import { strictPaths } from './strict_paths.ts';
 import type { Read } from './event_path.ts';
 import type { EventShape } from './event_shape.ts';
@@ -16,14 +12,21 @@ import { allTrue, conjuncts, fastTest, typedReader } from './fast_test.ts';
 export type CompiledFilter = { readonly matches: (event: EventBody) => boolean; readonly fast: boolean };
 /** `isText`: the schemas say that it is a text, so min and max compare it as a timestamp. A value of which they say nothing may be
  *  anything from event to event, and texts and numbers have no common order: sum, min and max then take its numbers only. */
-export type CompiledValue = { readonly valueOf: (event: EventBody) => unknown; readonly isText: boolean; readonly fast: boolean };
+export type CompiledValue = {
+  readonly valueOf: (event: EventBody) => unknown;
+  /** CEL's name of its type. */
+  readonly type: string;
+  readonly isText: boolean;
+  readonly fast: boolean;
+};
 
 /** The functions that need a value. */
-export const VALUE_FUNCTIONS = ['sum', 'min', 'max', 'mostRecent'] as const;
+export const VALUE_FUNCTIONS = ['sum', 'average', 'min', 'max', 'mostRecent', 'earliest', 'list', 'countDistinct'] as const;
 export type ValueFunction = (typeof VALUE_FUNCTIONS)[number];
 
 const NUMBERS = ['double', 'int', 'dyn'];
 const PRIMITIVES = [...NUMBERS, 'string', 'bool', 'null'];
+const LIST = /^list(?:<(.+)>)?$/;
 
 /** @param fast false takes the interpreter even where a fast form exists; tests compare the two */
 export function compileFilter(
@@ -65,11 +68,12 @@ export function compileValue(
   const path = eventPath(checked.root);
   // the decoder sees to it that every event's timestamp is one, whatever schemas leave open
   const isText = checked.type === 'string' || path?.join('.') === 'timestamp';
-  if (!fast) return { valueOf: evaluate, isText, fast: false };
+  const { type } = checked;
+  if (!fast) return { valueOf: evaluate, type, isText, fast: false };
   const read = path === undefined ? null : typedReader(path, shape);
-  if (read !== null) return { valueOf: read, isText, fast: true };
+  if (read !== null) return { valueOf: read, type, isText, fast: true };
   const present = presentAll([checked.root], shape);
-  return { valueOf: (event) => (present(event) ? evaluate(event) : undefined), isText, fast: false };
+  return { valueOf: (event) => (present(event) ? evaluate(event) : undefined), type, isText, fast: false };
 }
 
 /** Is everything there that these parts cannot do without? Asked first, because the interpreter's error for a missing key
@@ -83,19 +87,33 @@ function presentAll(parts: readonly CelNode[], shape: EventShape): (event: Event
   };
 }
 
-function wrongType(checked: CheckedExpression, use: ValueFunction): string | undefined {
-  const { type } = checked;
-  if (use === 'sum') return NUMBERS.includes(type) ? undefined : `sum needs a number; this value is ${typeName(type)}`;
-  if (use !== 'mostRecent') {
-    if (NUMBERS.includes(type) || type === 'string') return undefined;
-    return `${use} needs a number or a timestamp; this value is ${typeName(type)}`;
+function wrongType({ type }: CheckedExpression, use: ValueFunction): string | undefined {
+  const needs = (what: string): string => `${use} needs ${what}; this value is ${typeName(type)}`;
+  switch (use) {
+    case 'sum':
+    case 'average':
+      return NUMBERS.includes(type) ? undefined : needs('a number');
+    case 'min':
+    case 'max':
+      return NUMBERS.includes(type) || type === 'string' ? undefined : needs('a number or a timestamp');
+    case 'countDistinct':
+      return PRIMITIVES.includes(type) ? undefined : needs('a text, number or boolean');
+    case 'mostRecent':
+    case 'earliest':
+    case 'list':
+      return isPlainType(type) ? undefined : needs('a text, number, boolean or a list of them');
+    default:
+      return unreachable(use);
   }
-  const item = /^list(?:<(.+)>)?$/.exec(type);
-  if (PRIMITIVES.includes(type) || (item !== null && (item[1] === undefined || PRIMITIVES.includes(item[1])))) return undefined;
-  return `mostRecent needs a text, number, boolean or a list of them; this value is ${typeName(type)}`;
 }
 
-function typeName(type: string): string {
+/** Primitives and lists of them, and what may turn out to be one. */
+export function isPlainType(type: string): boolean {
+  const item = LIST.exec(type);
+  return PRIMITIVES.includes(type) || (item !== null && (item[1] === undefined || PRIMITIVES.includes(item[1])));
+}
+
+export function typeName(type: string): string {
   return type.startsWith('$') ? 'an object' : `of type ${type}`;
 }
 

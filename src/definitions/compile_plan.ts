@@ -1,16 +1,22 @@
 // From a definitions document to the plan that the fold runs.
 // L1: the plan is a function of the document: equal hashes give equal plans, whatever the order in the file.
-// L2: attributes that agree on event types × filter × value share one measure, hence one state.
-import type { Attribute, AttributeFunction, ExtremePlan, Measure, Plan, Window } from '../aggregate/plan.ts';
+// L2: attributes of one revision that agree on event types × filter × value share one measure, hence one state.
+// L3: a document that only adds to another keeps the order of what was there: by revision, then by name (or text).
+import type { Attribute, EventFunction, Measure, Plan } from '../aggregate/plan.ts';
 import { fnv1a32 } from '../base/fnv1a.ts';
 import { VisageError } from '../base/errors.ts';
 import type { DatasetRule } from '../message/decode.ts';
-import { celEnvironment, type CelEnvironment, type ExpressionMistake } from './cel_environment.ts';
-import { compileFilter, compileValue, isMistake } from './compile_expression.ts';
+import { attributeType } from './attribute_type.ts';
+import { celEnvironment } from './cel_environment.ts';
+import type { ExpressionMistake } from './cel_node.ts';
+import { compileFilter, compileValue, isMistake, VALUE_FUNCTIONS, type CompiledValue } from './compile_expression.ts';
 import type { AttributeDefinition, DefinitionsDocument } from './definitions_document.ts';
 import { unionShape, type EventShape } from './event_shape.ts';
+import { planExpressions } from './plan_expressions.ts';
+import { slotOf, windowSet } from './plan_windows.ts';
 
-type Named = { readonly name: string; readonly definition: AttributeDefinition };
+type NamedDefinition = { readonly name: string; readonly definition: AttributeDefinition };
+type Compiled = { readonly measure: Measure; readonly value: CompiledValue | null };
 
 const always = (): boolean => true;
 const nothing = (): undefined => undefined;
@@ -19,101 +25,124 @@ const nothing = (): undefined => undefined;
  *  @throws VisageError `bad_definitions` when two measures have one id (rename nothing: change a filter's spelling) */
 export function compilePlan(document: DefinitionsDocument): Plan {
   const { data } = document;
+  const named = byRevision(data.computedAttributes).map(([name, definition]) => ({ name, definition }));
   const { shape } = unionShape(new Map([...data.schemas].map(([name, schema]) => [name, schema.jsonSchema])));
-  const cel = celEnvironment(shape);
-  const named = sortedNames(data.computedAttributes).map((name) => ({ name, definition: data.computedAttributes.get(name)! }));
-  const groups = Map.groupBy(named, ({ definition }) => measureText(definition));
-  const texts = [...groups.keys()].sort();
-  const measureIndex = new Map(texts.map((text, index) => [text, index]));
-  const attributeIndex = new Map(named.map(({ name }, index) => [name, index]));
-  const measures = texts.map((text, index) => measureOf(index, text, groups.get(text)!, attributeIndex, cel, shape));
+  const { compiled, groups } = compileMeasures(named, shape);
+  const measures = compiled.map(({ measure }) => measure);
   refuseCollisions(measures);
-  const attributes = named.map(({ name, definition }, index): Attribute => {
-    const measure = measures[measureIndex.get(measureText(definition))!]!;
-    return {
-      index,
-      name,
-      path: `computed.${name}`,
-      function: definition.function,
-      window: definition.window,
-      measure: measure.index,
-      slot: slotOf(definition.function, definition.window, measure),
-      timestamps: measure.timestamps && isExtreme(definition.function),
-    };
-  });
-  const datasets = sortedNames(data.datasets);
-  const rules = datasets.map((name, index): DatasetRule => ({ name, index, profile: data.datasets.get(name)!.profile }));
+  const measureOf = new Map(measures.flatMap((measure) => measure.attributes.map((index) => [index, compiled[measure.index]!])));
+  const formulas = named.map(({ name, definition }, index) => ({
+    name,
+    formula:
+      definition.function === 'expression'
+        ? { text: definition.expression! }
+        : attributeType(definition.function, measureOf.get(index)!.value),
+  }));
+  const { expressions, order } = planExpressions(formulas);
+  const attributes = named.map((each, index): Attribute => ({
+    ...attributeOf(each, index, measureOf.get(index)?.measure),
+    expression: expressions.get(index) ?? null,
+  }));
+  const datasets = byRevision(data.datasets);
+  const rules = datasets.map(([name, { profile }], index): DatasetRule => ({ name, index, profile }));
   return {
     hash: document.hash,
-    admission: { datasets: new Map(rules.map((rule) => [rule.name, rule])), namespaces: new Set(sortedNames(data.namespaces)) },
-    datasets,
+    revision: Math.max(
+      1,
+      ...[...named.map(({ definition }) => definition), ...data.datasets.values()].map((each) => each.revision),
+    ),
+    admission: {
+      datasets: new Map(rules.map((rule) => [rule.name, rule])),
+      namespaces: new Set([...data.namespaces.keys()].sort()),
+    },
+    datasets: datasets.map(([name]) => name),
     measures,
     attributes,
-    slidingLatest: attributes.filter((attribute) => attribute.function === 'mostRecent' && attribute.window.kind === 'sliding'),
+    expressions: order,
+    finiteLatest: attributes.filter(
+      (attribute) =>
+        (attribute.function === 'mostRecent' || attribute.function === 'exists') && attribute.window.kind !== 'lifetime',
+    ),
     ...byEventType(
       measures,
-      texts.map((text) => groups.get(text)![0]!.definition.eventTypes),
+      groups.map((group) => group[0]!.definition.eventTypes),
     ),
   };
 }
 
-/** Canonical text of (event types, filter, value): the identity of a measure, in plans and in stored state. */
-export function measureText(definition: AttributeDefinition): string {
-  return JSON.stringify([definition.eventTypes, definition.filter, definition.value]);
+/** Canonical text of (event types, filter, value), and of the revision after the first: the identity of a measure, in plans and in
+ *  stored state. */
+export function measureText({ eventTypes, filter, value, revision }: AttributeDefinition): string {
+  return JSON.stringify([eventTypes, filter, value, ...(revision > 1 ? [revision] : [])]);
 }
 
-function measureOf(
-  index: number,
-  text: string,
-  group: readonly Named[],
-  attributeIndex: ReadonlyMap<string, number>,
-  cel: CelEnvironment,
+function compileMeasures(
+  named: readonly NamedDefinition[],
   shape: EventShape,
-): Measure {
-  const { filter, value } = group[0]!.definition;
-  const slotted = windowsOf(group, 'count', 'sum');
-  const sums = group.some(({ definition }) => definition.function === 'sum');
-  const use = group.map(({ definition }) => definition.function).find((name) => name !== 'count' && name !== 'mostRecent');
-  const compiled = value === null ? null : checked(compileValue(value, use ?? 'mostRecent', cel, shape), group);
+): { readonly compiled: readonly Compiled[]; readonly groups: readonly (readonly NamedDefinition[])[] } {
+  const cel = celEnvironment(shape);
+  const indexes = new Map(named.map((each, index) => [each, index]));
+  const overEvents = named.filter(({ definition }) => definition.function !== 'expression');
+  const groups = [...Map.groupBy(overEvents, ({ definition }) => measureText(definition))]
+    .map(([text, group]) => ({ text, group, revision: group[0]!.definition.revision }))
+    .sort((a, b) => a.revision - b.revision || (a.text < b.text ? -1 : 1));
+  const compiled = groups.map(({ text, group, revision }, index): Compiled => {
+    const { filter, value } = group[0]!.definition;
+    const values = value === null ? null : checked(compileValue(value, valueFunction(group), cel, shape), group);
+    const matches = filter === null ? always : checked(compileFilter(filter, cel, shape), group).matches;
+    const stream = { index, id: fnv1a32(text), text, revision, matches, valueOf: values?.valueOf ?? nothing };
+    const attributes = group.map((each) => indexes.get(each)!);
+    return { measure: { ...stream, hasValue: value !== null, ...needsOf(group, values), attributes }, value: values };
+  });
+  return { compiled, groups: groups.map(({ group }) => group) };
+}
+
+/** What the attributes of a measure ask of it. */
+function needsOf(
+  group: readonly NamedDefinition[],
+  value: CompiledValue | null,
+): Omit<Measure, 'index' | 'id' | 'text' | 'revision' | 'matches' | 'valueOf' | 'hasValue' | 'attributes'> {
+  const has = (...functions: readonly EventFunction[]): boolean =>
+    group.some(({ definition }) => functions.some((function_) => function_ === definition.function));
+  const sums = has('sum', 'average');
+  const slotted = windowSet(group, 'count', 'sum', 'average');
   return {
-    index,
-    id: fnv1a32(text),
-    text,
-    matches: filter === null ? always : checked(compileFilter(filter, cel, shape), group).matches,
-    valueOf: compiled?.valueOf ?? nothing,
-    hasValue: value !== null,
-    windows: slidingLengths(slotted),
-    lifetime: slotted.some((window) => window.kind === 'lifetime'),
+    windows: slotted?.windows ?? [],
+    calendars: slotted?.calendars ?? [],
+    lifetime: slotted?.lifetime ?? false,
     sums,
-    low: extremePlan(windowsOf(group, 'min')),
-    high: extremePlan(windowsOf(group, 'max')),
-    timestamps: compiled?.isText === true && !sums && group.some(({ definition }) => isExtreme(definition.function)),
-    recent: group.some(({ definition }) => definition.function === 'mostRecent'),
-    attributes: group.map(({ name }) => attributeIndex.get(name)!),
+    low: windowSet(group, 'min'),
+    high: windowSet(group, 'max'),
+    timestamps: value?.isText === true && !sums && has('min', 'max'),
+    recent: has('mostRecent', 'exists'),
+    earliest: windowSet(group, 'earliest'),
+    distinct: windowSet(group, 'countDistinct'),
+    listLimit: Math.max(0, ...group.map(({ definition }) => definition.limit ?? 0)),
+    list: windowSet(group, 'list'),
   };
 }
 
-function windowsOf(group: readonly Named[], ...functions: readonly AttributeFunction[]): Window[] {
-  return group.filter(({ definition }) => functions.includes(definition.function)).map(({ definition }) => definition.window);
+function attributeOf({ name, definition }: NamedDefinition, index: number, measure: Measure | undefined): Attribute {
+  const { function: function_, window, limit, revision, audience } = definition;
+  return {
+    index,
+    name,
+    path: `computed.${name}`,
+    function: function_,
+    window,
+    measure: measure?.index ?? -1,
+    slot: measure === undefined ? -1 : slotOf(function_, window, measure),
+    timestamps: measure?.timestamps === true && (function_ === 'min' || function_ === 'max'),
+    limit: limit ?? 0,
+    revision,
+    audience,
+    expression: null,
+  };
 }
 
-function slidingLengths(windows: readonly Window[]): number[] {
-  const lengths = windows.flatMap((window) => (window.kind === 'sliding' ? [window.ms] : []));
-  return [...new Set(lengths)].sort((a, b) => a - b);
-}
-
-function extremePlan(windows: readonly Window[]): ExtremePlan | null {
-  if (windows.length === 0) return null;
-  return { windows: slidingLengths(windows), lifetime: windows.some((window) => window.kind === 'lifetime') };
-}
-
-function isExtreme(function_: AttributeFunction): boolean {
-  return function_ === 'min' || function_ === 'max';
-}
-
-function slotOf(function_: AttributeFunction, window: Window, measure: Measure): number {
-  if (function_ === 'mostRecent' || isExtreme(function_)) return -1;
-  return window.kind === 'lifetime' ? measure.windows.length : measure.windows.indexOf(window.ms);
+/** Any of the group: all of them passed the check, and what is compiled does not depend on it. */
+function valueFunction(group: readonly NamedDefinition[]): (typeof VALUE_FUNCTIONS)[number] {
+  return VALUE_FUNCTIONS.find((function_) => function_ === group[0]!.definition.function)!;
 }
 
 function byEventType(
@@ -144,11 +173,11 @@ export function refuseCollisions(measures: readonly Pick<Measure, 'id' | 'text'>
 }
 
 /** A document has passed the check, so a mistake here means that this release checks differently from the one that stored it. */
-function checked<T extends object>(result: T | ExpressionMistake, group: readonly Named[]): T {
+function checked<T extends object>(result: T | ExpressionMistake, group: readonly NamedDefinition[]): T {
   if (!isMistake(result)) return result;
   throw new VisageError('bad_definitions', `computedAttributes.${group[0]!.name}: ${result.message}`, { kind: 'usage' });
 }
 
-function sortedNames(map: ReadonlyMap<string, unknown>): string[] {
-  return [...map.keys()].sort();
+function byRevision<T extends { readonly revision: number }>(map: ReadonlyMap<string, T>): (readonly [string, T])[] {
+  return [...map].sort(([a, x], [b, y]) => x.revision - y.revision || (a < b ? -1 : 1));
 }

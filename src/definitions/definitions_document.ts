@@ -1,9 +1,12 @@
 // Definitions as data: checked, complete, and with one canonical text and hash per meaning.
-// D1: equal meaning gives equal text: keys sorted, event types a sorted set, durations in their largest unit, defaults written out.
+// D1: equal meaning gives equal text: keys sorted, event types a sorted set, durations in their largest unit, defaults written out
+//     where the key existed in the first release; what came later (audience, revision) is left out when it says nothing, so that a
+//     document keeps its hash from release to release.
 // D2: the canonical text is itself a valid definitions file: what is kept in KV can be printed, read and applied again.
 import { createHash } from 'node:crypto';
-import type { AttributeFunction, Window } from '../aggregate/plan.ts';
-import { formatDuration } from '../base/time.ts';
+import type { AttributeFunction } from '../aggregate/plan.ts';
+import type { Window } from '../aggregate/window.ts';
+import { windowFileForm } from './window_definition.ts';
 
 export type NamespaceDefinition = {
   readonly type: 'person' | 'device' | 'cookie';
@@ -17,9 +20,10 @@ export type SchemaDefinition = {
   readonly jsonSchema: Readonly<Record<string, unknown>>;
 };
 
-export type DatasetDefinition = { readonly schema: string; readonly profile: boolean };
+/** `revision`: of the definitions it came in with; 1: the first. */
+export type DatasetDefinition = { readonly schema: string; readonly profile: boolean; readonly revision: number };
 
-/** `eventTypes`, `filter` and `value` are null when absent; `description` is ''. */
+/** `eventTypes`, `filter`, `value`, `limit` and `expression` are null when absent; `description` is ''. */
 export type AttributeDefinition = {
   readonly class: 'individual';
   readonly description: string;
@@ -27,7 +31,13 @@ export type AttributeDefinition = {
   readonly filter: string | null;
   readonly value: string | null;
   readonly function: AttributeFunction;
+  /** `lifetime` for an expression, which has none. */
   readonly window: Window;
+  readonly limit: number | null;
+  readonly expression: string | null;
+  readonly audience: boolean;
+  /** As of a dataset. */
+  readonly revision: number;
 };
 
 /** Maps, because names may be `constructor`. Iteration is in name order. */
@@ -46,7 +56,7 @@ export function documentOf(data: DefinitionsData): DefinitionsDocument {
     version: 1,
     namespaces: Object.fromEntries(data.namespaces),
     schemas: Object.fromEntries(data.schemas),
-    datasets: Object.fromEntries(data.datasets),
+    datasets: Object.fromEntries([...data.datasets].map(([name, dataset]) => [name, datasetForm(dataset)])),
     computedAttributes: Object.fromEntries([...data.computedAttributes].map(([name, attribute]) => [name, fileForm(attribute)])),
   });
   return { hash: hashOf(canonical), canonical, data };
@@ -54,6 +64,10 @@ export function documentOf(data: DefinitionsData): DefinitionsDocument {
 
 export function hashOf(canonical: string): string {
   return createHash('sha256').update(canonical).digest('hex');
+}
+
+function datasetForm({ schema, profile, revision }: DatasetDefinition): Record<string, unknown> {
+  return { schema, profile, ...revisionForm(revision) };
 }
 
 function fileForm(attribute: AttributeDefinition): Record<string, unknown> {
@@ -64,8 +78,16 @@ function fileForm(attribute: AttributeDefinition): Record<string, unknown> {
     ...(attribute.filter === null ? {} : { filter: attribute.filter }),
     ...(attribute.value === null ? {} : { value: attribute.value }),
     function: attribute.function,
-    window: attribute.window.kind === 'lifetime' ? 'lifetime' : { sliding: formatDuration(attribute.window.ms) },
+    ...(attribute.function === 'expression' ? {} : { window: windowFileForm(attribute.window) }),
+    ...(attribute.limit === null ? {} : { limit: attribute.limit }),
+    ...(attribute.expression === null ? {} : { expression: attribute.expression }),
+    ...(attribute.audience ? { audience: true } : {}),
+    ...revisionForm(attribute.revision),
   };
+}
+
+function revisionForm(revision: number): { readonly revision?: number } {
+  return revision === 1 ? {} : { revision };
 }
 
 /** JSON with the keys of every object in code-unit order. */

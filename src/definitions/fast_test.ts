@@ -3,7 +3,7 @@
 //     && and || absorb errors as CEL does: `false && error` is false. Proved against the interpreter in the tests.
 // T2: never throws, allocates nothing. T3: null for anything it does not know; the caller then takes the interpreter.
 import type { EventBody } from '../message/decode.ts';
-import { eventPath, type CelNode } from './cel_environment.ts';
+import { eventPath, type CelNode } from './cel_node.ts';
 import { reader, type Read } from './event_path.ts';
 import { shapeAt, type EventShape } from './event_shape.ts';
 

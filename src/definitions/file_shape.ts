@@ -1,9 +1,28 @@
 // What may stand in a definitions file in this release, entry by entry. Anything else is an unknown key or an unsupported value.
-// Boundary: shapes only; names, references and expressions are checked in check_definitions.ts.
+// Boundary: shapes only; names, references and expressions are checked in check_definitions.ts and check_attribute.ts.
 import { z } from 'zod';
+import type { AttributeFunction } from '../aggregate/plan.ts';
 
 export const SECTIONS = ['namespaces', 'schemas', 'datasets', 'computedAttributes'] as const;
 export type Section = (typeof SECTIONS)[number];
+
+export const FUNCTIONS = [
+  'count',
+  'sum',
+  'min',
+  'max',
+  'average',
+  'mostRecent',
+  'earliest',
+  'list',
+  'countDistinct',
+  'exists',
+  'expression',
+] as const satisfies readonly AttributeFunction[];
+const LIST_LIMIT_MAX = 500;
+
+/** Which definitions it came in with: `definitions apply` writes it. */
+const revision = z.int().min(1).optional();
 
 export const ENTRY_SHAPES = {
   namespaces: z.strictObject({
@@ -19,6 +38,7 @@ export const ENTRY_SHAPES = {
   datasets: z.strictObject({
     schema: z.string(),
     profile: z.boolean(),
+    revision,
   }),
   computedAttributes: z.strictObject({
     class: z.enum(['individual']),
@@ -26,9 +46,13 @@ export const ENTRY_SHAPES = {
     eventTypes: z.array(z.string().min(1)).min(1).optional(),
     filter: z.string().min(1).optional(),
     value: z.string().min(1).optional(),
-    function: z.enum(['count', 'sum', 'min', 'max', 'mostRecent']),
-    // Its two forms are told apart in check_definitions.ts, for better words than a union of shapes has.
+    function: z.enum(FUNCTIONS),
+    // Its forms are told apart in window_definition.ts, for better words than a union of shapes has.
     window: z.unknown().optional(),
+    limit: z.int().min(1).max(LIST_LIMIT_MAX).optional(),
+    expression: z.string().min(1).optional(),
+    audience: z.boolean().optional(),
+    revision,
   }),
 } as const;
 

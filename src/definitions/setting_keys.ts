@@ -59,6 +59,7 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   { key: 'admin.port', ...port, standard: 9090 },
   { key: 'logGap', type: { kind: 'choice', values: ['halt', 'continue'] }, standard: 'halt' },
   { key: 'dedupeHorizon', type: { kind: 'duration', min: '1s', max: '3650d' }, standard: '7d' },
+  { key: 'exactEvents', type: { kind: 'whole', min: 16, max: 10_000_000 }, standard: 5_000 },
   { key: 'limits.eventBytes', type: { kind: 'size', min: '64B', max: '1MB' }, standard: '10KB' },
   // An id may triple when percent-encoded and must still fit a key of LMDB (1,978 bytes).
   { key: 'limits.idBytes', type: { kind: 'size', min: '16B', max: '512B' }, standard: '512B' },

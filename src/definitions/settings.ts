@@ -30,6 +30,7 @@ export type Settings = {
   readonly http: { readonly host: string; readonly port: number };
   readonly admin: { readonly host: string; readonly port: number };
   readonly logGap: 'halt' | 'continue';
+  readonly exactEvents: number;
   readonly dedupeHorizonMs: number;
   readonly limits: {
     readonly eventBytes: number;
@@ -46,6 +47,7 @@ export function foldSettingsOf(settings: Settings): FoldSettings {
     maxFutureSkewMs: settings.maxFutureSkewMs,
     dedupeHorizonMs: settings.dedupeHorizonMs,
     dedupeIds: settings.limits.dedupeIds,
+    exactEvents: settings.exactEvents,
     eventBytes: settings.limits.eventBytes,
     idBytes: settings.limits.idBytes,
     depth: settings.limits.depth,

@@ -35,6 +35,7 @@ export function shapeMistakes(
         issue.origin === 'array' || issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}`;
       return [atValue(located, path, `'${name}' ${what}`)];
     }
+    if (issue.code === 'too_big') return [atValue(located, path, `'${name}' must be at most ${issue.maximum}`)];
     return [atValue(located, path, `'${name}': ${issue.message}`)];
   });
 }

@@ -1,6 +1,6 @@
 // Which paths an expression cannot do without. G1: if any of them is missing or of another type than declared, the expression
 // is an error, whatever the rest says. G2: null when a part may go unevaluated (&& || ?: has, loops) or is not known here.
-import { LOOPS, eventPath, type CelNode } from './cel_environment.ts';
+import { LOOPS, eventPath, type CelNode } from './cel_node.ts';
 
 type Paths = readonly (readonly string[])[];
 

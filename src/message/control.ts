@@ -10,6 +10,9 @@ export type FoldSettings = {
   readonly dedupeHorizonMs: number;
   /** At most this many event ids are remembered per identity; oldest out first. */
   readonly dedupeIds: number;
+  /** At most this many values of a measure and identity are kept one by one; past it the oldest are folded together. A log of an
+   *  earlier release does not name it, and has no bound: Infinity. */
+  readonly exactEvents: number;
   readonly eventBytes: number;
   readonly idBytes: number;
   readonly depth: number;
@@ -20,6 +23,7 @@ export const DEFAULT_FOLD_SETTINGS: FoldSettings = {
   maxFutureSkewMs: 300_000,
   dedupeHorizonMs: 7 * 86_400_000,
   dedupeIds: 10_000,
+  exactEvents: 5_000,
   eventBytes: 10 * 1024,
   idBytes: 512,
   depth: 16,
@@ -35,7 +39,20 @@ export type ControlMessage =
   /** From this sequence on: these definitions (by content hash), this version of the fold, these settings. */
   | { readonly kind: 'definitions'; readonly hash: string; readonly foldVersion: number; readonly settings: FoldSettings }
   /** Marks a position for an export; the shard checkpoints exactly here. */
-  | { readonly kind: 'cut'; readonly id: string };
+  | { readonly kind: 'cut'; readonly id: string }
+  | GenerationMessage;
+
+/** From here on the state is another one: that of the whole log under these definitions and settings. `generation` counts from 1;
+ *  `previous` is the sequence of the shard's generation message before; 0: there is none. `partial`: the log had lost its beginning. */
+export type GenerationMessage = {
+  readonly kind: 'generation';
+  readonly generation: number;
+  readonly previous: number;
+  readonly hash: string;
+  readonly foldVersion: number;
+  readonly settings: FoldSettings;
+  readonly partial: boolean;
+};
 
 const text = new TextDecoder('utf-8', { fatal: true });
 const SETTING_NAMES = Object.keys(DEFAULT_FOLD_SETTINGS) as readonly (keyof FoldSettings)[];
@@ -48,10 +65,12 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
     if (kind === 'tick' && Number.isSafeInteger(data['timeMs'])) return { kind, timeMs: data['timeMs'] as number };
     if (kind === 'cut' && typeof data['id'] === 'string') return { kind, id: data['id'] };
     if (kind === 'definitions' && typeof data['hash'] === 'string' && Number.isSafeInteger(data['foldVersion'])) {
-      const settings = data['settings'] as FoldSettings;
-      if (SETTING_NAMES.every((name) => Number.isSafeInteger(settings[name]))) {
-        return { kind, hash: data['hash'], foldVersion: data['foldVersion'] as number, settings };
-      }
+      const settings = settingsOf(data['settings']);
+      if (settings !== undefined) return { kind, hash: data['hash'], foldVersion: data['foldVersion'] as number, settings };
+    }
+    if (kind === 'generation') {
+      const generation = generationOf(data);
+      if (generation !== undefined) return generation;
     }
   } catch (cause) {
     throw new VisageError('unknown_control', `control message '${kind}' cannot be read`, { cause, kind: 'stop_shard' });
@@ -61,6 +80,31 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
     `control message '${kind}' is unknown to this release; start a release that knows it`,
     { kind: 'stop_shard' },
   );
+}
+
+function generationOf(data: Readonly<Record<string, unknown>>): GenerationMessage | undefined {
+  const { generation, previous, hash, foldVersion, partial } = data;
+  const settings = settingsOf(data['settings']);
+  const isWhole = [generation, previous, foldVersion].every(Number.isSafeInteger);
+  if (!isWhole || typeof hash !== 'string' || typeof partial !== 'boolean' || settings === undefined) return undefined;
+  return {
+    kind: 'generation',
+    generation: generation as number,
+    previous: previous as number,
+    hash,
+    foldVersion: foldVersion as number,
+    settings,
+    partial,
+  };
+}
+
+function settingsOf(given: unknown): FoldSettings | undefined {
+  const named = given as Partial<FoldSettings>;
+  const settings = { ...named, exactEvents: named.exactEvents ?? Infinity };
+  const whole = SETTING_NAMES.every(
+    (name) => Number.isSafeInteger(settings[name]) || (name === 'exactEvents' && settings[name] === Infinity),
+  );
+  return whole ? (settings as FoldSettings) : undefined;
 }
 
 export function encodeControl(message: ControlMessage): Uint8Array {

@@ -6,11 +6,22 @@ import { assert } from '../base/assert.ts';
 import type { EpochMs } from '../base/time.ts';
 import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
 import { decodeEvent, isRefusal } from '../message/decode.ts';
-import type { IdentityKey } from '../message/identity.ts';
+import { parseIdentityKey, type IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { RefusalReason } from '../message/refusal.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
-import { recompute, type CountedEvent, type ExpectedValue, type OraclePlan } from './recompute.ts';
+import { Activation } from './activation.ts';
+import {
+  recompute,
+  type Beginning,
+  type CountedEvent,
+  type ExpectedValue,
+  type OraclePlan,
+  type ProfileFacts,
+} from './recompute.ts';
+
+/** The last generation that the log begins: the whole log is folded anew under its definitions and settings, from the first message on. */
+export type OracleGeneration = { readonly sequence: number; readonly hash: string; readonly settings: FoldSettings };
 
 export type ShardOracleOptions = {
   readonly root: string;
@@ -18,6 +29,8 @@ export type ShardOracleOptions = {
   readonly partitions: number;
   /** Where now comes from; the log's time when not said. */
   readonly clock?: ClockMode;
+  /** When the log begins a generation: the last one. Definitions before it are ignored, later ones add to its own. */
+  readonly generation?: OracleGeneration;
   /** The compiled definitions with this content hash. Throws when it does not know them: nothing can be verified then. */
   readonly planOf: (hash: string) => OraclePlan;
 };
@@ -45,10 +58,14 @@ export class ShardOracle {
   readonly #controlPrefix: string;
   readonly #refused = new Map<number, RefusalReason>();
   readonly #profiles = new Map<IdentityKey, Identified>();
-  readonly #plans: { readonly sequence: number; readonly hash: string; readonly plan: OraclePlan }[] = [];
+  readonly #activation = new Activation();
+  readonly #beginnings = new Map<string, Beginning>();
   readonly #times: { readonly sequence: number; readonly timeMs: EpochMs }[] = [];
+  readonly #inForce: { readonly sequence: number; readonly settings: FoldSettings }[] = [];
+  #live: { readonly hash: string; readonly plan: OraclePlan } | undefined;
   #settings: FoldSettings = DEFAULT_FOLD_SETTINGS;
 
+  /** @throws what `planOf` throws for the generation */
   constructor(options: ShardOracleOptions) {
     this.#options = options;
     this.shard = options.shard;
@@ -56,6 +73,7 @@ export class ShardOracle {
     this.refused = this.#refused;
     this.#inputPrefix = `${shardLogPrefix(options.root, options.shard)}in.`;
     this.#controlPrefix = controlSubject(options.root, options.shard, '');
+    if (options.generation !== undefined) this.#use(options.generation, 0);
   }
 
   /** The next message of the shard's log, in order of sequence.
@@ -77,12 +95,25 @@ export class ShardOracle {
     return keys.sort();
   }
 
-  /** The computed values at the instant `timeMs` over all messages up to `sequence` (default: all), under the definitions in force
-   *  there; undefined when no event had made this profile by then. Cost: O(attributes × events of the profile) */
+  /** The computed values at the instant `timeMs` over all messages up to `sequence` (default: all), under the definitions that the
+   *  profile has there; undefined when no event had made it by then. Cost: O(attributes × events of the profile) */
   profileAt(key: IdentityKey, timeMs: EpochMs, sequence: number = this.lastSequence): Record<string, ExpectedValue> | undefined {
-    const events = this.#profiles.get(key)?.events.filter((event) => event.sequence <= sequence) ?? [];
-    const inForce = this.#plans.findLast((from) => from.sequence <= sequence);
-    return events.length === 0 || inForce === undefined ? undefined : recompute(inForce.plan, events, timeMs);
+    const facts = this.factsAt(key, sequence);
+    return facts === undefined ? undefined : recompute(facts, timeMs);
+  }
+
+  /** What the values of a profile are made of; undefined when no event had made it by then. */
+  factsAt(key: IdentityKey, sequence: number = this.lastSequence): ProfileFacts | undefined {
+    const plan = this.#activation.planAt(key, sequence);
+    if (plan === undefined) return undefined;
+    const events = this.#profiles.get(key)!.events.filter((event) => event.sequence <= sequence);
+    return { identity: parseIdentityKey(key), plan, events, beginnings: this.#beginnings, taken: new Map() };
+  }
+
+  /** The least `exactEvents` that was ever in force up to `sequence`: with no more values than that, nothing was given up. */
+  exactEventsAt(sequence: number): number {
+    const until = this.#inForce.filter((from) => from.sequence <= sequence);
+    return until.reduce((least, { settings }) => Math.min(least, settings.exactEvents), Infinity);
   }
 
   /** The shard time after the message at `sequence`. */
@@ -106,16 +137,35 @@ export class ShardOracle {
 
   #control(message: LogMessage): void {
     const control = parseControl(message.subject.slice(this.#controlPrefix.length), message.body);
+    const began = this.#options.generation?.sequence ?? 0;
+    if (control.kind === 'generation') {
+      assert(message.sequence <= began, `the log begins a generation at ${message.sequence} that the oracle was not told of`);
+      return;
+    }
     if (control.kind === 'tick' && this.#eventClock) this.#moveTime(message, control.timeMs ?? 0);
-    if (control.kind !== 'definitions') return; // tick and cut only move time
-    this.#settings = control.settings;
-    if (this.#plans.at(-1)?.hash === control.hash) return;
-    this.#plans.push({ sequence: message.sequence, hash: control.hash, plan: this.#options.planOf(control.hash) });
+    if (control.kind === 'definitions' && message.sequence > began) this.#use(control, message.sequence);
+    if (control.kind !== 'cut') this.#activation.sweep(message.sequence);
+  }
+
+  /** Attributes that come with later definitions begin here; those of the first count everything. */
+  #use(definitions: { readonly hash: string; readonly settings: FoldSettings }, sequence: number): void {
+    const { hash, settings } = definitions;
+    this.#settings = settings;
+    this.#inForce.push({ sequence, settings });
+    const before = this.#live?.plan;
+    if (this.#live?.hash === hash) return;
+    const plan = this.#options.planOf(hash);
+    this.#live = { hash, plan };
+    this.#activation.use(plan);
+    if (before === undefined) return;
+    const known = new Set(before.attributes.map(({ name }) => name));
+    for (const { name } of plan.attributes)
+      if (!known.has(name)) this.#beginnings.set(name, { sequence, timeMs: this.shardTimeMs });
   }
 
   #input(message: LogMessage): void {
     const { shard, partitions } = this.#options;
-    const admission = this.#plans.at(-1)?.plan.admission ?? null;
+    const admission = this.#live?.plan.admission ?? null;
     const context = { prefixLength: this.#inputPrefix.length, shard, partitions };
     const decoded = decodeEvent(message, this.logTimeMs, admission, this.#settings, context);
     if (isRefusal(decoded)) {
@@ -126,6 +176,7 @@ export class ShardOracle {
     if (!decoded.dataset.profile) return;
     let profile = this.#profiles.get(decoded.key);
     const id = `${decoded.dataset.name} ${decoded.id}`; // a dataset's name has no space: no two pairs have the same text
+    this.#activation.touch(decoded.key, message.sequence); // a duplicate too
     if (profile !== undefined) this.#forget(profile);
     if (profile?.arrivedMs.has(id) === true) {
       this.duplicates++;
@@ -135,7 +186,8 @@ export class ShardOracle {
     this.#remember(profile, id);
     this.events++;
     const atMs = this.#eventClock ? decoded.timestampMs : decoded.atMs;
-    profile.events.push({ sequence: message.sequence, atMs, eventType: decoded.eventType, body: decoded.body });
+    const { dataset, eventType, body } = decoded;
+    profile.events.push({ sequence: message.sequence, dataset: dataset.name, atMs, eventType, body });
   }
 
   /** What is older than the horizon when an event of the profile arrives is forgotten for good, also if the horizon grows later. */

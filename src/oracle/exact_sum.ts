@@ -4,10 +4,38 @@
 /** coefficient × 10^exponent. */
 type Decimal = { readonly coefficient: bigint; readonly exponent: number };
 
+const NOTHING: Decimal = { coefficient: 0n, exponent: 0 };
+
 /** The sum of finite numbers, to the nearest double; one that is too large for a double is ±Number.MAX_VALUE. No numbers: 0. */
 export function exactSum(values: readonly number[]): number {
-  let total: Decimal = { coefficient: 0n, exponent: 0 };
+  let total = NOTHING;
   for (const value of values) total = add(total, decimalOf(value));
+  return rounded(total);
+}
+
+/** A sum that is added to before it is rounded. */
+export class ExactTotal {
+  readonly #total: Decimal;
+
+  constructor(total: Decimal = NOTHING) {
+    this.#total = total;
+  }
+
+  /** @throws RangeError when the value is not finite */
+  with(value: number): ExactTotal {
+    return new ExactTotal(add(this.#total, decimalOf(value)));
+  }
+
+  plus(other: ExactTotal): ExactTotal {
+    return new ExactTotal(add(this.#total, other.#total));
+  }
+
+  value(): number {
+    return rounded(this.#total);
+  }
+}
+
+function rounded(total: Decimal): number {
   const nearest = Number(`${total.coefficient}e${total.exponent}`);
   if (nearest === Infinity) return Number.MAX_VALUE;
   if (nearest === -Infinity) return -Number.MAX_VALUE;

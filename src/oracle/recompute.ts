@@ -1,152 +1,172 @@
 // A profile's computed values at one instant, from all of its events: every attribute looks at every event, every time.
-// R1: nothing is kept from one call to the next. R2: no order is assumed of the events.
-// Boundary: of the plan it uses what definitions compiled (event types, filters, values) and what the user wrote (function, window).
-import { formatTime, parseRfc3339, type EpochMs } from '../base/time.ts';
+// R1: no value is kept from one call to the next. R2: no order is assumed of the events.
+// Boundary: of the plan it uses what definitions compiled (event types, filters, values, expressions) and what the user wrote
+//           (function, window, limit, audience).
+import { formatTime, parseRfc3339, type DurationMs, type EpochMs } from '../base/time.ts';
 import type { Admission, EventBody } from '../message/decode.ts';
-import { exactSum } from './exact_sum.ts';
+import type { Identity } from '../message/identity.ts';
+import { valueOfRows, type EventFunction, type FunctionOverRows, type Row } from './attribute_value.ts';
+import { canLeaveAt, isInside, outsideFrom, startOf, type OracleWindow } from './window.ts';
 
 /** What the oracle needs of compiled definitions. `Plan` of the product is one; spelled out here because this room does not
  *  see the room `aggregate`. */
 export type OraclePlan = {
+  /** The greatest revision of anything in it. */
+  readonly revision: number;
   readonly admission: Admission;
   readonly measures: readonly {
     readonly matches: (event: EventBody) => boolean;
     readonly valueOf: (event: EventBody) => unknown;
   }[];
   readonly attributes: readonly OracleAttribute[];
+  /** The expressions (indexes into `attributes`), each after those that it names. */
+  readonly expressions: readonly number[];
   /** Measures (indexes) that look at this event type; `anyEventType` for the types that are not in here. */
   readonly byEventType: ReadonlyMap<string, readonly number[]>;
   readonly anyEventType: readonly number[];
 };
 
-export type OracleAttribute = {
+export type OracleAttribute = Omit<FunctionOverRows, 'function'> & {
   readonly name: string;
-  readonly function: 'count' | 'sum' | 'min' | 'max' | 'mostRecent';
-  readonly window: { readonly kind: 'sliding'; readonly ms: number } | { readonly kind: 'lifetime' };
+  readonly function: EventFunction | 'expression';
+  readonly window: OracleWindow;
+  /** Nothing for an expression. */
   readonly measure: number;
-  /** Do min and max compare texts as RFC 3339 times? Else numbers. */
-  readonly timestamps: boolean;
+  readonly audience: boolean;
+  readonly expression: {
+    /** Indexes into `attributes`. */
+    readonly inputs: readonly number[];
+    readonly evaluate: (inputs: { valueOf: (attribute: number) => unknown; identity: () => Identity }) => unknown;
+  } | null;
 };
+
+export type OverEvents = OracleAttribute & FunctionOverRows;
 
 /** An event that counts: admitted, of a dataset that takes part in profiles, no duplicate. */
 export type CountedEvent = {
   readonly sequence: number;
+  readonly dataset: string;
   readonly atMs: EpochMs;
   readonly eventType: string;
   readonly body: EventBody;
 };
 
-/** `nextLeavesMs`: the first instant at which an event that the value was made from is outside of the window, if nothing else happens
- *  (the value may stay the same then); `nextChangeAt` is the same instant as text, but for min and max that at which the last event
- *  with that very value leaves: the value changes then. Neither for lifetime and empty windows. */
-export type ExpectedValue = { value: unknown; timestamp?: string; nextChangeAt?: string; nextLeavesMs?: EpochMs };
+/** Where an attribute that was added later begins: it counts what has a greater sequence. */
+export type Beginning = { readonly sequence: number; readonly timeMs: EpochMs };
+
+/** All that a profile's values are made of, up to some sequence. */
+export type ProfileFacts = {
+  readonly identity: Identity;
+  /** The definitions that the profile has by then. */
+  readonly plan: OraclePlan;
+  readonly events: readonly CountedEvent[];
+  /** By name; not in here: those of the first definitions, which count everything. */
+  readonly beginnings: ReadonlyMap<string, Beginning>;
+  /** What each measure takes from the events, once somebody has asked: filters and values are the slow part. */
+  readonly taken: Map<number, readonly Row[]>;
+};
+
+/** `nextChangeAt`: the first instant at which the value changes, or an event leaves that a count, sum or average was made from, if nothing
+ *  else happens; none for lifetime and empty windows. `since`: where it begins, if its window reaches further back. */
+export type ExpectedValue = { value: unknown; timestamp?: string; nextChangeAt?: string; since?: string };
 
 /** Values by attribute name; an absent value has no key. Cost: O(attributes × events). Source: design/semantics.md §7 */
-export function recompute(plan: OraclePlan, events: readonly CountedEvent[], timeMs: EpochMs): Record<string, ExpectedValue> {
+export function recompute(facts: ProfileFacts, timeMs: EpochMs): Record<string, ExpectedValue> {
   const values: Record<string, ExpectedValue> = {};
-  for (const attribute of plan.attributes) {
-    const value = valueOf(plan, attribute, events, timeMs);
+  for (const attribute of facts.plan.attributes) {
+    const value = isOverEvents(attribute) ? valueOverEvents(facts, attribute, timeMs) : undefined;
     if (value !== undefined) values[attribute.name] = value;
   }
+  addExpressions(facts, values);
   return values;
 }
 
-function valueOf(
-  plan: OraclePlan,
-  attribute: OracleAttribute,
-  events: readonly CountedEvent[],
-  timeMs: EpochMs,
-): ExpectedValue | undefined {
-  const inside = events.filter((event) => inWindow(attribute, event, timeMs) && passes(plan, attribute, event));
-  const measure = plan.measures[attribute.measure]!;
-  switch (attribute.function) {
-    case 'count':
-      return { value: inside.length, ...leaving(attribute, inside) };
-    case 'sum': {
-      const summed: CountedEvent[] = [];
-      const numbers: number[] = [];
-      for (const event of inside) {
-        const value = measure.valueOf(event.body);
-        if (typeof value !== 'number' || !Number.isFinite(value)) continue;
-        summed.push(event);
-        numbers.push(value);
-      }
-      return { value: exactSum(numbers), ...leaving(attribute, summed) };
-    }
-    case 'min':
-    case 'max':
-      return extreme(attribute, inside, (event) => measure.valueOf(event.body));
-    case 'mostRecent': {
-      let latest: CountedEvent | undefined;
-      for (const event of inside) {
-        if ((latest === undefined || isLater(event, latest)) && isShowable(measure.valueOf(event.body))) latest = event;
-      }
-      if (latest === undefined) return undefined;
-      return { value: measure.valueOf(latest.body), timestamp: formatTime(latest.atMs), ...leaving(attribute, [latest]) };
-    }
+function valueOverEvents(facts: ProfileFacts, attribute: OverEvents, timeMs: EpochMs): ExpectedValue | undefined {
+  const { window } = attribute;
+  const rows = rowsOf(facts, attribute).filter((row) => isInside(window, row.atMs, timeMs));
+  const made = valueOfRows(attribute, rows);
+  if (made === undefined) return undefined;
+  const expected: ExpectedValue = { value: made.value };
+  if (made.atMs !== undefined) expected.timestamp = formatTime(made.atMs);
+  if (made.restsOnMs !== null && window.kind !== 'lifetime')
+    expected.nextChangeAt = formatTime(outsideFrom(window, made.restsOnMs));
+  const since = sinceOf(facts, attribute, timeMs);
+  if (since !== undefined) expected.since = since;
+  return expected;
+}
+
+/** Where an attribute that was added later begins, if its window reaches further back. */
+export function sinceOf(facts: ProfileFacts, attribute: OverEvents, timeMs: EpochMs): string | undefined {
+  const beginning = facts.beginnings.get(attribute.name);
+  if (beginning === undefined || startOf(attribute.window, timeMs) >= beginning.timeMs) return undefined;
+  return formatTime(beginning.timeMs);
+}
+
+/** The matching events of an attribute that ever were, in its window or not. */
+export function rowsOf(facts: ProfileFacts, attribute: OverEvents): readonly Row[] {
+  const { taken, beginnings } = facts;
+  const rows = taken.get(attribute.measure) ?? takenBy(facts, attribute.measure);
+  taken.set(attribute.measure, rows);
+  const beginning = beginnings.get(attribute.name);
+  return beginning === undefined ? rows : rows.filter((row) => row.sequence > beginning.sequence);
+}
+
+function takenBy({ plan, events }: ProfileFacts, index: number): Row[] {
+  const measure = plan.measures[index]!;
+  const rows: Row[] = [];
+  for (const { sequence, dataset, atMs, eventType, body } of events) {
+    const looking = plan.byEventType.get(eventType) ?? plan.anyEventType;
+    if (looking.includes(index) && measure.matches(body)) rows.push({ sequence, dataset, atMs, value: measure.valueOf(body) });
+  }
+  return rows;
+}
+
+export function isOverEvents(attribute: OracleAttribute): attribute is OverEvents {
+  return attribute.function !== 'expression';
+}
+
+/** Puts the plan's expressions over `values`, whatever stood there. */
+export function addExpressions(facts: ProfileFacts, values: Record<string, ExpectedValue>): void {
+  const { plan, identity } = facts;
+  const entry = (index: number): ExpectedValue | undefined => {
+    const { name } = plan.attributes[index]!;
+    return Object.hasOwn(values, name) ? values[name] : undefined;
+  };
+  for (const index of plan.expressions) {
+    const { name, expression } = plan.attributes[index]!;
+    const value = expression!.evaluate({ valueOf: (input) => entry(input)?.value, identity: () => identity });
+    delete values[name];
+    if (value === undefined) continue;
+    values[name] = { value, ...earliest(inputsOf(plan, index).map((input) => entry(input)?.nextChangeAt)) };
   }
 }
 
-function extreme(
-  attribute: OracleAttribute,
-  inside: readonly CountedEvent[],
-  valueOf: (event: CountedEvent) => unknown,
-): ExpectedValue | undefined {
-  const compared: CountedEvent[] = [];
-  let best = NaN;
-  let last: CountedEvent | undefined;
-  for (const event of inside) {
-    const number = attribute.timestamps ? timeOf(valueOf(event)) : finite(valueOf(event));
-    if (number === undefined) continue;
-    compared.push(event);
-    const better = attribute.function === 'min' ? number < best : number > best;
-    if (last !== undefined && !better && !(number === best && event.atMs > last.atMs)) continue;
-    best = number;
-    last = event;
-  }
-  if (last === undefined) return undefined;
-  const value = attribute.timestamps ? formatTime(best) : best + 0; // −0 is 0
-  const { nextLeavesMs } = leaving(attribute, compared);
-  return nextLeavesMs === undefined ? { value } : { value, ...leaving(attribute, [last]), nextLeavesMs };
+/** The attributes over events that an expression rests on, through other expressions too. */
+export function inputsOf(plan: OraclePlan, index: number): number[] {
+  const { expression } = plan.attributes[index]!;
+  return expression === null ? [index] : [...new Set(expression.inputs.flatMap((input) => inputsOf(plan, input)))];
 }
 
-function finite(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+function earliest(times: readonly (string | undefined)[]): { nextChangeAt?: string } {
+  const ms = times.flatMap((time) => (time === undefined ? [] : [parseRfc3339(time)]));
+  return ms.length === 0 ? {} : { nextChangeAt: formatTime(Math.min(...ms)) };
 }
 
-/** A time that RFC 3339 can write in UTC; an offset can carry it out of the years 0000 to 9999. */
-function timeOf(value: unknown): number | undefined {
-  const ms = typeof value === 'string' ? parseRfc3339(value) : NaN;
-  return !Number.isNaN(ms) && /^\d{4}-/.test(formatTime(ms)) ? ms : undefined;
+/** The audiences that a profile with these values is in, in the order of the plan. */
+export function audiencesOf(plan: OraclePlan, values: Readonly<Record<string, ExpectedValue>>): string[] {
+  const within = plan.attributes.filter(
+    ({ name, audience }) => audience && Object.hasOwn(values, name) && values[name]!.value === true,
+  );
+  return within.map(({ name }) => name);
 }
 
-/** Both ends are inside. */
-function inWindow(attribute: OracleAttribute, event: CountedEvent, timeMs: EpochMs): boolean {
-  if (attribute.window.kind === 'lifetime') return true;
-  return timeMs - attribute.window.ms <= event.atMs && event.atMs <= timeMs;
-}
-
-function passes(plan: OraclePlan, attribute: OracleAttribute, event: CountedEvent): boolean {
-  const looking = plan.byEventType.get(event.eventType) ?? plan.anyEventType;
-  return looking.includes(attribute.measure) && plan.measures[attribute.measure]!.matches(event.body);
-}
-
-function isLater(a: CountedEvent, b: CountedEvent): boolean {
-  return a.atMs > b.atMs || (a.atMs === b.atMs && a.sequence > b.sequence);
-}
-
-function isShowable(value: unknown): boolean {
-  return isPrimitive(value) || (Array.isArray(value) && value.every(isPrimitive));
-}
-
-function isPrimitive(value: unknown): boolean {
-  return typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value));
-}
-
-/** An event at t is inside up to and including t + window, so it leaves one millisecond later. */
-function leaving(attribute: OracleAttribute, inside: readonly CountedEvent[]): { nextLeavesMs?: EpochMs; nextChangeAt?: string } {
-  if (attribute.window.kind === 'lifetime' || inside.length === 0) return {};
-  const oldestMs = inside.reduce((oldest, event) => Math.min(oldest, event.atMs), Infinity);
-  const nextLeavesMs = oldestMs + attribute.window.ms + 1;
-  return { nextLeavesMs, nextChangeAt: formatTime(nextLeavesMs) };
+/** Does some matching event leave the window of some attribute at `instantMs`? Of an attribute with a slack: or would it, had it
+ *  happened so much later at most? */
+export function somethingLeaves(facts: ProfileFacts, instantMs: EpochMs, slackMs: (name: string) => DurationMs): boolean {
+  return facts.plan.attributes.some(
+    (attribute) =>
+      isOverEvents(attribute) &&
+      attribute.window.kind !== 'lifetime' &&
+      rowsOf(facts, attribute).some(({ atMs }) => canLeaveAt(attribute.window, instantMs, atMs, slackMs(attribute.name))),
+  );
 }

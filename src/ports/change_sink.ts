@@ -15,6 +15,8 @@ export type CommitHeader = {
   readonly changeDigest: number;
   readonly definitionsHash: string | null;
   readonly foldVersion: number;
+  /** Of the state; 1 is the first. */
+  readonly generation: number;
   readonly logCreated: string;
   /** Fingerprint of the log message at `position`; '' when the position is 0. */
   readonly fingerprint: string;

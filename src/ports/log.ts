@@ -1,4 +1,5 @@
 // The shard's log, as its owner uses it: read in order, append control messages, look at its state.
+import type { GenerationMessage } from '../message/control.ts';
 import type { LogMessage } from '../message/log_message.ts';
 
 /** Messages in sequence order. `pending`: how many more the server has for this shard, as of the last one. */
@@ -15,6 +16,9 @@ export interface LogReader {
 
 export type StreamState = { readonly created: string; readonly firstSequence: number; readonly lastSequence: number };
 
+/** A generation message with its sequence. */
+export type GenerationStart = GenerationMessage & { readonly sequence: number };
+
 export interface ShardLog {
   open(afterSequence: number): Promise<LogReader>;
   /** Appends a control message; resolves with its sequence. @throws VisageError `append_failed` (retry) */
@@ -22,6 +26,8 @@ export interface ShardLog {
   state(): Promise<StreamState>;
   /** The last sequence that the log has for this shard; 0 when it has none. */
   lastForShard(): Promise<number>;
+  /** The generation messages that the log has, in order; none in the usual case: the first generation has no message. */
+  generations(): Promise<readonly GenerationStart[]>;
   /** Fingerprint of the message at a sequence; undefined when it is not there (any more). */
   fingerprintAt(sequence: number): Promise<string | undefined>;
 }

@@ -3,12 +3,16 @@
 // PS2: `encode` reads the state at the moment of the call: what is written later is what was then.
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { ClockMode, FoldSettings } from '../message/control.ts';
 import type { IdentityKey } from '../message/identity.ts';
 
 /** Where a commit ends: after the first `ordinal` changes of the message at `sequence`; ALL_CHANGES when after all of them. */
 export type Position = { readonly sequence: number; readonly ordinal: number };
 export const ALL_CHANGES = -1;
+
+/** From this message on, at this shard time, a later revision of the definitions is in force. */
+export type RevisionStart = { readonly revision: number; readonly sequence: number; readonly timeMs: EpochMs };
 
 /** What the log position means and what it was checked against. Written with the profiles, in the same transaction. */
 export type ShardMeta = {
@@ -40,6 +44,16 @@ export type ShardMeta = {
   readonly changeDigest: number;
   /** How many profiles there are. */
   readonly profiles: number;
+  /** Of the definitions' later revisions, in order. */
+  readonly revisions: readonly RevisionStart[];
+  /** The last profile that was brought up to the latest revision, while that goes on. */
+  readonly sweptTo: IdentityKey | null;
+  /** Which life of the derived state this is; 1 is the first. */
+  readonly generation: number;
+  /** The sequence at which it began; 0 for the first. */
+  readonly generationFrom: number;
+  /** The sequence of the next generation's message, when everything before it is in this state. */
+  readonly endedBy: number | null;
 };
 
 /** Ready to be written: the store's own form. `bytes` counts what it will take. */
@@ -75,6 +89,8 @@ export interface ProfileStore {
   get(key: IdentityKey, plan: Plan): IdentityState | undefined;
   /** Brings the pages of these keys into memory, off the event loop. */
   prefetch(keys: readonly IdentityKey[]): Promise<void>;
+  /** Keys greater than `after` in order, as of the last commit. */
+  keysAfter(after: IdentityKey, limit: number): readonly IdentityKey[];
   encode(state: IdentityState, plan: Plan): EncodedProfile;
   beginCheckpoint(): Promise<Checkpoint>;
   /** Due entries in (due, key) order, strictly after `after`, as of the last commit: while a checkpoint is being written, the

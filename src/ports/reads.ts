@@ -1,4 +1,5 @@
 // What a worker answers about its shards. The API rooms see this, never a shard.
+import type { Explanation } from '../profile/explanation.ts';
 import type { ProfileView } from '../profile/view.ts';
 
 export type ProfileQuery = {
@@ -7,6 +8,8 @@ export type ProfileQuery = {
   readonly after?: number;
   readonly timeoutMs?: number;
 };
+/** `field`: the name of a computed attribute, with or without `computed.` before it. `limit`: at most so many events are listed. */
+export type ExplainQuery = ProfileQuery & { readonly field: string; readonly limit?: number };
 export type ExportQuery = { readonly shard: number; readonly cut: string; readonly after: string };
 export type ExportAnswer = {
   readonly shard: number;
@@ -18,6 +21,9 @@ export type ExportAnswer = {
 export interface ReadService {
   /** Undefined: there is no such profile. @throws VisageError `bad_identity`, `not_yet`, `shard_not_ready` … */
   profile(query: ProfileQuery): Promise<ProfileView | undefined>;
+  /** Why a computed value is what it is; undefined: there is no such profile. @throws VisageError as `profile`, and `no_such_field`,
+   *  `bad_query` (usage) · `too_much_history` (refuse) · `too_many_explains`, `explain_timeout`, `unavailable` (retry) */
+  explain(query: ExplainQuery): Promise<Explanation | undefined>;
   /** A page of the export whose cut was appended to the shard's log; waits a little for the cut to be reached. */
   exportPage(query: ExportQuery): Promise<ExportAnswer>;
   status(): WorkerStatus;

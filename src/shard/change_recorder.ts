@@ -2,14 +2,14 @@
 // CR1: a profile is compared at most once per message, after everything that the message does to it.
 // CR2: `count` and `digest` run over all changes since the beginning: two replays that agree on them emitted the same changes.
 // CR3: a `silent` recorder counts and digests the same changes, and makes none: a replay repeats what was emitted long ago.
+// CR4: an expression is evaluated only when an attribute that it names has changed, before and after.
 import { fnv1a32, mix32 } from '../base/fnv1a.ts';
-import { sameValue } from '../aggregate/attribute_value.ts';
+import { allValues, attributeValue, sameValue } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
-import type { Attribute, Plan } from '../aggregate/plan.ts';
+import type { Plan } from '../aggregate/plan.ts';
 import type { EventMessage } from '../message/decode.ts';
 import type { Cause, Change } from './effects.ts';
-
-type ValueOf = (state: IdentityState, attribute: Attribute) => unknown;
+import { ExpressionChanges } from './expression_changes.ts';
 
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer);
@@ -23,31 +23,43 @@ export class ChangeRecorder {
   private sequence = 0;
   private timeMs = 0;
   private plan: Plan | null = null;
-  private valueOf: ValueOf = () => undefined;
+  private expressions: ExpressionChanges | null = null;
   private values: unknown[] = [];
   private taken: Uint8Array = new Uint8Array(0);
   private list: number[] = [];
   private all: readonly number[] = [];
   private expiring = false;
+  private activating = false;
+  /** The profile's revision before the message. */
+  private revisionBefore = Infinity;
   private changes: Change[] | null = null;
+  /** For a silent recorder: what it compares is nobody's. */
+  private readonly scratch: { attributes: number[]; before: unknown[]; after: unknown[] } = {
+    attributes: [],
+    before: [],
+    after: [],
+  };
 
-  constructor(count: number, digest: number) {
+  private readonly generationFrom: number;
+
+  /** @param generationFrom the sequence at which the state's generation began: every chain of change events begins there anew */
+  constructor(count: number, digest: number, generationFrom = 0) {
     this.count = count;
     this.digest = digest;
+    this.generationFrom = generationFrom;
   }
 
-  usePlan(plan: Plan, valueOf: ValueOf): void {
+  usePlan(plan: Plan): void {
     this.plan = plan;
-    this.valueOf = valueOf;
+    this.expressions = plan.expressions.length === 0 ? null : new ExpressionChanges(plan);
     this.values = plan.attributes.map(() => undefined);
     this.taken = new Uint8Array(plan.attributes.length);
-    this.all = plan.attributes.map((attribute) => attribute.index);
+    this.all = plan.attributes.filter(({ expression }) => expression === null).map(({ index }) => index);
   }
 
-  begin(sequence: number, timeMs: number, plan: Plan | null): void {
+  begin(sequence: number, timeMs: number): void {
     this.sequence = sequence;
     this.timeMs = timeMs;
-    this.plan = plan;
     this.changes = null;
   }
 
@@ -58,7 +70,7 @@ export class ChangeRecorder {
       if (this.taken[index] === 1) continue;
       this.taken[index] = 1;
       this.list.push(index);
-      this.values[index] = this.valueOf(state, this.plan!.attributes[index]!);
+      this.values[index] = attributeValue(state, this.plan!.attributes[index]!);
     }
   }
 
@@ -68,33 +80,37 @@ export class ChangeRecorder {
     this.snapshot(state, this.all);
   }
 
+  /** Takes all values, and gives the profile the attributes of later revisions. */
+  bringUp(state: IdentityState): void {
+    this.snapshot(state, this.all);
+    this.activating = true;
+    this.revisionBefore = state.revision;
+    state.revision = this.plan!.revision;
+  }
+
   /** A new profile: every attribute that is not absent is a change. */
   created(state: IdentityState, event: EventMessage): void {
-    if (this.silent) return this.digestCreated(state);
-    const attributes: number[] = [];
-    const after: unknown[] = [];
-    for (const attribute of this.plan!.attributes) {
-      const value = this.valueOf(state, attribute);
-      if (value === undefined) continue;
-      attributes.push(attribute.index);
-      after.push(value);
+    const values = allValues(state, this.plan!);
+    const { attributes, before, after } = this.lists(0);
+    for (let index = 0; index < values.length; index++) {
+      if (values[index] === undefined) continue;
+      attributes.push(index);
+      before.push(undefined);
+      after.push(values[index]);
     }
-    this.add(state, event, true, attributes, new Array<unknown>(attributes.length).fill(undefined), after);
+    this.add(state, event, true, attributes, before, after);
   }
 
   /** Compares what was taken with what is. `event`: what caused it, beside expiry. */
   compare(state: IdentityState, event: EventMessage | null): void {
     const { list, values, taken } = this;
-    if (this.silent) return this.digestCompared(state);
     // most of what was taken has changed: arrays of that size, cut, leave less garbage than arrays that grow
-    const attributes = new Array<number>(list.length);
-    const before = new Array<unknown>(list.length);
-    const after = new Array<unknown>(list.length);
+    const { attributes, before, after } = this.lists(list.length);
     let n = 0;
     for (let i = 0; i < list.length; i++) {
       const index = list[i]!;
       taken[index] = 0;
-      const now = this.valueOf(state, this.plan!.attributes[index]!);
+      const now = attributeValue(state, this.plan!.attributes[index]!);
       if (sameValue(values[index], now)) continue;
       attributes[n] = index;
       before[n] = values[index];
@@ -103,48 +119,23 @@ export class ChangeRecorder {
     }
     attributes.length = before.length = after.length = n;
     list.length = 0;
-    if (n > 0) this.add(state, event, false, attributes, before, after);
+    this.expressions?.find(state, { attributes, before, after }, this.revisionBefore);
+    if (attributes.length > 0) this.add(state, event, false, attributes, before, after);
     this.expiring = false;
+    this.activating = false;
+    this.revisionBefore = Infinity;
   }
 
   end(): readonly Change[] {
     return this.changes ?? NO_CHANGES;
   }
 
-  private digestCreated(state: IdentityState): void {
-    let digest = this.beginDigest(state);
-    for (const attribute of this.plan!.attributes) {
-      const value = this.valueOf(state, attribute);
-      if (value !== undefined) digest = addToDigest(digest, attribute.index, value);
-    }
-    this.endDigest(state, digest);
-  }
-
-  private digestCompared(state: IdentityState): void {
-    const { list, values, taken } = this;
-    let digest = this.beginDigest(state);
-    let changed = false;
-    for (let i = 0; i < list.length; i++) {
-      const index = list[i]!;
-      taken[index] = 0;
-      const now = this.valueOf(state, this.plan!.attributes[index]!);
-      if (sameValue(values[index], now)) continue;
-      changed = true;
-      digest = addToDigest(digest, index, now);
-    }
-    list.length = 0;
-    if (changed) this.endDigest(state, digest);
-    this.expiring = false;
-  }
-
-  private beginDigest(state: IdentityState): number {
-    return mix32(this.digest ^ fnv1a32(state.key)) ^ this.sequence;
-  }
-
-  private endDigest(state: IdentityState, digest: number): void {
-    this.count++;
-    this.digest = mix32(digest);
-    state.version = this.sequence;
+  private lists(length: number): { attributes: number[]; before: unknown[]; after: unknown[] } {
+    if (!this.silent)
+      return { attributes: new Array<number>(length), before: new Array<unknown>(length), after: new Array<unknown>(length) };
+    const { scratch } = this;
+    scratch.attributes.length = scratch.before.length = scratch.after.length = 0;
+    return scratch;
   }
 
   private add(
@@ -155,26 +146,34 @@ export class ChangeRecorder {
     before: unknown[],
     after: unknown[],
   ): void {
-    const causes: Cause[] = [];
-    if (this.expiring) causes.push({ kind: 'expiry', sequence: this.sequence });
-    if (event !== null) causes.push({ kind: 'event', dataset: event.dataset.name, _id: event.id, sequence: this.sequence });
-    let digest = this.beginDigest(state);
+    let digest = mix32(this.digest ^ fnv1a32(state.key)) ^ this.sequence;
     for (let i = 0; i < attributes.length; i++) digest = addToDigest(digest, attributes[i]!, after[i]);
-    const previousVersion = state.version;
-    this.endDigest(state, digest);
+    const previousVersion = created ? 0 : Math.max(state.version, this.generationFrom);
+    this.count++;
+    this.digest = mix32(digest);
+    state.version = this.sequence;
+    if (this.silent) return;
     (this.changes ??= []).push({
       key: state.key,
       sequence: this.sequence,
       timeMs: this.timeMs,
       previousVersion,
       created,
-      causes,
+      causes: this.causes(event),
       attributes,
       before,
       after,
       count: this.count,
       digest: this.digest,
     });
+  }
+
+  private causes(event: EventMessage | null): Cause[] {
+    const causes: Cause[] = [];
+    if (this.activating) causes.push({ kind: 'definitions', sequence: this.sequence });
+    if (this.expiring) causes.push({ kind: 'expiry', sequence: this.sequence });
+    if (event !== null) causes.push({ kind: 'event', dataset: event.dataset.name, _id: event.id, sequence: this.sequence });
+    return causes;
   }
 }
 

@@ -12,6 +12,9 @@ import type { ProfileCache } from './profile_cache.ts';
 const SLICE_PROFILES = 128;
 const SLICE_MS = 2;
 
+/** Says what is acknowledged. */
+export type Acknowledged = Pick<CommitPump, 'covered' | 'last'>;
+
 /** What the shard knows about itself at the moment of the freeze. */
 export type FrozenMeta = Omit<ShardMeta, 'commitStreamSequence' | 'commitPosition'>;
 
@@ -46,7 +49,7 @@ export class Checkpointer {
 
   /** Freezes now, in this turn, and resolves when everything is committed. Must be called between messages.
    *  With `snapshot`, opens a look at exactly this checkpoint before another can follow. */
-  async run(meta: FrozenMeta, plan: Plan | null, pump: CommitPump, snapshot: boolean): Promise<StoreSnapshot | undefined> {
+  async run(meta: FrozenMeta, plan: Plan | null, pump: Acknowledged, snapshot: boolean): Promise<StoreSnapshot | undefined> {
     assert(this.underWay === null, 'one checkpoint at a time');
     const done = this.write(meta, plan, pump, snapshot);
     this.underWay = done.then(
@@ -63,7 +66,7 @@ export class Checkpointer {
   private async write(
     meta: FrozenMeta,
     plan: Plan | null,
-    pump: CommitPump,
+    pump: Acknowledged,
     snapshot: boolean,
   ): Promise<StoreSnapshot | undefined> {
     const startMs = this.clock.monotonicMs();

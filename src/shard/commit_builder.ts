@@ -21,7 +21,7 @@ const CAUSE_BASE_BYTES = 80;
 export type PendingEvent = {
   readonly key: IdentityKey;
   readonly previousVersion: number;
-  readonly created: boolean;
+  readonly type: 'created' | 'updated' | 'deleted';
   version: number;
   ordinal: number;
   timeMs: number;
@@ -136,7 +136,7 @@ export class CommitBuilder {
       this.pending.set(change.key, {
         key: change.key,
         previousVersion: change.previousVersion,
-        created: change.created,
+        type: change.created ? 'created' : 'updated',
         version: change.sequence,
         ordinal,
         timeMs: change.timeMs,
@@ -181,7 +181,10 @@ export class CommitBuilder {
       const index = change.attributes[i]!;
       const at = found === undefined ? -1 : found.attributes[i] === index ? i : found.attributes.indexOf(index);
       if (at >= 0) bytes += Math.max(0, sizeOf(change.after[i]) - sizeOf(found!.after[at]));
-      else bytes += 40 + plan.attributes[index]!.path.length + sizeOf(change.before[i]) + sizeOf(change.after[i]);
+      else {
+        const { path, audience } = plan.attributes[index]!;
+        bytes += 40 + (audience ? 2 : 1) * path.length + sizeOf(change.before[i]) + sizeOf(change.after[i]);
+      }
     }
     const room = EVENT_BYTES_MAX - (found?.bytes ?? 0);
     return Math.max(0, Math.min(bytes, room)); // past EVENT_BYTES_MAX the event is truncated

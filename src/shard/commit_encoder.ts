@@ -2,7 +2,7 @@
 // CE1: built by concatenation, each value encoded once; what is known to be plain is not looked at again.
 import { formatTime } from '../base/time.ts';
 import { sameValue } from '../aggregate/attribute_value.ts';
-import type { Plan } from '../aggregate/plan.ts';
+import type { Attribute } from '../aggregate/plan.ts';
 import { identityName, parseIdentityKey } from '../message/identity.ts';
 import { EVENT_BYTES_MAX, type PendingEvent, type SealedCommit } from './commit_builder.ts';
 
@@ -10,9 +10,14 @@ export type CommitEncoderOptions = {
   readonly root: string;
   readonly logStream: string;
   readonly shard: number;
+  readonly generation: number;
   /** Events up to this sequence may be in the stream already, from a life whose commits aged out. */
   readonly repeatedThrough: number;
 };
+
+/** What the encoder needs of a commit: `plan.attributes` names what events' attributes are. */
+export type ToEncode = { readonly events: SealedCommit['events']; readonly plan: Named | null };
+type Named = { readonly attributes: readonly Pick<Attribute, 'path' | 'name' | 'audience'>[] };
 
 export class CommitEncoder {
   readonly source: string;
@@ -23,14 +28,15 @@ export class CommitEncoder {
   private time = '';
 
   constructor(options: CommitEncoderOptions) {
-    this.source = `/${options.root}/${options.logStream}/${options.shard}`;
+    const { root, logStream, shard, generation } = options;
+    this.source = `/${root}/${logStream}/${shard}${generation > 1 ? `/${generation}` : ''}`;
     this.repeatedThrough = options.repeatedThrough;
     this.head = `{"specversion":"1.0","id":"${options.shard}-`;
     this.afterId = `","source":"${this.source}","type":"visage.profile.`;
   }
 
   /** Cost: about 1 µs an event with ten changes. */
-  encode(commit: SealedCommit): string {
+  encode(commit: ToEncode): string {
     const { events, plan } = commit;
     if (events.length === 0) return '[]';
     let out = '[';
@@ -41,7 +47,7 @@ export class CommitEncoder {
     return out + ']';
   }
 
-  private event(event: PendingEvent, plan: Plan): string {
+  private event(event: PendingEvent, plan: Named): string {
     if (event.timeMs !== this.timeMs) {
       this.time = sameSecond(event.timeMs, this.timeMs)
         ? this.time.slice(0, 20) + THOUSAND[event.timeMs % 1000]! + 'Z'
@@ -50,12 +56,12 @@ export class CommitEncoder {
     }
     const truncated = event.bytes >= EVENT_BYTES_MAX;
     return (
-      `${this.head}${event.version}-${event.ordinal}${this.afterId}${event.created ? 'created' : 'updated'}",${subjectOf(event.key, this.time)}` +
+      `${this.head}${event.version}-${event.ordinal}${this.afterId}${event.type}",${subjectOf(event.key, this.time)}` +
       `,"version":${event.version},"previousVersion":${event.previousVersion},"sequence":${event.version},"cause":[${truncated ? '' : causesOf(event)}]` +
       (truncated || event.causeCount > event.causes.length ? `,"causeCount":${event.causeCount}` : '') +
       (truncated ? ',"truncated":true' : '') +
       (event.version <= this.repeatedThrough ? ',"possiblyRepeated":true' : '') +
-      `,"changes":[${changesOf(event, plan, truncated)}],"audiences":{"entered":[],"exited":[]}}}`
+      `,"changes":[${changesOf(event, plan, truncated)}],"audiences":${audiencesOf(event, plan)}}}`
     );
   }
 }
@@ -80,12 +86,12 @@ function causesOf(event: PendingEvent): string {
     out +=
       cause.kind === 'event'
         ? `{"kind":"event","dataset":"${cause.dataset}","_id":${quote(cause._id)},"sequence":${cause.sequence}}`
-        : `{"kind":"expiry","sequence":${cause.sequence}}`;
+        : `{"kind":"${cause.kind}","sequence":${cause.sequence}}`;
   }
   return out;
 }
 
-function changesOf(event: PendingEvent, plan: Plan, truncated: boolean): string {
+function changesOf(event: PendingEvent, plan: Named, truncated: boolean): string {
   let out = '';
   const { attributes, before, after } = event;
   for (let i = 0; i < attributes.length; i++) {
@@ -100,6 +106,19 @@ function changesOf(event: PendingEvent, plan: Plan, truncated: boolean): string 
     out += '}';
   }
   return out;
+}
+
+/** Who was in before and is not now, and the other way round, over the whole commit. */
+function audiencesOf({ attributes, before, after }: PendingEvent, plan: Named): string {
+  let entered = '';
+  let exited = '';
+  for (let i = 0; i < attributes.length; i++) {
+    const { audience, name } = plan.attributes[attributes[i]!]!;
+    if (!audience || (before[i] === true) === (after[i] === true)) continue;
+    if (after[i] === true) entered += `${entered === '' ? '' : ','}"${name}"`;
+    else exited += `${exited === '' ? '' : ','}"${name}"`;
+  }
+  return `{"entered":[${entered}],"exited":[${exited}]}`;
 }
 
 const NEEDS_ESCAPE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;

@@ -22,6 +22,7 @@ export type CommitPumpOptions = {
   readonly owner: string;
   readonly epoch: number;
   readonly logCreated: string;
+  readonly generation: number;
   /** Resolves when every dead letter so far is stored. */
   readonly deadLettersStored: () => Promise<void>;
   readonly onCommit: (commit: SealedCommit, tookMs: number) => void;
@@ -135,6 +136,7 @@ export class CommitPump {
       changeDigest: commit.digest,
       definitionsHash: commit.plan?.hash ?? null,
       foldVersion: commit.foldVersion,
+      generation: this.options.generation,
       logCreated: this.options.logCreated,
       // no message since the last commit: it stands where that one stood
       fingerprint: commit.message === null ? this.last.header.fingerprint : fingerprint(commit.message),

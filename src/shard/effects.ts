@@ -5,7 +5,9 @@ import type { Refusal } from '../message/refusal.ts';
 
 export type Cause =
   | { readonly kind: 'event'; readonly dataset: string; readonly _id: string; readonly sequence: number }
-  | { readonly kind: 'expiry'; readonly sequence: number };
+  | { readonly kind: 'expiry'; readonly sequence: number }
+  /** The profile got attributes that were added to the definitions. */
+  | { readonly kind: 'definitions'; readonly sequence: number };
 
 /** One visible change of one profile by one message. `attributes[i]` went from `before[i]` to `after[i]` (undefined: absent).
  *  `count` and `digest` are the shard's running values after this change. Its arrays are its own: whoever takes it may keep and change them. */

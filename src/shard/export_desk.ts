@@ -47,7 +47,8 @@ export class ExportDesk {
     open.cancel = this.clock.timer(IDLE_MS, () => this.end(id));
     const { meta } = open.snapshot;
     const states = open.plan === null ? [] : open.snapshot.page(after, PAGE_PROFILES, open.plan);
-    const at = { shard: this.shard, sequence: meta.applied, shardTimeMs: meta.shardTimeMs };
+    const { applied: sequence, shardTimeMs, revisions, generationFrom } = meta;
+    const at = { shard: this.shard, sequence, shardTimeMs, revisions, generationFrom };
     const profiles: string[] = [];
     let bytes = 0;
     let next = states.length < PAGE_PROFILES ? null : states[states.length - 1]!.key;

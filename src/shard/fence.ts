@@ -29,6 +29,7 @@ export async function fence(options: FenceOptions, last: LastCommit | undefined,
     changeDigest: last?.header.changeDigest ?? aged?.changeDigest ?? 0,
     definitionsHash: last?.header.definitionsHash ?? meta?.definitionsHash ?? null,
     foldVersion,
+    generation: last?.header.generation ?? meta?.generation ?? 1,
     logCreated,
     fingerprint: last?.header.fingerprint ?? aged?.fingerprint ?? '',
   };

@@ -3,20 +3,25 @@
 // S2: the result is a function of the state and the message. Nothing is iterated in an order that memory decides.
 // S3: time moves first, then the message applies.
 // S4: a message touches its own profile and lets at most 16 other due profiles expire; a tick at most 256.
-// S5: any change of what this file computes for the same log needs a new FOLD_VERSION (test/unit/shard/golden.test.ts).
+// S5: definitions change only by additions; a profile gets what was added when an event comes for it, or when the sweep that
+//     every change begins comes to it: at most 256 profiles a control message, in key order.
+// S6: any change of what this file computes for the same log needs a new FOLD_VERSION (test/unit/shard/golden.test.ts).
 import { assert, unreachable } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import { fnv1a32, hash64 } from '../base/fnv1a.ts';
 import { advance, insertValue } from '../aggregate/part.ts';
-import { attributeValue, latest } from '../aggregate/attribute_value.ts';
+import { latest } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
-import type { Plan } from '../aggregate/plan.ts';
+import { extendsPlan, type Plan } from '../aggregate/plan.ts';
+import { leavesAt } from '../aggregate/window.ts';
 import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
 import { decodeEvent, isRefusal, splitSubject, type DecodeContext, type EventMessage } from '../message/decode.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { Refusal } from '../message/refusal.ts';
 import { shardLogPrefix } from '../message/subject.ts';
-import type { ShardMeta } from '../ports/profile_store.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import type { GenerationStart } from '../ports/log.ts';
+import type { RevisionStart, ShardMeta } from '../ports/profile_store.ts';
 import { ChangeRecorder } from './change_recorder.ts';
 import type { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
@@ -26,6 +31,7 @@ import type { ProfileCache } from './profile_cache.ts';
 export const FOLD_VERSION = 1;
 const DUE_PER_MESSAGE = 16;
 const DUE_PER_TICK = 256;
+const SWEEP_PER_MESSAGE = 256;
 const NOTHING: Effects = { changes: [], deadLetters: [], appends: [], cut: null };
 
 export type FoldOptions = {
@@ -38,6 +44,8 @@ export type FoldOptions = {
   /** Definitions by content hash. Must know every hash before a message that names it is applied. */
   readonly planOf: (hash: string) => Plan;
   readonly from: ShardMeta | undefined;
+  /** How a later generation began; null for the first. It goes by these definitions and settings from the log's first message on. */
+  readonly generation: GenerationStart | null;
 };
 
 /** Counters since the start, for metrics and status: not part of the state. */
@@ -55,8 +63,17 @@ export class Fold {
   foldVersion: number;
   settings: FoldSettings;
   plan: Plan | null;
+  /** Since when each later revision of the definitions is in force. */
+  revisions: readonly RevisionStart[];
+  /** While profiles are being brought up to the definitions' revision: the last that was; '' before the first. Null: all are. */
+  sweptTo: IdentityKey | null;
   profiles: number;
+  /** 1, and 0, for the first. */
+  readonly generation: number;
+  readonly generationFrom: number;
   readonly recorder: ChangeRecorder;
+  /** The log had lost its beginning when the generation began: what its values count begins with the next message. */
+  private isAtPartialStart: boolean;
   private readonly shard: number;
   private readonly eventClock: boolean;
   private readonly cache: ProfileCache;
@@ -68,7 +85,7 @@ export class Fold {
   private datasetHashes: readonly number[] = [];
 
   constructor(options: FoldOptions) {
-    const { from } = options;
+    const { from, generation } = options;
     this.shard = options.shard;
     this.eventClock = options.clockMode === 'event';
     this.cache = options.cache;
@@ -81,10 +98,16 @@ export class Fold {
     this.logTimeMs = from?.logTimeMs ?? 0;
     this.foldVersion = from?.foldVersion ?? FOLD_VERSION;
     this.settings = from?.settings ?? DEFAULT_FOLD_SETTINGS;
+    this.revisions = from?.revisions ?? [];
+    this.sweptTo = from?.sweptTo ?? null;
     this.profiles = from?.profiles ?? 0;
-    this.recorder = new ChangeRecorder(from?.changeCount ?? 0, from?.changeDigest ?? 0);
+    this.generation = generation?.generation ?? 1;
+    this.generationFrom = generation?.sequence ?? 0;
+    this.recorder = new ChangeRecorder(from?.changeCount ?? 0, from?.changeDigest ?? 0, this.generationFrom);
     this.plan = null;
     if (from !== undefined && from.definitionsHash !== null) this.usePlan(options.planOf(from.definitionsHash));
+    else if (from === undefined && generation !== null) this.begin(generation);
+    this.isAtPartialStart = from === undefined && generation?.partial === true;
   }
 
   /** Applies the next message of the shard's log. Cost: about 3 µs for an event that ten attributes look at.
@@ -94,6 +117,7 @@ export class Fold {
     if (message.stampMs > this.logTimeMs) this.logTimeMs = message.stampMs;
     if (!this.eventClock) this.shardTimeMs = this.logTimeMs;
     this.applied = message.sequence;
+    if (this.isAtPartialStart) this.sayPartial(message);
     const kind = message.subject.charCodeAt(this.prefix.length);
     return kind === 105 /* i of in. */ ? this.applyInput(message) : this.applyControl(message);
   }
@@ -108,7 +132,7 @@ export class Fold {
     );
     let deadLetters: readonly DeadLetter[] = NOTHING.deadLetters;
     if (this.eventClock && !isRefusal(decoded)) this.moveTime(decoded.timestampMs);
-    this.recorder.begin(message.sequence, this.shardTimeMs, this.plan);
+    this.recorder.begin(message.sequence, this.shardTimeMs);
     if (isRefusal(decoded)) deadLetters = [this.refuse(message, decoded)];
     else if (decoded.dataset.profile) this.applyEvent(decoded, message.sequence);
     this.expireOthers(DUE_PER_MESSAGE);
@@ -132,6 +156,9 @@ export class Fold {
       this.profiles++;
     }
     this.cache.willChange(state, plan);
+    const isBehind = !created && state.revision < plan.revision;
+    if (isBehind) this.recorder.bringUp(state);
+    state.revision = plan.revision;
     const wasDue = state.dueMs;
     const expires = wasDue <= this.shardTimeMs;
     if (expires) {
@@ -139,29 +166,33 @@ export class Fold {
       this.recorder.snapshotAll(state);
       this.advanceState(state, plan);
     }
-    const fresh = this.remember(state, event);
-    if (!fresh) {
+    if (!this.remember(state, event)) {
       this.counters.duplicates++;
-      if (expires) {
-        this.finish(state, plan, wasDue);
-        this.recorder.compare(state, null);
-      }
+      if (expires) this.finish(state, plan, wasDue);
+      if (expires || isBehind) this.recorder.compare(state, null);
       return;
     }
     this.counters.events++;
     state.evaluatedMs = this.shardTimeMs;
+    this.takeIn(state, event, sequence, expires || isBehind || created);
+    this.finish(state, plan, wasDue);
+    if (created) this.recorder.created(state, event);
+    else this.recorder.compare(state, event);
+  }
+
+  /** @param known the values before are taken already, or there are none */
+  private takeIn(state: IdentityState, event: EventMessage, sequence: number, known: boolean): void {
+    const plan = this.plan!;
     const atMs = this.eventClock ? event.timestampMs : event.atMs;
+    const arrival = { atMs, sequence, nowMs: this.shardTimeMs, exactEvents: this.settings.exactEvents };
     const measures = plan.byEventType.get(event.eventType) ?? plan.anyEventType;
     for (let i = 0; i < measures.length; i++) {
       const measure = plan.measures[measures[i]!]!;
       if (!measure.matches(event.body)) continue;
       const value = measure.hasValue ? measure.valueOf(event.body) : undefined;
-      if (!expires && !created) this.recorder.snapshot(state, measure.attributes);
-      insertValue(state.partFor(measure, event.dataset.index), measure, value, atMs, sequence, this.shardTimeMs);
+      if (!known) this.recorder.snapshot(state, measure.attributes);
+      insertValue(state.partFor(measure, event.dataset.index), measure, value, arrival);
     }
-    this.finish(state, plan, wasDue);
-    if (created) this.recorder.created(state, event);
-    else this.recorder.compare(state, event);
   }
 
   /** Is this the first time that the identity sees this id of this dataset? If so, it is remembered. */
@@ -183,9 +214,10 @@ export class Fold {
 
   private applyControl(message: LogMessage): Effects {
     const control = parseControl(message.subject.slice(this.prefix.length + 4), message.body);
+    if (control.kind === 'generation') return this.passGeneration(control.generation);
     if (control.kind === 'tick' && control.timeMs !== undefined && this.eventClock) this.moveTime(control.timeMs);
-    this.recorder.begin(message.sequence, this.shardTimeMs, this.plan);
-    if (control.kind === 'definitions') {
+    this.recorder.begin(message.sequence, this.shardTimeMs);
+    if (control.kind === 'definitions' && message.sequence > this.generationFrom) {
       if (control.foldVersion > FOLD_VERSION) {
         throw new VisageError(
           'newer_fold',
@@ -193,35 +225,76 @@ export class Fold {
           { kind: 'stop_shard' },
         );
       }
-      if (this.plan !== null && this.plan.hash !== control.hash) {
-        throw new VisageError(
-          'definitions_changed',
-          `the log of shard ${this.shard} carries other definitions at ${message.sequence}; this release cannot change live definitions`,
-          { kind: 'stop_shard' },
-        );
-      }
       this.foldVersion = control.foldVersion;
       this.settings = control.settings;
-      this.usePlan(this.planOf(control.hash));
+      this.changeDefinitions(this.planOf(control.hash), message.sequence);
     }
+    if (control.kind !== 'cut') this.sweep();
     this.expireOthers(control.kind === 'tick' ? DUE_PER_TICK : DUE_PER_MESSAGE);
     const changes = this.recorder.end();
     switch (control.kind) {
       case 'tick':
+      case 'definitions': {
         // the continuation of a bounded message; the driver's own timer would find the rest too, later
-        return {
-          changes,
-          deadLetters: [],
-          appends: this.due.earliest() <= this.shardTimeMs ? [{ shard: this.shard, kind: 'tick' }] : [],
-          cut: null,
-        };
-      case 'definitions':
-        return { changes, deadLetters: [], appends: NOTHING.appends, cut: null };
+        const isDone = this.sweptTo === null && (control.kind === 'definitions' || this.due.earliest() > this.shardTimeMs);
+        return { changes, deadLetters: [], appends: isDone ? NOTHING.appends : [{ shard: this.shard, kind: 'tick' }], cut: null };
+      }
       case 'cut':
         return { changes, deadLetters: [], appends: NOTHING.appends, cut: control.id };
       default:
         return unreachable(control);
     }
+  }
+
+  /** The state of a generation begins before its message, so the message itself changes nothing. */
+  private passGeneration(generation: number): Effects {
+    assert(generation <= this.generation, 'the message of a later generation is never applied to the state of an earlier one');
+    return NOTHING;
+  }
+
+  private sayPartial({ sequence, stampMs }: LogMessage): void {
+    this.isAtPartialStart = false;
+    this.revisions = [{ revision: 1, sequence: sequence - 1, timeMs: stampMs }];
+  }
+
+  private begin({ foldVersion, settings, hash }: GenerationStart): void {
+    this.foldVersion = foldVersion;
+    this.settings = settings;
+    this.usePlan(this.planOf(hash));
+  }
+
+  private changeDefinitions(plan: Plan, sequence: number): void {
+    const before = this.plan;
+    if (before !== null && before.hash !== plan.hash) {
+      if (!extendsPlan(before, plan)) {
+        throw new VisageError(
+          'definitions_changed',
+          `the log of shard ${this.shard} carries other definitions at ${sequence} that do not only add to those in force: start the workers with --rebuild`,
+          { kind: 'stop_shard' },
+        );
+      }
+      for (let revision = before.revision + 1; revision <= plan.revision; revision++)
+        this.revisions = [...this.revisions, { revision, sequence, timeMs: this.shardTimeMs }];
+      if (plan.revision > before.revision) this.sweptTo = '';
+    }
+    this.usePlan(plan);
+  }
+
+  /** Brings the next profiles up to the definitions' revision. */
+  private sweep(): void {
+    const { plan } = this;
+    if (plan === null || this.sweptTo === null) return;
+    const keys = this.cache.keysAfter(this.sweptTo, SWEEP_PER_MESSAGE);
+    for (const key of keys) {
+      const state = this.cache.get(key, plan);
+      assert(state !== undefined, 'a profile that has a key is there');
+      if (state.revision >= plan.revision) continue;
+      this.cache.willChange(state, plan);
+      this.recorder.bringUp(state);
+      if (state.dueMs <= this.shardTimeMs) this.expire(state, plan);
+      this.recorder.compare(state, null);
+    }
+    this.sweptTo = keys.length < SWEEP_PER_MESSAGE ? null : keys[keys.length - 1]!;
   }
 
   /** Lets due profiles expire in (due, key) order. */
@@ -234,15 +307,19 @@ export class Fold {
       const state = this.cache.get(entry.key, plan);
       if (state === undefined || state.dueMs !== entry.dueMs) continue; // no longer true: it was moved or dealt with
       n++;
-      this.counters.expired++;
       this.cache.willChange(state, plan);
-      const wasDue = state.dueMs;
-      this.noteLate(wasDue);
-      this.recorder.snapshotAll(state);
-      this.advanceState(state, plan);
-      this.finish(state, plan, wasDue);
+      this.expire(state, plan);
       this.recorder.compare(state, null);
     }
+  }
+
+  private expire(state: IdentityState, plan: Plan): void {
+    const wasDue = state.dueMs;
+    this.counters.expired++;
+    this.noteLate(wasDue);
+    this.recorder.snapshotAll(state);
+    this.advanceState(state, plan);
+    this.finish(state, plan, wasDue);
   }
 
   private noteLate(dueMs: number): void {
@@ -250,7 +327,8 @@ export class Fold {
   }
 
   private advanceState(state: IdentityState, plan: Plan): void {
-    for (const part of state.parts) advance(part, plan.measures[part.measure]!, this.shardTimeMs);
+    const { evaluatedMs, parts } = state;
+    for (const part of parts) advance(part, plan.measures[part.measure]!, evaluatedMs, this.shardTimeMs);
     state.evaluatedMs = this.shardTimeMs;
   }
 
@@ -258,10 +336,9 @@ export class Fold {
   private finish(state: IdentityState, plan: Plan, wasDue: number): void {
     let dueMs = Infinity;
     for (const part of state.parts) if (part.dueMs < dueMs) dueMs = part.dueMs;
-    for (const attribute of plan.slidingLatest) {
+    for (const attribute of plan.finiteLatest) {
       const part = latest(state, attribute);
-      if (part !== undefined && attribute.window.kind === 'sliding')
-        dueMs = Math.min(dueMs, part.recentMs + attribute.window.ms + 1);
+      if (part !== undefined) dueMs = Math.min(dueMs, leavesAt(attribute.window, part.recentMs));
     }
     assert(dueMs > this.shardTimeMs, 'what is due was dealt with');
     state.dueMs = dueMs;
@@ -271,6 +348,6 @@ export class Fold {
   private usePlan(plan: Plan): void {
     this.plan = plan;
     this.datasetHashes = plan.datasets.map((name) => fnv1a32(name));
-    this.recorder.usePlan(plan, attributeValue);
+    this.recorder.usePlan(plan);
   }
 }

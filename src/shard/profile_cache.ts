@@ -56,6 +56,13 @@ export class ProfileCache {
     return loaded;
   }
 
+  /** The next keys of all profiles, stored or not, in order. Cost: O(changed profiles), and a read of the store */
+  keysAfter(after: IdentityKey, limit: number): IdentityKey[] {
+    const keys = new Set(this.store.keysAfter(after, limit));
+    for (const { key } of this.unsaved()) if (key > after) keys.add(key);
+    return [...keys].sort().slice(0, limit);
+  }
+
   create(key: IdentityKey): IdentityState {
     const state = new IdentityState(key);
     this.keep(state);

@@ -1,33 +1,63 @@
 // The profile as readers see it.
 // PV1: every value in a view is as of its `time`: the shard's time, or just before the first change that is due but not yet applied.
-import { formatTime } from '../base/time.ts';
-import { attributeValue, latest, nextChange } from '../aggregate/attribute_value.ts';
+import { formatDuration, formatTime } from '../base/time.ts';
+import { allValues, earliest, latest } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
-import type { Plan } from '../aggregate/plan.ts';
+import { nextChanges, precisionOf } from '../aggregate/next_change.ts';
+import type { Attribute, Plan } from '../aggregate/plan.ts';
+import { windowStart } from '../aggregate/window.ts';
 import { parseIdentityKey } from '../message/identity.ts';
+import type { RevisionStart } from '../ports/profile_store.ts';
 import type { ComputedValue, ProfileView } from '../profile/view.ts';
 
-export type ViewPoint = { readonly shard: number; readonly sequence: number; readonly shardTimeMs: number };
+export type ViewPoint = {
+  readonly shard: number;
+  readonly sequence: number;
+  readonly shardTimeMs: number;
+  readonly revisions: readonly RevisionStart[];
+  readonly generationFrom: number;
+};
 
 export function profileView(state: IdentityState, plan: Plan, at: ViewPoint): ProfileView {
   const identity = parseIdentityKey(state.key);
+  const timeMs = Math.min(at.shardTimeMs, state.dueMs - 1);
+  const values = allValues(state, plan);
+  const next = nextChanges(state, plan);
   const computed: Record<string, ComputedValue> = {};
   for (const attribute of plan.attributes) {
-    const value = attributeValue(state, attribute);
+    const value = values[attribute.index];
     if (value === undefined) continue;
     const entry: ComputedValue = { value };
-    if (attribute.function === 'mostRecent') entry.timestamp = formatTime(latest(state, attribute)!.recentMs);
-    const next = nextChange(state, attribute, plan);
-    if (next !== Infinity) entry.nextChangeAt = formatTime(next);
+    const happenedMs = whenHappened(state, attribute);
+    if (happenedMs !== undefined) entry.timestamp = formatTime(happenedMs);
+    if (next[attribute.index] !== Infinity) entry.nextChangeAt = formatTime(next[attribute.index]!);
+    const since = sinceOf(attribute, at.revisions, timeMs);
+    if (since !== undefined) entry.since = since;
+    const inexact = precisionOf(state, attribute);
+    if (inexact !== undefined)
+      entry.precision = inexact.mode === 'tiled' ? { mode: 'tiled', hop: formatDuration(inexact.hopMs) } : inexact;
     computed[attribute.name] = entry;
   }
   return {
     profile: identity,
     identities: [{ ...identity, primary: true }],
     computed,
-    version: state.version,
+    audiences: plan.attributes.filter(({ audience, index }) => audience && values[index] === true).map(({ name }) => name),
+    version: Math.max(state.version, at.generationFrom),
     shard: at.shard,
     sequence: at.sequence,
-    time: formatTime(Math.min(at.shardTimeMs, state.dueMs - 1)),
+    time: formatTime(timeMs),
   };
+}
+
+function whenHappened(state: IdentityState, attribute: Attribute): number | undefined {
+  if (attribute.function === 'mostRecent') return latest(state, attribute)!.recentMs;
+  return attribute.function === 'earliest' ? earliest(state, attribute)!.atMs : undefined;
+}
+
+/** An attribute that was added later has not seen what was before, as long as its window reaches back there. */
+function sinceOf(attribute: Attribute, revisions: readonly RevisionStart[], timeMs: number): string | undefined {
+  if (attribute.expression !== null) return undefined;
+  const start = revisions.find(({ revision }) => revision === attribute.revision);
+  return start !== undefined && windowStart(attribute.window, timeMs) < start.timeMs ? formatTime(start.timeMs) : undefined;
 }

@@ -21,11 +21,12 @@ import type { DeadLetter, Effects } from './effects.ts';
 import { ExportDesk } from './export_desk.ts';
 import { fence } from './fence.ts';
 import { Fold } from './fold.ts';
+import { frozenMeta } from './frozen_meta.ts';
 import { Metering, type LifeCounts } from './metering.ts';
 import { ProfileCache } from './profile_cache.ts';
 import { profileView } from './profile_view.ts';
 import { ReadWaiters } from './read_waiters.ts';
-import { checkBeforeReplay, FORMAT_VERSION, type GapReport } from './recovery.ts';
+import { checkBeforeReplay, type GapReport } from './recovery.ts';
 import { ReplayGate } from './replay_gate.ts';
 import type { ShardOptions, ShardStatus } from './shard_options.ts';
 import { TickTimer } from './tick_timer.ts';
@@ -76,6 +77,8 @@ export class Shard {
   private pending = 0;
   private changeEvents = 0;
   private checkpointDueMs = 0;
+  private endedBy: number | null = null;
+  private readonly generationSubject: string;
   private readonly letters = new Set<Promise<void>>();
   private failed: { error: unknown } | undefined;
   private stopping = false;
@@ -90,9 +93,11 @@ export class Shard {
       log: options.log,
       tickMs: options.tickMs,
       timeFlows: options.clockMode === 'log',
-      earliest: () => this.due.earliest(),
+      // while profiles wait to be brought up, the next tick is due at once
+      earliest: () => (this.fold.sweptTo === null ? this.due.earliest() : 0),
     });
     this.exports = new ExportDesk(options.clock, options.shard);
+    this.generationSubject = controlSubject(options.root, options.shard, 'generation');
   }
 
   /** Reads the checkpoint, checks it against log and change stream, and fences off any earlier owner.
@@ -108,6 +113,8 @@ export class Shard {
     this.storedAtMs = options.clock.monotonicMs();
     this.readThrough = this.storedThrough = Math.max(meta?.readThrough ?? 0, meta?.applied ?? 0);
     this.lastFingerprint = meta?.fingerprint ?? '';
+    this.checkGeneration(meta);
+    if (meta === undefined && options.generation !== null) await options.definitions.load(options.generation.hash);
     this.fold = new Fold({
       ...options,
       cache: this.cache,
@@ -131,7 +138,8 @@ export class Shard {
     // how far the commits that aged out went is not known: up to here at most
     const repeatedThrough = fenced.repeatedThrough > 0 ? Math.max(fenced.repeatedThrough, this.replayTo) : 0;
     const { root, logStream, shard } = options;
-    const encoder = new CommitEncoder({ root, logStream, shard, repeatedThrough });
+    const { generation } = this.fold;
+    const encoder = new CommitEncoder({ root, logStream, shard, generation, repeatedThrough });
     this.builder = new CommitBuilder({
       sourceLength: encoder.source.length,
       start: {
@@ -160,6 +168,7 @@ export class Shard {
       owner: options.owner,
       epoch: this.epoch,
       logCreated: this.logCreated,
+      generation: this.fold.generation,
       deadLettersStored: async () => void (await Promise.all(this.letters)),
       onCommit: (commit, tookMs) => {
         this.changeEvents += commit.events.length;
@@ -246,6 +255,7 @@ export class Shard {
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i]!;
       this.checkStamp(message);
+      if (message.subject === this.generationSubject) await this.endGeneration(message);
       this.fold.recorder.silent = this.gate.isSilent(message.sequence);
       const effects = this.fold.apply(message);
       this.lastMessage = message;
@@ -397,29 +407,36 @@ export class Shard {
   }
 
   private frozenMeta(): FrozenMeta {
-    const { fold, options } = this;
+    const { fold, readThrough, logCreated, changesCreated, epoch, endedBy } = this;
     if (this.lastMessage !== null && this.lastMessage.sequence === fold.applied)
       this.lastFingerprint = fingerprint(this.lastMessage);
-    return {
-      formatVersion: FORMAT_VERSION,
-      shard: options.shard,
-      partitions: options.partitions,
-      clock: options.clockMode,
-      foldVersion: fold.foldVersion,
-      definitionsHash: fold.plan?.hash ?? null,
-      settings: fold.settings,
-      applied: fold.applied,
-      readThrough: this.readThrough,
-      shardTimeMs: fold.shardTimeMs,
-      logTimeMs: fold.logTimeMs,
+    return frozenMeta(fold, this.options, {
+      readThrough,
       fingerprint: this.lastFingerprint,
-      logCreated: this.logCreated,
-      changesCreated: this.changesCreated,
-      epoch: this.epoch,
-      changeCount: fold.recorder.count,
-      changeDigest: fold.recorder.digest,
-      profiles: fold.profiles,
-    };
+      logCreated,
+      changesCreated,
+      epoch,
+      endedBy,
+    });
+  }
+
+  private checkGeneration(meta: ShardMeta | undefined): void {
+    const { generation, shard } = this.options;
+    const mine = generation?.generation ?? 1;
+    if (meta === undefined || meta.generation === mine) return;
+    const text = `shard ${shard}: the folder holds generation ${meta.generation} of the state, but ${mine} is the one to go on with`;
+    throw new VisageError('wrong_folder', text, { kind: 'stop_shard' });
+  }
+
+  /** A later generation begins here: everything before is committed and stored, then this life ends, and the next one rebuilds. */
+  private async endGeneration(message: LogMessage): Promise<void> {
+    const control = parseControl('generation', message.body);
+    if (control.kind !== 'generation' || control.generation <= this.fold.generation) return;
+    await this.checkpointer.idle();
+    this.endedBy = message.sequence;
+    await this.checkpoint(false);
+    const text = `generation ${control.generation} of shard ${this.options.shard} begins at ${message.sequence}: its state is built anew`;
+    throw new VisageError('generation_ended', text, { kind: 'retry' });
   }
 
   /** An export asked for a look at exactly this position. */
@@ -443,7 +460,13 @@ export class Shard {
     const view =
       state === undefined
         ? undefined
-        : profileView(state, fold.plan, { shard: this.options.shard, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+        : profileView(state, fold.plan, {
+            shard: this.options.shard,
+            sequence: fold.applied,
+            shardTimeMs: fold.shardTimeMs,
+            revisions: fold.revisions,
+            generationFrom: fold.generationFrom,
+          });
     if (this.cache.misses > misses) this.cache.evict(); // reads alone must not fill memory
     return view;
   }
@@ -466,8 +489,10 @@ export class Shard {
       shardTimeMs: fold.shardTimeMs,
       logTimeMs: fold.logTimeMs,
       expiring: this.due.earliest() <= fold.shardTimeMs,
+      activating: fold.sweptTo !== null,
       profiles: fold.profiles,
       definitions: fold.plan?.hash ?? null,
+      generation: fold.generation,
       ...fold.counters,
       changes: fold.recorder.count,
       changeEvents: this.changeEvents,
@@ -502,8 +527,10 @@ export class Shard {
     return { changes: recorder.count, cacheMisses: this.cache.misses, commitFailures, ticks, tickFailures };
   }
 
-  get definitionsInForce(): { hash: string | null; settings: Fold['settings'] } {
-    return { hash: this.fold.plan?.hash ?? null, settings: this.fold.settings };
+  /** `revisions`: since which message each later revision of them is. */
+  get definitionsInForce(): { hash: string | null; settings: Fold['settings']; revisions: Fold['revisions'] } {
+    const { plan, settings, revisions } = this.fold;
+    return { hash: plan?.hash ?? null, settings, revisions };
   }
 
   private fail(error: unknown): void {

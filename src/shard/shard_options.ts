@@ -3,7 +3,7 @@ import type { Plan } from '../aggregate/plan.ts';
 import type { ClockMode } from '../message/control.ts';
 import type { ChangeSink, DeadLetterSink } from '../ports/change_sink.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { ShardLog } from '../ports/log.ts';
+import type { GenerationStart, ShardLog } from '../ports/log.ts';
 import type { ShardMeter, WorkerMeter } from '../ports/metrics.ts';
 import type { ProfileStore } from '../ports/profile_store.ts';
 import type { CheckpointResult } from './checkpointer.ts';
@@ -38,6 +38,8 @@ export type ShardOptions = {
   readonly checkpointMaxDirty: number;
   readonly maxClockJumpMs: number;
   readonly logGap: 'halt' | 'continue';
+  /** How the state's generation began; null for the first. */
+  readonly generation: GenerationStart | null;
 };
 
 export type ShardStatus = {
@@ -51,8 +53,11 @@ export type ShardStatus = {
   readonly logTimeMs: number;
   /** Values are due to leave their windows and have not left yet. */
   readonly expiring: boolean;
+  /** Profiles wait for attributes that were added to the definitions. */
+  readonly activating: boolean;
   readonly profiles: number;
   readonly definitions: string | null;
+  readonly generation: number;
   readonly events: number;
   readonly duplicates: number;
   readonly refused: number;

@@ -3,12 +3,16 @@
 import { VisageError } from '../base/errors.ts';
 import type { ChunkList } from '../aggregate/chunk_list.ts';
 import { IdentityState } from '../aggregate/identity_state.ts';
+import type { Keepers } from '../aggregate/keepers.ts';
 import { Part } from '../aggregate/part.ts';
 import type { Measure, Plan } from '../aggregate/plan.ts';
+import type { Staircase } from '../aggregate/staircase.ts';
+import { TILE, Tiles } from '../aggregate/tiles.ts';
+import { ValuedRows } from '../aggregate/valued_rows.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import { ByteReader, damaged } from './byte_reader.ts';
 import * as layout from './records.ts';
-import { chunkKey, namesOf, RECORD_FORMAT, ringList, SEEN_LIST, staircaseList } from './records.ts';
+import { chunkKey, namesOf, partList, RECORD_FORMAT, ringList, SEEN_LIST } from './records.ts';
 import type { ChunkKey, PlanNames } from './records.ts';
 
 /** The bytes of a chunk's record, valid until the next call, and how many of them count; -1: there is none. */
@@ -32,6 +36,7 @@ export function decodeProfile(key: IdentityKey, head: Buffer, size: number, plan
   reader.open(head, size);
   checkFormat(reader.byte());
   const flags = reader.byte();
+  if ((flags & layout.HEAD_REVISION) !== 0) state.revision = reader.uint();
   state.version = reader.uint();
   const baseMs = (state.evaluatedMs = reader.int());
   if ((flags & layout.HEAD_DUE) !== 0) state.storedDueMs = state.dueMs = baseMs + reader.int();
@@ -42,6 +47,7 @@ export function decodeProfile(key: IdentityKey, head: Buffer, size: number, plan
   // only now: the source may use the same memory for every record
   for (const pending of long) loadChunks(pending, key, source);
   state.seen.loaded();
+  for (const part of state.parts) part.ring?.loaded();
   return state;
 }
 
@@ -85,6 +91,11 @@ function readPart(baseMs: number, names: PlanNames): Part {
     readList(part.ring, ringList(measureId, datasetHash), baseMs);
   }
   if ((flags & layout.PART_EXTREMES) !== 0) readExtremes(part, measure, datasetHash, baseMs);
+  if ((flags & layout.PART_TILES) !== 0) part.tiles = readTiles(baseMs);
+  if ((flags & layout.PART_KEEPERS) !== 0) {
+    if (part.keepers === null) throw unknownMeasure('earliest, list or countDistinct');
+    readKeepers(part.keepers, measure.id, datasetHash, baseMs);
+  }
   return part;
 }
 
@@ -101,12 +112,63 @@ function readExtremes({ extremes }: Part, measure: Measure, datasetHash: number,
   }
   if ((flags & layout.EXTREMES_LOW) !== 0) {
     if (extremes.low === null) throw unknownMeasure('min');
-    readList(extremes.low, staircaseList(measure.id, datasetHash, 'low'), baseMs);
+    readList(extremes.low, partList(measure.id, datasetHash, 'low'), baseMs);
   }
   if ((flags & layout.EXTREMES_HIGH) !== 0) {
     if (extremes.high === null) throw unknownMeasure('max');
-    readList(extremes.high, staircaseList(measure.id, datasetHash, 'high'), baseMs);
+    readList(extremes.high, partList(measure.id, datasetHash, 'high'), baseMs);
   }
+  if ((flags & layout.EXTREMES_SPANS_LOW) !== 0) readSpans(extremes.low, baseMs);
+  if ((flags & layout.EXTREMES_SPANS_HIGH) !== 0) readSpans(extremes.high, baseMs);
+}
+
+function readSpans(stairs: Staircase | null, baseMs: number): void {
+  if (stairs === null) throw damaged();
+  stairs.spans = new Map();
+  for (let n = reader.count(2); n > 0; n--) {
+    const timeMs = baseMs - reader.int();
+    stairs.spans.set(timeMs, timeMs - reader.uint());
+  }
+}
+
+function readTiles(baseMs: number): Tiles {
+  const tiles = new Tiles();
+  const shape = reader.uint();
+  const count = Math.floor(shape / 2);
+  for (let i = 0; i < count; i++) {
+    const firstMs = baseMs - reader.int();
+    tiles.data.push(firstMs, firstMs + reader.uint(), reader.uint(), reader.int(), reader.int());
+  }
+  if (shape % 2 === 0) return tiles;
+  tiles.wide = [];
+  for (let i = 0; i < tiles.data.length / TILE; i++) {
+    const sum = reader.text('latin1');
+    if (!DECIMAL.test(sum)) throw damaged();
+    tiles.wide.push(BigInt(sum));
+  }
+  return tiles;
+}
+
+function readKeepers(keepers: Keepers, measureId: number, datasetHash: number, baseMs: number): void {
+  const flags = reader.byte();
+  if ((flags & layout.KEEPERS_FIRST) !== 0) {
+    keepers.firstMs = baseMs - reader.int();
+    keepers.firstSequence = reader.uint();
+    keepers.firstValue = readValue();
+  }
+  if ((flags & layout.KEEPERS_EARLIEST) !== 0) {
+    if (keepers.earliest === null) throw unknownMeasure('earliest');
+    readList(keepers.earliest, partList(measureId, datasetHash, 'earliest'), baseMs);
+  }
+  if ((flags & layout.KEEPERS_LIST) !== 0) {
+    if (keepers.list === null) throw unknownMeasure('list');
+    readList(keepers.list, partList(measureId, datasetHash, 'list'), baseMs);
+  }
+  if ((flags & layout.KEEPERS_DISTINCT) === 0) return;
+  if (keepers.distinct === null) throw unknownMeasure('countDistinct');
+  keepers.distinct.level = reader.uint();
+  if (keepers.distinct.level > 0) keepers.distinct.unkeptMs = baseMs - reader.int();
+  readList(keepers.distinct, partList(measureId, datasetHash, 'distinct'), baseMs);
 }
 
 function unknownMeasure(what: string): VisageError {
@@ -149,7 +211,7 @@ function readList(list: ChunkList, name: string, baseMs: number): void {
     long.push({ list, name, ids });
   } else if (count > 0) {
     const id = list.nextId - reader.uint();
-    list.loadChunk(id, readRows(count, list.stride, baseMs), false);
+    readChunk(list, id, count, baseMs, false);
   }
 }
 
@@ -161,9 +223,24 @@ function loadChunks({ list, name, ids }: LongList, key: IdentityKey, source: Chu
     checkFormat(reader.byte());
     const rows = reader.count(1);
     if (rows === 0) throw damaged();
-    list.loadChunk(id, readRows(rows, list.stride, 0), true);
+    readChunk(list, id, rows, 0, true);
     reader.finish();
   }
+}
+
+function readChunk(list: ChunkList, id: number, rows: number, baseMs: number, stored: boolean): void {
+  if (!(list instanceof ValuedRows)) return list.loadChunk(id, readRows(rows, list.stride, baseMs), stored);
+  const data: number[] = [];
+  const values: unknown[] = [];
+  let atMs = baseMs;
+  for (let i = 0; i < rows; i++) {
+    atMs += reader.int();
+    data.push(atMs);
+    if (list.stride === 3) data.push(atMs - reader.uint());
+    data.push(reader.uint());
+    values.push(readValue());
+  }
+  list.loadChunk(id, data, stored, values);
 }
 
 function readRows(rows: number, stride: number, baseMs: number): number[] {

@@ -3,15 +3,17 @@
 // EP3: encoding a profile says that the store will have it: its chunks count as stored, its due as indexed.
 //      When the checkpoint fails instead, the state must be thrown away.
 import { assert } from '../base/assert.ts';
-import type { ChunkList } from '../aggregate/chunk_list.ts';
+import type { Chunk, ChunkList } from '../aggregate/chunk_list.ts';
 import type { Extremes } from '../aggregate/extremes.ts';
+import type { Keepers } from '../aggregate/keepers.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Part } from '../aggregate/part.ts';
 import type { Plan } from '../aggregate/plan.ts';
+import { TILE, type Tiles } from '../aggregate/tiles.ts';
 import { NUMBER_MAX_BYTES, VARINT_MAX_BYTES } from './byte_layout.ts';
 import { ByteWriter } from './byte_writer.ts';
 import * as layout from './records.ts';
-import { chunkKey, INLINE_ROWS, namesOf, RECORD_FORMAT, ringList, SEEN_LIST, staircaseList } from './records.ts';
+import { chunkKey, INLINE_ROWS, namesOf, partList, RECORD_FORMAT, ringList, SEEN_LIST } from './records.ts';
 import type { ChunkKey, ChunkRecord, PlanNames, ProfileRecords } from './records.ts';
 
 const PART_BYTES = 16 + 4 * VARINT_MAX_BYTES;
@@ -35,7 +37,9 @@ export function encodeProfile(state: IdentityState, plan: Plan): ProfileRecords 
   state.seen.compact();
   const hasSeen = state.seen.nextId > 1;
   head.byte(RECORD_FORMAT);
-  head.byte((hasDue ? layout.HEAD_DUE : 0) | (hasSeen ? layout.HEAD_SEEN : 0));
+  const isLater = state.revision > 1;
+  head.byte((hasDue ? layout.HEAD_DUE : 0) | (hasSeen ? layout.HEAD_SEEN : 0) | (isLater ? layout.HEAD_REVISION : 0));
+  if (isLater) head.uint(state.revision);
   head.uint(state.version);
   head.int(state.evaluatedMs);
   if (hasDue) head.int(state.dueMs - state.evaluatedMs);
@@ -73,7 +77,9 @@ function writePart(part: Part, state: IdentityState, names: PlanNames): void {
       (wide !== null ? layout.PART_WIDE : 0) |
       (hasRecent ? layout.PART_RECENT : 0) |
       (hasDue ? layout.PART_DUE : 0) |
-      (extremes !== 0 ? layout.PART_EXTREMES : 0),
+      (extremes !== 0 ? layout.PART_EXTREMES : 0) |
+      (part.tiles !== null ? layout.PART_TILES : 0) |
+      (part.keepers !== null ? layout.PART_KEEPERS : 0),
   );
   head.uint(acc.length);
   for (let i = 0; i < acc.length; i++) head.int(acc[i]!);
@@ -81,7 +87,7 @@ function writePart(part: Part, state: IdentityState, names: PlanNames): void {
   if (hasRecent) {
     head.int(state.evaluatedMs - part.recentMs);
     head.uint(part.recentSequence);
-    writeValue(part.recentValue);
+    writeValue(head, part.recentValue);
   }
   if (wide !== null) {
     head.reserve(VARINT_MAX_BYTES);
@@ -93,16 +99,71 @@ function writePart(part: Part, state: IdentityState, names: PlanNames): void {
     }
   }
   if (hasRing) writeList(ring, state.key, ringList(measureId, datasetHash), state.evaluatedMs);
-  if (extremes === 0) return;
-  const { low, high, lifetimeLow, lifetimeHigh } = part.extremes!;
+  if (extremes !== 0) writeExtremes(part.extremes!, extremes, state, { measureId, datasetHash });
+  if (part.tiles !== null) writeTiles(part.tiles, state.evaluatedMs);
+  if (part.keepers !== null) writeKeepers(part.keepers, state, { measureId, datasetHash });
+}
+
+/** How the lists of a part are named. */
+type ListNames = { readonly measureId: number; readonly datasetHash: number };
+
+function writeExtremes(extremes: Extremes, flags: number, state: IdentityState, { measureId, datasetHash }: ListNames): void {
+  const { low, high, lifetimeLow, lifetimeHigh } = extremes;
   head.reserve(1 + 2 * NUMBER_MAX_BYTES);
-  head.byte(extremes);
-  if ((extremes & layout.EXTREMES_LIFETIME_LOW) !== 0) head.number(lifetimeLow);
-  if ((extremes & layout.EXTREMES_LIFETIME_HIGH) !== 0) head.number(lifetimeHigh);
-  if ((extremes & layout.EXTREMES_LOW) !== 0)
-    writeList(low!, state.key, staircaseList(measureId, datasetHash, 'low'), state.evaluatedMs);
-  if ((extremes & layout.EXTREMES_HIGH) !== 0)
-    writeList(high!, state.key, staircaseList(measureId, datasetHash, 'high'), state.evaluatedMs);
+  head.byte(flags);
+  if ((flags & layout.EXTREMES_LIFETIME_LOW) !== 0) head.number(lifetimeLow);
+  if ((flags & layout.EXTREMES_LIFETIME_HIGH) !== 0) head.number(lifetimeHigh);
+  if ((flags & layout.EXTREMES_LOW) !== 0) writeList(low!, state.key, partList(measureId, datasetHash, 'low'), state.evaluatedMs);
+  if ((flags & layout.EXTREMES_HIGH) !== 0)
+    writeList(high!, state.key, partList(measureId, datasetHash, 'high'), state.evaluatedMs);
+  if ((flags & layout.EXTREMES_SPANS_LOW) !== 0) writeSpans(low!.spans!, state.evaluatedMs);
+  if ((flags & layout.EXTREMES_SPANS_HIGH) !== 0) writeSpans(high!.spans!, state.evaluatedMs);
+}
+
+function writeSpans(spans: ReadonlyMap<number, number>, baseMs: number): void {
+  head.reserve((1 + 2 * spans.size) * VARINT_MAX_BYTES);
+  head.uint(spans.size);
+  for (const [timeMs, firstMs] of spans) {
+    head.int(baseMs - timeMs);
+    head.uint(timeMs - firstMs);
+  }
+}
+
+function writeTiles(tiles: Tiles, baseMs: number): void {
+  const { data, wide, count } = tiles;
+  head.reserve((1 + count) * TILE * VARINT_MAX_BYTES);
+  head.uint(count * 2 + (wide === null ? 0 : 1));
+  for (let i = 0; i < data.length; i += TILE) {
+    head.int(baseMs - data[i]!);
+    head.uint(data[i + 1]! - data[i]!);
+    head.uint(data[i + 2]!);
+    head.int(data[i + 3]!);
+    head.int(data[i + 4]!);
+  }
+  for (const sum of wide ?? []) head.ascii(String(sum));
+}
+
+function writeKeepers(keepers: Keepers, state: IdentityState, { measureId, datasetHash }: ListNames): void {
+  const { earliest, list, distinct, firstValue } = keepers;
+  head.reserve(1 + 3 * VARINT_MAX_BYTES);
+  head.byte(
+    (earliest === null ? 0 : layout.KEEPERS_EARLIEST) |
+      (list === null ? 0 : layout.KEEPERS_LIST) |
+      (distinct === null ? 0 : layout.KEEPERS_DISTINCT) |
+      (firstValue === undefined ? 0 : layout.KEEPERS_FIRST),
+  );
+  if (firstValue !== undefined) {
+    head.int(state.evaluatedMs - keepers.firstMs);
+    head.uint(keepers.firstSequence);
+    writeValue(head, firstValue);
+  }
+  if (earliest !== null) writeList(earliest, state.key, partList(measureId, datasetHash, 'earliest'), state.evaluatedMs);
+  if (list !== null) writeList(list, state.key, partList(measureId, datasetHash, 'list'), state.evaluatedMs);
+  if (distinct === null) return;
+  head.reserve(2 * VARINT_MAX_BYTES);
+  head.uint(distinct.level);
+  if (distinct.level > 0) head.int(state.evaluatedMs - distinct.unkeptMs);
+  writeList(distinct, state.key, partList(measureId, datasetHash, 'distinct'), state.evaluatedMs);
 }
 
 /** A staircase that ever had a row is written even when it is empty: its chunk ids must not be used again. */
@@ -111,28 +172,30 @@ function extremesFlags({ low, high, lifetimeLow, lifetimeHigh }: Extremes): numb
     (low !== null && low.nextId > 1 ? layout.EXTREMES_LOW : 0) |
     (high !== null && high.nextId > 1 ? layout.EXTREMES_HIGH : 0) |
     (Number.isNaN(lifetimeLow) ? 0 : layout.EXTREMES_LIFETIME_LOW) |
-    (Number.isNaN(lifetimeHigh) ? 0 : layout.EXTREMES_LIFETIME_HIGH)
+    (Number.isNaN(lifetimeHigh) ? 0 : layout.EXTREMES_LIFETIME_HIGH) |
+    (low === null || low.spans === null ? 0 : layout.EXTREMES_SPANS_LOW) |
+    (high === null || high.spans === null ? 0 : layout.EXTREMES_SPANS_HIGH)
   );
 }
 
-function writeValue(value: unknown): void {
-  head.reserve(1 + NUMBER_MAX_BYTES);
+function writeValue(out: ByteWriter, value: unknown): void {
+  out.reserve(1 + NUMBER_MAX_BYTES);
   if (typeof value === 'number') {
-    head.byte(layout.VALUE_NUMBER);
-    head.number(value);
+    out.byte(layout.VALUE_NUMBER);
+    out.number(value);
   } else if (typeof value === 'string') {
-    head.byte(layout.VALUE_ASCII);
-    if (head.ascii(value)) return;
+    out.byte(layout.VALUE_ASCII);
+    if (out.ascii(value)) return;
     const wellFormed = value.isWellFormed();
-    head.bytes[head.at - 1] = wellFormed ? layout.VALUE_UTF8 : layout.VALUE_UTF16;
-    head.text(value, wellFormed ? 'utf8' : 'utf16le');
+    out.bytes[out.at - 1] = wellFormed ? layout.VALUE_UTF8 : layout.VALUE_UTF16;
+    out.text(value, wellFormed ? 'utf8' : 'utf16le');
   } else if (typeof value === 'boolean') {
-    head.byte(value ? layout.VALUE_TRUE : layout.VALUE_FALSE);
+    out.byte(value ? layout.VALUE_TRUE : layout.VALUE_FALSE);
   } else {
     assert(Array.isArray(value), 'a latest value is a primitive or an array of them');
-    head.byte(layout.VALUE_ARRAY);
-    head.uint(value.length);
-    for (const item of value) writeValue(item);
+    out.byte(layout.VALUE_ARRAY);
+    out.uint(value.length);
+    for (const item of value) writeValue(out, item);
   }
 }
 
@@ -148,7 +211,7 @@ function writeList(list: ChunkList, key: string, name: string, baseMs: number): 
   if (inline) {
     if (first === undefined) return;
     head.uint(list.nextId - first.id);
-    writeRows(head, first.data, list.stride, baseMs);
+    writeChunk(head, list, first, baseMs);
     if (first.stored) (removed ??= []).push(chunkKey(key, name, first.id));
     first.stored = false;
     first.dirty = false;
@@ -160,13 +223,39 @@ function writeList(list: ChunkList, key: string, name: string, baseMs: number): 
     rows.at = 0;
     rows.reserve(1 + VARINT_MAX_BYTES);
     rows.byte(RECORD_FORMAT);
-    rows.uint(chunk.data.length / list.stride);
-    writeRows(rows, chunk.data, list.stride, 0);
+    const data = list.rowsOf(chunk);
+    rows.uint(data.length / list.stride);
+    writeChunk(rows, list, chunk, 0, data);
     const record = { key: chunkKey(key, name, chunk.id), bytes: rows.take() };
     (chunks ??= []).push(record);
     chunkBytes += record.key.length + record.bytes.length;
     chunk.dirty = false;
     chunk.stored = true;
+  }
+}
+
+function writeChunk(out: ByteWriter, list: ChunkList, chunk: Chunk, baseMs: number, data = list.rowsOf(chunk)): void {
+  if (chunk.values === null) writeRows(out, data, list.stride, baseMs);
+  else writeValuedRows(out, data, list.stride, chunk.values, baseMs);
+}
+
+/** Rows of (time, sequence) or (last time, first time, sequence), each with its value. */
+function writeValuedRows(
+  out: ByteWriter,
+  data: readonly number[],
+  stride: number,
+  values: readonly unknown[],
+  baseMs: number,
+): void {
+  let previousMs = baseMs;
+  for (let i = 0; i < data.length; i += stride) {
+    out.reserve(stride * VARINT_MAX_BYTES);
+    out.int(data[i]! - previousMs);
+    previousMs = data[i]!;
+    if (stride === 3) out.uint(data[i]! - data[i + 1]!);
+    out.uint(data[i + stride - 1]!);
+    out.reserve(1 + NUMBER_MAX_BYTES);
+    writeValue(out, values[i / stride]);
   }
 }
 

@@ -9,11 +9,10 @@ import type { IdentityKey } from '../message/identity.ts';
 import type { ShardMeta, StoreSnapshot } from '../ports/profile_store.ts';
 import { unreadable } from './data_file.ts';
 import { decodeProfile, type ChunkSource } from './decode_profile.ts';
-import { META, type Table, type Tables } from './lmdb_tables.ts';
+import { BEFORE_ALL, META, type Table, type Tables } from './lmdb_tables.ts';
 import type { ChunkKey } from './records.ts';
 
 /** Less than every identity key; LMDB has no empty keys. */
-const BEFORE_ALL = '\0';
 
 export class LmdbSnapshot implements StoreSnapshot {
   readonly meta: ShardMeta;

@@ -26,7 +26,7 @@ import { dueKey, parseDueKey } from './due_key.ts';
 import { encodeProfile } from './encode_profile.ts';
 import { LmdbSnapshot, TableChunks } from './lmdb_snapshot.ts';
 import { packMeta, parseMeta } from './meta_record.ts';
-import { META, openTables, type Tables } from './lmdb_tables.ts';
+import { BEFORE_ALL, META, openTables, type Tables } from './lmdb_tables.ts';
 import type { ProfileRecords } from './records.ts';
 
 export type LmdbStoreOptions = {
@@ -103,6 +103,11 @@ export class LmdbStore implements ProfileStore {
     if (keys.length === 0 || this.closed || (!cold && this.fileBytes <= this.prefetchAboveBytes)) return;
     this.prefetched += keys.length;
     await this.tables.heads.prefetch(keys);
+  }
+
+  keysAfter(after: IdentityKey, limit: number): readonly IdentityKey[] {
+    const start = after === '' ? BEFORE_ALL : after;
+    return this.reading(() => Array.from(this.tables.heads.getKeys({ start, exclusiveStart: true, limit })));
   }
 
   /** @throws VisageError `key_too_long` (stop_shard) */

@@ -24,6 +24,8 @@ export type RangeFrom = {
   readonly transaction?: Transaction;
 };
 
+/** Before every key: a range that begins after this has all of them. */
+export const BEFORE_ALL = '\0';
 /** Key of the one record in `meta` that lasts. */
 export const META = 'meta';
 

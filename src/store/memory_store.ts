@@ -50,6 +50,13 @@ export class MemoryStore implements ProfileStore {
     return Promise.resolve();
   }
 
+  keysAfter(after: IdentityKey, limit: number): readonly IdentityKey[] {
+    return [...this.disk.heads.keys()]
+      .filter((key) => key > after)
+      .sort()
+      .slice(0, limit);
+  }
+
   encode(state: IdentityState, plan: Plan): EncodedProfile {
     return encodeProfile(state, plan);
   }

@@ -1,5 +1,6 @@
 // The shard's meta in the store: MessagePack, plain maps (no shared structures: those would be state of their own).
 import { Packr } from 'msgpackr';
+import type { FoldSettings } from '../message/control.ts';
 import type { ShardMeta } from '../ports/profile_store.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -8,9 +9,20 @@ export function packMeta(meta: ShardMeta): Buffer {
   return packr.pack(meta);
 }
 
-/** States written before there was an event clock have no `logTimeMs`: theirs was the shard's time. Numbers come back as numbers: every one in a meta is a safe integer. */
+const FIRST: Pick<ShardMeta, 'revisions' | 'sweptTo' | 'generation' | 'generationFrom' | 'endedBy'> = {
+  revisions: [],
+  sweptTo: null,
+  generation: 1,
+  generationFrom: 0,
+  endedBy: null,
+};
+
+/** What states of earlier releases don't have is as it was then: the event clock's `logTimeMs` was the shard's time, values were kept
+ *  one by one without a bound, definitions had one revision, and
+ *  the state one generation. */
 export function parseMeta(bytes: Buffer | undefined): ShardMeta | undefined {
   if (bytes === undefined) return undefined;
-  const meta = packr.unpack(bytes.subarray(0, bytes.length)) as Omit<ShardMeta, 'logTimeMs'>;
-  return { logTimeMs: meta.shardTimeMs, ...meta };
+  const meta = packr.unpack(bytes.subarray(0, bytes.length)) as Omit<ShardMeta, keyof typeof FIRST | 'logTimeMs'>;
+  const settings = { ...meta.settings, exactEvents: (meta.settings as Partial<FoldSettings>).exactEvents ?? Infinity };
+  return { logTimeMs: meta.shardTimeMs, ...FIRST, ...meta, settings };
 }

@@ -13,6 +13,8 @@ export const INLINE_ROWS = 64;
 /** Flags of a head record. */
 export const HEAD_DUE = 1;
 export const HEAD_SEEN = 2;
+/** Of a later revision of the definitions than the first. */
+export const HEAD_REVISION = 4;
 
 /** Flags of a part. */
 export const PART_RING = 1;
@@ -20,12 +22,22 @@ export const PART_WIDE = 2;
 export const PART_RECENT = 4;
 export const PART_DUE = 8;
 export const PART_EXTREMES = 16;
+export const PART_TILES = 32;
+export const PART_KEEPERS = 64;
 
 /** What a part's extremes have. */
 export const EXTREMES_LOW = 1;
 export const EXTREMES_HIGH = 2;
 export const EXTREMES_LIFETIME_LOW = 4;
 export const EXTREMES_LIFETIME_HIGH = 8;
+export const EXTREMES_SPANS_LOW = 16;
+export const EXTREMES_SPANS_HIGH = 32;
+
+/** What a part's keepers have. */
+export const KEEPERS_EARLIEST = 1;
+export const KEEPERS_LIST = 2;
+export const KEEPERS_DISTINCT = 4;
+export const KEEPERS_FIRST = 8;
 
 /** What a latest value is. */
 export const VALUE_FALSE = 1;
@@ -61,9 +73,13 @@ export function ringList(measureId: number, datasetHash: number): string {
   return fourBytes(measureId) + fourBytes(datasetHash);
 }
 
-/** The list of a staircase of a part: one character longer than a ring's, so that no key of one is a key of the other. */
-export function staircaseList(measureId: number, datasetHash: number, direction: 'low' | 'high'): string {
-  return ringList(measureId, datasetHash) + (direction === 'high' ? 'h' : 'l');
+/** The other lists of a part: one character longer than its ring's, so that no key of one is a key of the other. */
+export type PartList = 'low' | 'high' | 'earliest' | 'list' | 'distinct';
+
+const LETTER: Readonly<Record<PartList, string>> = { low: 'l', high: 'h', earliest: 'e', list: 'n', distinct: 'd' };
+
+export function partList(measureId: number, datasetHash: number, kind: PartList): string {
+  return ringList(measureId, datasetHash) + LETTER[kind];
 }
 
 export function chunkKey(key: IdentityKey, list: string, chunk: number): ChunkKey {

@@ -77,6 +77,7 @@ function writeHeader(header: CommitHeader): MsgHdrs {
   h.set('Visage-Change-Digest', String(header.changeDigest));
   if (header.definitionsHash !== null) h.set('Visage-Definitions', header.definitionsHash);
   h.set('Visage-Fold', String(header.foldVersion));
+  if (header.generation > 1) h.set('Visage-Generation', String(header.generation));
   h.set('Visage-Log-Created', header.logCreated);
   if (header.fingerprint !== '') h.set('Visage-Log-Fingerprint', header.fingerprint);
   return h;
@@ -101,6 +102,7 @@ function readHeader(found: StoredMsg, subject: string): CommitHeader {
     changeDigest: Number(h.get('Visage-Change-Digest')),
     definitionsHash: h.get('Visage-Definitions') || null,
     foldVersion: Number(h.get('Visage-Fold')),
+    generation: Number(h.get('Visage-Generation') || 1),
     logCreated: h.get('Visage-Log-Created'),
     fingerprint: h.get('Visage-Log-Fingerprint'),
   };

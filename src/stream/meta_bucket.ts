@@ -28,6 +28,9 @@ export interface MetaBucket {
   liveDefinitions(): Promise<string | undefined>;
   /** Makes this document the live one if there is none. @returns the hash that is live now */
   seedDefinitions(hash: string, canonical: string): Promise<string>;
+  /** Makes this document the live one in place of the one with the hash `before`. Repeating it is harmless.
+   *  @throws VisageError `conflict` (retry): another one is live by now · `unavailable` (retry) · `not_allowed` */
+  replaceDefinitions(before: string, hash: string, canonical: string): Promise<void>;
   /** @throws VisageError `no_definitions`, `corrupt_definitions` */
   definitions(hash: string): Promise<string>;
 }
@@ -57,28 +60,30 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
       throw new VisageError('setup_failed', `cannot write ${key} to ${topology.metaBucket}: ${errorText(cause)}`, { cause });
     }
   };
+  const entryOf: MetaBucket['entry'] = async (key) => {
+    const entry = await answerOf(`${key} in ${topology.metaBucket}`, kv.get(key));
+    if (entry === null) return { value: undefined, revision: 0 };
+    return { value: entry.operation === 'PUT' ? entry.string() : undefined, revision: entry.revision };
+  };
+  const putAt: MetaBucket['putAt'] = async (key, value, revision) => {
+    try {
+      return await kv.put(key, value, { previousSeq: revision });
+    } catch (cause) {
+      const conflict = cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(cause.code);
+      throw (
+        notAllowed(cause) ??
+        new VisageError(
+          conflict ? 'conflict' : 'unavailable',
+          `${key} in ${topology.metaBucket} cannot be written: ${conflict ? 'somebody else has written it' : errorText(cause)}`,
+          { cause, kind: 'retry' },
+        )
+      );
+    }
+  };
   return {
     get,
-    async entry(key) {
-      const entry = await answerOf(`${key} in ${topology.metaBucket}`, kv.get(key));
-      if (entry === null) return { value: undefined, revision: 0 };
-      return { value: entry.operation === 'PUT' ? entry.string() : undefined, revision: entry.revision };
-    },
-    async putAt(key, value, revision) {
-      try {
-        return await kv.put(key, value, { previousSeq: revision });
-      } catch (cause) {
-        const conflict = cause instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(cause.code);
-        throw (
-          notAllowed(cause) ??
-          new VisageError(
-            conflict ? 'conflict' : 'unavailable',
-            `${key} in ${topology.metaBucket} cannot be written: ${conflict ? 'somebody else has written it' : errorText(cause)}`,
-            { cause, kind: 'retry' },
-          )
-        );
-      }
-    },
+    entry: entryOf,
+    putAt,
     createOrGet,
     partitions: async () => Number(await required('partitions')),
     clock: async () => ((await required('clock')) === 'event' ? 'event' : 'log'),
@@ -86,6 +91,14 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
     async seedDefinitions(hash, canonical) {
       await createOrGet(`definitions.${hash}`, canonical);
       return createOrGet(LIVE, hash);
+    },
+    async replaceDefinitions(before, hash, canonical) {
+      await createOrGet(`definitions.${hash}`, canonical);
+      const { value, revision } = await entryOf(LIVE);
+      if (value === hash) return;
+      if (value !== before)
+        throw new VisageError('conflict', `other definitions are live in ${topology.metaBucket} by now`, { kind: 'retry' });
+      await putAt(LIVE, hash, revision);
     },
     async definitions(hash) {
       const text = await get(`definitions.${hash}`);

@@ -1,4 +1,4 @@
-// Reads the messages of one subject filter in stream order, by our own cursor: an ack-none pull consumer that is thrown away
+// Reads the messages of a subject filter in stream order, by our own cursor: an ack-none pull consumer that is thrown away
 // and made again from cursor + 1 whenever anything is in doubt.
 // PR1: what `next` handed out is contiguous: no message of the filter between two of them is missing, none comes twice.
 // PR2: the consumer's own sequence has no hole; a hole, a reconnect, lost heartbeats, 409 or 503 mean: make it again.
@@ -27,7 +27,8 @@ const RETRY_MAX_MS = 2_000;
 export type PartitionReaderOptions = {
   readonly nc: NatsConnection;
   readonly stream: string;
-  readonly filter: string;
+  /** One subject, or several that do not overlap. */
+  readonly filter: string | readonly string[];
   /** Deliver what comes after this stream sequence. */
   readonly after: number;
 };
@@ -160,7 +161,7 @@ export class PartitionReader implements LogReader {
           ack_policy: AckPolicy.None,
           deliver_policy: DeliverPolicy.StartSequence,
           opt_start_seq: this.handedOut + 1,
-          filter_subject: this.options.filter,
+          ...filterOf(this.options.filter),
           mem_storage: true,
           num_replicas: 1,
           max_deliver: 1,
@@ -263,6 +264,10 @@ export class PartitionReader implements LogReader {
       { reply: this.inbox },
     );
   }
+}
+
+function filterOf(filter: string | readonly string[]): { filter_subject: string } | { filter_subjects: string[] } {
+  return typeof filter === 'string' ? { filter_subject: filter } : { filter_subjects: [...filter] };
 }
 
 /** A message as it came: headers are parsed only for the few that are refused. */

@@ -1,10 +1,12 @@
 // The shard's log on JetStream.
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { assert } from '../base/assert.ts';
 import { errorText, VisageError } from '../base/errors.ts';
+import { parseControl } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
-import type { LogReader, ShardLog, StreamState } from '../ports/log.ts';
+import type { GenerationStart, LogReader, ShardLog, StreamState } from '../ports/log.ts';
 import { PartitionReader } from './partition_reader.ts';
 import { notAllowed } from './permission.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
@@ -29,6 +31,20 @@ export async function openShardLog(options: {
     lastForShard: async () => {
       const question = jsm.streams.getMessage(topology.logStream, { last_by_subj: `${prefix}>` });
       return (await answerOf('the end of the log', question))?.seq ?? 0;
+    },
+    generations: async () => {
+      const found: GenerationStart[] = [];
+      const subject = controlSubject(topology.root, shard, 'generation');
+      let question = jsm.streams.getMessage(topology.logStream, { last_by_subj: subject });
+      for (;;) {
+        const message = await answerOf('a generation of the log', question);
+        if (message === null || message.subject !== subject) return found.reverse();
+        const control = parseControl('generation', message.data);
+        assert(control.kind === 'generation', 'a generation subject has generation messages');
+        found.push({ ...control, sequence: message.seq });
+        if (control.previous === 0) return found.reverse();
+        question = jsm.streams.getMessage(topology.logStream, { seq: control.previous });
+      }
     },
     fingerprintAt: async (sequence) => {
       const question = jsm.streams.getMessage(topology.logStream, { seq: sequence });

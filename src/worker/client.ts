@@ -8,10 +8,11 @@ import type { Plan } from '../aggregate/plan.ts';
 import { encodeControl, type ClockMode } from '../message/control.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { apiSubject, topologyOf, type Topology } from '../message/subject.ts';
-import type { ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
+import type { ExplainQuery, ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
 import type { StreamState } from '../ports/log.ts';
 import { createProducer, type ProducerOptions } from '../producer/create_producer.ts';
 import type { Producer } from '../producer/producer.ts';
+import type { Explanation } from '../profile/explanation.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { openConnection, type Connection } from '../nats/connection.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
@@ -32,6 +33,8 @@ export type Client = {
   close(): Promise<void>;
   /** Undefined: no such profile. @throws VisageError from the worker, or `no_worker` */
   profile(query: ProfileQuery): Promise<ProfileView | undefined>;
+  /** As `profile`. */
+  explain(query: ExplainQuery): Promise<Explanation | undefined>;
   status(): Promise<WorkerStatus>;
   /** A producer on this connection. */
   producer(options?: Pick<ProducerOptions, 'retryForMs' | 'maxInFlight' | 'maxQueued' | 'onWaiting'>): Promise<Producer>;
@@ -122,10 +125,11 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     clock,
     close: () => nc.close(),
     profile: async (query) => (await ask<ProfileView | null>('profile', query)) ?? undefined,
+    explain: async (query) => (await ask<Explanation | null>('explain', query)) ?? undefined,
     status: () => ask<WorkerStatus>('status', {}),
     producer: (options) => createProducer({ ...options, connection: nc, root: topology.root, partitions }),
     async *exportProfiles(onCut) {
-      if (clock === 'event') await settled(() => ask<WorkerStatus>('status', {}), await lastSequences());
+      await settled(() => ask<WorkerStatus>('status', {}), clock === 'event' ? await lastSequences() : null);
       const id = randomUUID();
       const body = encodeControl({ kind: 'cut', id });
       for (let shard = 0; shard < partitions; shard++) {
@@ -168,16 +172,19 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
   };
 }
 
-/** Under the event clock one message may move time by months, and ticks then let values leave, many profiles at a time. Waits for
- *  the end of that, so that an export shows every profile as of one instant; a shard that does not get there is shown as it is. */
-async function settled(status: () => Promise<WorkerStatus>, lasts: readonly number[]): Promise<void> {
+/** One message may make work for many that follow: under the event clock it may move time by months, and definitions that are added
+ *  to come to every profile. Waits for the end of that, so that an export shows every profile as of one instant and one revision; a
+ *  shard that does not get there is shown as it is.
+ *  @param lasts under the event clock: up to where each shard must have read */
+async function settled(status: () => Promise<WorkerStatus>, lasts: readonly number[] | null): Promise<void> {
   const endMs = Date.now() + SETTLE_MS_MAX;
   while (Date.now() < endMs) {
     const { shards } = await status();
-    const busy = shards.some(
-      ({ shard, expiring, readThrough }) => expiring === true || Number(readThrough ?? Infinity) < (lasts[shard] ?? 0),
+    const isBusy = shards.some(
+      ({ shard, activating, expiring, readThrough }) =>
+        activating === true || (lasts !== null && (expiring === true || Number(readThrough ?? Infinity) < (lasts[shard] ?? 0))),
     );
-    if (!busy) return;
+    if (!isBusy) return;
     await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
   }
 }

@@ -13,7 +13,9 @@ import type { ReadService } from '../ports/reads.ts';
 import { serveNatsApi, type NatsApi } from '../api/nats_api.ts';
 import { lockFolder } from '../store/folder_lock.ts';
 import type { Connection } from '../nats/connection.ts';
+import { openIdentityLog, type IdentityLog } from '../stream/identity_log.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
+import { beginGeneration, finishGeneration } from './begin_generation.ts';
 import { Connections } from './connections.ts';
 import { definitionsCache } from './definitions_cache.ts';
 import { OwnedShards } from './owned_shards.ts';
@@ -33,6 +35,8 @@ export type WorkerOptions = {
   readonly definitions?: DefinitionsDocument;
   /** Make streams and buckets first. */
   readonly setup?: boolean;
+  /** When the definitions change what is live: begin a new generation of the state; `partial`: also of a log without its beginning. */
+  readonly rebuild?: 'whole' | 'partial';
   readonly logger?: Logger;
 };
 
@@ -66,6 +70,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const stopped = Promise.withResolvers<unknown>();
   ready.promise.catch(() => undefined); // whoever asks sees it
   let api: NatsApi | undefined;
+  let identityLog: IdentityLog | undefined;
   let unlock: (() => void) | undefined;
   let draining = false;
 
@@ -73,6 +78,7 @@ export function createWorker(options: WorkerOptions): Worker {
     partitions: settings.partitions,
     shards,
     draining: () => draining,
+    log: () => identityLog,
     about: () => ({ instance: settings.instance, version, pid: process.pid, startedAt, ready: health.readiness().ready }),
   });
   const health: Health = { readiness: () => readinessOf({ connected: connections.up, draining, shards }) };
@@ -90,15 +96,26 @@ export function createWorker(options: WorkerOptions): Worker {
     const served = await pages.open(); // first: an orchestrator asks from the beginning
     mkdirSync(settings.dataDirectory, { recursive: true });
     unlock = lockFolder(settings.dataDirectory);
-    const [publishing, reading, asking] = [
+    const [publishing, reading, asking, lookups] = [
       await connections.open('publish'),
       await connections.open('read'),
       await connections.open('api'),
+      await connections.open('lookup'),
     ];
-    if (options.setup === true) await setupRoot(publishing, topology, settings, options.definitions);
+    const { setup, rebuild, definitions: file } = options;
+    // with --rebuild, definitions that differ are not for setup to refuse
+    if (setup === true) await setupRoot(publishing, topology, settings, rebuild === undefined ? file : undefined);
     const meta = await openMetaBucket(asking, topology);
     await refuseForLife(meta, settings);
+    const root = { nc: asking, topology, meta, settings };
+    await finishGeneration(root);
+    if (rebuild !== undefined && file !== undefined) {
+      const generation = await beginGeneration(root, file, rebuild === 'partial');
+      if (generation === undefined) logger.info('the definitions are the live ones: there is nothing to rebuild');
+      else logger.info({ generation }, 'a new generation of the state begins');
+    }
     await haveDefinitions({ nc: asking, topology, meta, settings, document: options.definitions });
+    identityLog = await openIdentityLog({ nc: lookups, topology });
     const definitions = definitionsCache(meta);
     for (let shard = 0; shard < settings.partitions; shard++) {
       const log: LiveShard['log'] = (level, event, error) =>

@@ -1,7 +1,9 @@
 // What the worker answers about its shards, whoever asks: NATS, HTTP, the program around it.
 import { VisageError } from '../base/errors.ts';
-import { identityKey, partitionOf } from '../message/identity.ts';
-import type { ReadService, WorkerStatus } from '../ports/reads.ts';
+import { identityKey, partitionOf, type IdentityKey } from '../message/identity.ts';
+import type { ProfileQuery, ReadService, WorkerStatus } from '../ports/reads.ts';
+import type { IdentityLog } from '../stream/identity_log.ts';
+import { explainService } from './explain_service.ts';
 import type { OwnedShards } from './owned_shards.ts';
 
 /** No setting allows longer ones: they would not fit a key of the store. */
@@ -15,17 +17,22 @@ export function readService(options: {
   readonly partitions: number;
   readonly shards: OwnedShards;
   readonly draining: () => boolean;
+  /** For explanations; undefined until the worker is connected. */
+  readonly log: () => IdentityLog | undefined;
   /** What `status` says beside the shards. */
   readonly about: () => Omit<WorkerStatus, 'shards'>;
 }): ReadService {
   const { partitions, shards } = options;
+  const explanation = explainService(options);
   return {
     async profile(query) {
-      const key = identityKey(query);
-      if (Buffer.byteLength(query.id) > ID_BYTES_MAX)
-        throw new VisageError('bad_identity', `an id has at most ${ID_BYTES_MAX} bytes`, { kind: 'usage' });
-      const timeoutMs = Math.min(query.timeoutMs ?? READ_TIMEOUT_MS, READ_TIMEOUT_MS_MAX);
-      return shards.active(partitionOf(key, partitions)).get(key, query.after ?? 0, timeoutMs);
+      const key = keyOf(query);
+      return shards.active(partitionOf(key, partitions)).get(key, query.after ?? 0, timeoutOf(query));
+    },
+    async explain(query) {
+      const key = keyOf(query);
+      const shard = shards.active(partitionOf(key, partitions));
+      return explanation({ shard, key, query, timeoutMs: timeoutOf(query) });
     },
     async exportPage(query) {
       for (let waited = 0; ; waited += EXPORT_POLL_MS) {
@@ -40,4 +47,16 @@ export function readService(options: {
     },
     status: () => ({ ...options.about(), shards: shards.summaries() }),
   };
+}
+
+/** @throws VisageError `bad_identity` (usage) */
+function keyOf(query: ProfileQuery): IdentityKey {
+  const key = identityKey(query);
+  if (Buffer.byteLength(query.id) > ID_BYTES_MAX)
+    throw new VisageError('bad_identity', `an id has at most ${ID_BYTES_MAX} bytes`, { kind: 'usage' });
+  return key;
+}
+
+function timeoutOf({ timeoutMs }: ProfileQuery): number {
+  return Math.min(timeoutMs ?? READ_TIMEOUT_MS, READ_TIMEOUT_MS_MAX);
 }

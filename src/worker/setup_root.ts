@@ -1,13 +1,16 @@
 // `setup`: the streams and buckets of a root, and its first definitions.
 import { VisageError } from '../base/errors.ts';
-import { formatDuration } from '../base/time.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
+import { beyondTheLog } from '../definitions/log_reach.ts';
 import type { Settings } from '../definitions/settings.ts';
 import type { Topology } from '../message/subject.ts';
 import type { Connection } from '../nats/connection.ts';
 import { openMetaBucket } from '../stream/meta_bucket.ts';
 import { setupStreams, type SetupReport } from '../stream/setup.ts';
 import { seedDefinitions } from './seed_definitions.ts';
+
+/** `live`: hash of the definitions that are live, when there were any to be made so. */
+export type RootReport = SetupReport & { readonly live: string | null };
 
 /** Makes what is missing; refuses when something is there that differs.
  *  @throws VisageError `log_bytes_missing`, `log_too_short`, `setup_differs`, `definitions_differ`, `setup_failed` */
@@ -16,7 +19,7 @@ export async function setupRoot(
   topology: Topology,
   settings: Settings,
   definitions?: DefinitionsDocument,
-): Promise<SetupReport> {
+): Promise<RootReport> {
   if (settings.log.maxBytes === null) {
     throw new VisageError(
       'log_bytes_missing',
@@ -41,22 +44,13 @@ export async function setupRoot(
       { kind: 'usage' },
     );
   }
-  if (definitions !== undefined) {
-    await seedDefinitions({ nc, topology, meta: await openMetaBucket(nc, topology), settings, document: definitions });
-  }
-  return report;
+  if (definitions === undefined) return { ...report, live: null };
+  const live = await seedDefinitions({ nc, topology, meta: await openMetaBucket(nc, topology), settings, document: definitions });
+  return { ...report, live };
 }
 
-/** A log shorter than a window could not be replayed or verified for it. */
-function refuseShortLog(settings: Settings, definitions: DefinitionsDocument): void {
-  if (settings.log.maxAgeMs === 0) return;
-  for (const [name, attribute] of definitions.data.computedAttributes) {
-    if (attribute.window.kind === 'sliding' && attribute.window.ms > settings.log.maxAgeMs) {
-      throw new VisageError(
-        'log_too_short',
-        `log.maxAge is ${formatDuration(settings.log.maxAgeMs)}, but ${name} looks back ${formatDuration(attribute.window.ms)}: keep the log at least as long`,
-        { kind: 'usage' },
-      );
-    }
-  }
+/** A log shorter than a window could not be replayed or verified for it. @throws VisageError `log_too_short` */
+export function refuseShortLog(settings: Settings, definitions: DefinitionsDocument): void {
+  const [line] = beyondTheLog(definitions, settings.log.maxAgeMs);
+  if (line !== undefined) throw new VisageError('log_too_short', line, { kind: 'usage' });
 }

@@ -1,21 +1,25 @@
 // One shard's life, composed: its store, log, sink and driver. What the statechart runs.
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { VisageError } from '../base/errors.ts';
 import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { sameSettings } from '../message/control.ts';
 import type { Topology } from '../message/subject.ts';
 import type { WorkerMeter } from '../ports/metrics.ts';
+import type { LastCommit } from '../ports/change_sink.ts';
+import type { GenerationStart } from '../ports/log.ts';
+import { isBetween, rebuild } from '../shard/rebuild.ts';
+import { FOLD_VERSION } from '../shard/fold.ts';
 import { Shard } from '../shard/shard.ts';
-import type { DefinitionsSource } from '../shard/shard_options.ts';
+import type { DefinitionsSource, ShardOptions } from '../shard/shard_options.ts';
 import { LmdbStore } from '../store/lmdb_store.ts';
 import type { Connection } from '../nats/connection.ts';
 import { openChangeSink } from '../stream/change_sink.ts';
+import { openDefinitionsLog } from '../stream/definitions_log.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
+import { currentGeneration, generationFolder, nextGeneration, removeEarlier } from './generation_folders.ts';
 import { nodeClock } from './node_clock.ts';
-import { controlBody } from './seed_definitions.ts';
 import type { ShardLife } from './shard_machine.ts';
 import type { LifeMeter } from './worker_metrics.ts';
 
@@ -43,6 +47,7 @@ export class LiveShard implements ShardLife {
   private running: Promise<void> | undefined;
   private restoring: Promise<void> | undefined;
   private closing: Promise<void> = Promise.resolve();
+  private isEnding = false;
 
   constructor(options: ShardLifeOptions) {
     this.options = options;
@@ -55,47 +60,91 @@ export class LiveShard implements ShardLife {
   }
 
   private async openAndRestore(): Promise<void> {
+    this.isEnding = false;
     await this.close();
-    const { settings, topology, shard, owner, publishing, reading, definitions, meter, workerMeter } = this.options;
-    const folder = join(settings.dataDirectory, `shard-${shard}`);
-    mkdirSync(folder, { recursive: true });
-    const store = LmdbStore.open(folder);
+    const { settings, topology, shard, publishing, reading, meter } = this.options;
+    const log = await openShardLog({ nc: publishing, reading, topology, shard });
+    const sink = await openChangeSink({ nc: publishing, topology, shard });
+    const [starts, last] = await Promise.all([log.generations(), sink.last()]);
+    const streams = { log, sink };
+    const current = await this.reachGeneration(starts, last, streams);
+    const store = this.openStore(current);
     try {
-      const log = await openShardLog({ nc: publishing, reading, topology, shard });
-      const sink = await openChangeSink({ nc: publishing, topology, shard });
-      this.shard = new Shard({
-        root: topology.root,
-        logStream: topology.logStream,
-        shard,
-        partitions: settings.partitions,
-        clockMode: settings.clock,
-        owner,
-        clock: nodeClock,
-        log,
-        sink,
-        deadLetters: openDeadLetters({ nc: publishing, topology, shard }),
-        store,
-        definitions,
-        meter: meter.meter,
-        workerMeter,
-        cacheMaxBytes: Math.floor(settings.cache.maxBytes / settings.partitions),
-        tickMs: settings.tickMs,
-        commitIntervalMs: settings.commit.intervalMs,
-        commitRefreshMs: settings.changes.maxAgeMs === 0 ? Infinity : settings.changes.maxAgeMs / REFRESHES_PER_MAX_AGE,
-        checkpointIntervalMs: settings.checkpoint.intervalMs,
-        checkpointMaxDirty: settings.checkpoint.maxDirtyProfiles,
-        maxClockJumpMs: settings.maxClockJumpMs,
-        logGap: settings.logGap,
-      });
+      this.shard = new Shard(this.shardOptions({ ...streams, store, generation: startOf(starts, current) }));
     } catch (error) {
       await store.close();
       throw error;
     }
     await this.shard.restore();
+    removeEarlier(settings.dataDirectory, shard, starts, current);
     if (this.shard.gap !== null) {
       meter.gaps++;
       this.log('error', `log gap accepted by policy: sequences ${this.shard.gap.from} to ${this.shard.gap.to}`);
     }
+  }
+
+  /** Builds the next generations of the state when the log has begun them. @returns the one to go on with */
+  private async reachGeneration(
+    starts: readonly GenerationStart[],
+    last: LastCommit | undefined,
+    streams: Pick<ShardOptions, 'log' | 'sink'>,
+  ): Promise<number> {
+    const { settings, shard } = this.options;
+    const current = currentGeneration(settings.dataDirectory, shard, starts, last);
+    const next = nextGeneration(starts, current);
+    if (next === undefined) return current;
+    const store = this.openStore(current);
+    try {
+      if (!isBetween(next, last, store.readMeta())) return current;
+      this.log('info', `building generation ${next.generation} of the state from the log`);
+      const built = this.openStore(next.generation);
+      try {
+        await rebuild({
+          shard: this.shardOptions({ ...streams, store: built, generation: next }),
+          next,
+          before: { store, generation: startOf(starts, current) },
+          stopped: () => this.isEnding,
+        });
+      } finally {
+        await built.close();
+      }
+    } finally {
+      await store.close();
+    }
+    return this.reachGeneration(starts, await streams.sink.last(), streams);
+  }
+
+  private openStore(generation: number): LmdbStore {
+    const { settings, shard } = this.options;
+    const folder = generationFolder(settings.dataDirectory, shard, generation);
+    mkdirSync(folder, { recursive: true });
+    return LmdbStore.open(folder);
+  }
+
+  private shardOptions(parts: Pick<ShardOptions, 'log' | 'sink' | 'store' | 'generation'>): ShardOptions {
+    const { settings, topology, shard, owner, publishing, definitions, meter, workerMeter } = this.options;
+    return {
+      ...parts,
+      root: topology.root,
+      logStream: topology.logStream,
+      shard,
+      partitions: settings.partitions,
+      clockMode: settings.clock,
+      owner,
+      clock: nodeClock,
+      deadLetters: openDeadLetters({ nc: publishing, topology, shard }),
+      definitions,
+      meter: meter.meter,
+      workerMeter,
+      cacheMaxBytes: Math.floor(settings.cache.maxBytes / settings.partitions),
+      tickMs: settings.tickMs,
+      commitIntervalMs: settings.commit.intervalMs,
+      commitRefreshMs: settings.changes.maxAgeMs === 0 ? Infinity : settings.changes.maxAgeMs / REFRESHES_PER_MAX_AGE,
+      checkpointIntervalMs: settings.checkpoint.intervalMs,
+      checkpointMaxDirty: settings.checkpoint.maxDirtyProfiles,
+      maxClockJumpMs: settings.maxClockJumpMs,
+      logGap: settings.logGap,
+    };
   }
 
   async fold(onActive: () => void): Promise<void> {
@@ -118,6 +167,7 @@ export class LiveShard implements ShardLife {
 
   /** A life can be ended while it is still being restored: that is waited for. */
   async abandon(): Promise<void> {
+    this.isEnding = true;
     await this.restoring?.catch(() => undefined); // its error was reported when it happened
     await this.close();
   }
@@ -140,13 +190,33 @@ export class LiveShard implements ShardLife {
 
   /** The live definitions and this worker's fold settings, as a control message when the log has others. */
   private async putDefinitionsInForce(shard: Shard): Promise<void> {
-    const { meta, settings } = this.options;
-    const live = await meta.liveDefinitions();
-    if (live === undefined)
-      throw new VisageError('no_definitions', "there are no definitions yet; run 'visage setup --definitions FILE'");
-    const inForce = shard.definitionsInForce;
-    if (inForce.hash === live && sameSettings(inForce.settings, foldSettingsOf(settings))) return;
-    const sequence = await shard.options.log.append('definitions', controlBody(live, settings));
-    await shard.reached(sequence, DEFINITIONS_IN_FORCE_MS);
+    const { meta, settings, publishing, topology } = this.options;
+    const log = await openDefinitionsLog(publishing, topology);
+    for (;;) {
+      const last = await log.last(this.options.shard); // before the live hash: what is made live meanwhile is not gone back from
+      const live = await meta.liveDefinitions();
+      if (live === undefined)
+        throw new VisageError('no_definitions', "there are no definitions yet; run 'visage setup --definitions FILE'");
+      const inForce = shard.definitionsInForce;
+      const wanted = foldSettingsOf(settings);
+      if (inForce.hash === live && sameSettings(inForce.settings, wanted)) return;
+      const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: wanted } as const;
+      const sequence = await unlessConflict(log.append(this.options.shard, control, last?.sequence ?? 0));
+      if (sequence !== undefined) return shard.reached(sequence, DEFINITIONS_IN_FORCE_MS);
+    }
   }
+}
+
+/** Undefined when somebody else was first. */
+async function unlessConflict(appending: Promise<number>): Promise<number | undefined> {
+  try {
+    return await appending;
+  } catch (error) {
+    if (error instanceof VisageError && error.code === 'conflict') return undefined;
+    throw error;
+  }
+}
+
+function startOf(starts: readonly GenerationStart[], generation: number): GenerationStart | null {
+  return starts.find((start) => start.generation === generation) ?? null;
 }

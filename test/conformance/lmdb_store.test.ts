@@ -155,7 +155,12 @@ describe('flipOneValue', () => {
     expect(await flipOneValue(folder, PLAN)).toBeUndefined();
     const store = LmdbStore.open(folder);
     const state = store.get('n.150', PLAN)!;
-    insertValue(state.partFor(PLAN.measures[0]!, 1), PLAN.measures[0]!, 9.99, 5, 1, 5);
+    insertValue(state.partFor(PLAN.measures[0]!, 1), PLAN.measures[0]!, 9.99, {
+      atMs: 5,
+      sequence: 1,
+      nowMs: 5,
+      exactEvents: 5_000,
+    });
     const checkpoint = await store.beginCheckpoint();
     checkpoint.put([store.encode(state, PLAN)]);
     await checkpoint.commit(metaAt(2));

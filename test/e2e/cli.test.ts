@@ -11,7 +11,20 @@ import { type Ended, ended, start, untilLogged, visage } from './program.ts';
 
 const DEFINITIONS = join(import.meta.dirname, '../../config/definitions.example.yaml');
 const HOSTILE = 'a.b@c d/é*>';
-const COMMANDS = ['demo', 'setup', 'worker', 'subject', 'publish', 'get', 'tail', 'export', 'verify', 'status', 'dead list'];
+const COMMANDS = [
+  'demo',
+  'setup',
+  'worker',
+  'subject',
+  'publish',
+  'get',
+  'explain',
+  'tail',
+  'export',
+  'verify',
+  'status',
+  'dead list',
+];
 
 let folder = '';
 let server: RunningServer;

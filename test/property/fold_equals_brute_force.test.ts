@@ -7,7 +7,8 @@ import type { LogMessage } from '../../src/message/log_message.ts';
 import { ShardOracle } from '../../src/oracle/brute_force.ts';
 import { compareProfile } from '../../src/oracle/compare.ts';
 import { jsonEqual } from '../../src/oracle/json_equal.ts';
-import type { Change, Effects } from '../../src/shard/effects.ts';
+import type { Effects } from '../../src/shard/effects.ts';
+import { ChangeConsumer } from './change_consumer.ts';
 import { EVERYTHING, FoldRun, LogWriter, planWith, ROOT } from '../unit/shard/fold_run.ts';
 
 const START = Date.UTC(2026, 0, 1);
@@ -127,30 +128,6 @@ function logOf(steps: readonly Step[], inForce: FoldSettings): LogMessage[] {
   return log.messages;
 }
 
-/** What a consumer knows, from changes alone. */
-class Consumer {
-  readonly profiles = new Map<string, { version: number; values: Map<string, unknown> }>();
-  count = 0;
-
-  take(change: Change): void {
-    const known = this.profiles.get(change.key) ?? { version: 0, values: new Map<string, unknown>() };
-    expect(change.created).toBe(known.version === 0);
-    expect(change.previousVersion).toBe(known.version);
-    expect(change.sequence).toBeGreaterThan(known.version);
-    expect(change.count).toBe(++this.count);
-    for (const [i, index] of change.attributes.entries()) {
-      const { name } = EVERYTHING.attributes[index]!;
-      if (!jsonEqual(known.values.get(name), change.before[i]))
-        expect([name, change.before[i]]).toEqual([name, known.values.get(name)]);
-      expect(jsonEqual(change.before[i], change.after[i])).toBe(false);
-      if (change.after[i] === undefined) known.values.delete(name);
-      else known.values.set(name, change.after[i]);
-    }
-    known.version = change.sequence;
-    this.profiles.set(change.key, known);
-  }
-}
-
 const newOracle = (): ShardOracle => new ShardOracle({ root: ROOT, shard: 0, partitions: 1, planOf: () => EVERYTHING });
 
 describe('the fold', () => {
@@ -159,7 +136,7 @@ describe('the fold', () => {
       fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), settings, (steps, inForce) => {
         const run = new FoldRun(EVERYTHING, Infinity);
         const oracle = newOracle();
-        const consumer = new Consumer();
+        const consumer = new ChangeConsumer(() => EVERYTHING);
         for (const message of logOf(steps, inForce)) {
           const effects = run.apply(message);
           oracle.feed(message);
@@ -174,10 +151,7 @@ describe('the fold', () => {
             const differences = compareProfile(view, oracle);
             if (differences.length > 0)
               expect({ sequence: message.sequence, differences }).toEqual({ sequence: message.sequence, differences: [] });
-            const known = consumer.profiles.get(key)!;
-            if (known.version !== view.version) expect(known.version).toBe(view.version);
-            const values = Object.fromEntries(Object.entries(view.computed).map(([name, { value }]) => [name, value]));
-            if (!jsonEqual(values, Object.fromEntries(known.values))) expect(Object.fromEntries(known.values)).toEqual(values);
+            consumer.expectSame(key, view);
           }
         }
         expect([run.fold.counters.events, run.fold.counters.duplicates]).toEqual([oracle.events, oracle.duplicates]);

@@ -12,7 +12,7 @@ import { topologyOf } from '../../src/message/subject.ts';
 import { startServer, type RunningServer } from '../../src/server/start_server.ts';
 import { openConnection, type Connection } from '../../src/nats/connection.ts';
 import { openClient, type Client } from '../../src/worker/client.ts';
-import { createWorker, type Worker } from '../../src/worker/create_worker.ts';
+import { createWorker, type Worker, type WorkerOptions } from '../../src/worker/create_worker.ts';
 import { setupRoot } from '../../src/worker/setup_root.ts';
 import { within } from './eventually.ts';
 
@@ -38,6 +38,7 @@ computedAttributes:
   lastChannelShort: { class: individual, eventTypes: [commerce.purchases], value: event.commerce.order.channel, function: mostRecent, window: { sliding: SHORT } }
 `;
 
+type StartOptions = Pick<WorkerOptions, 'setup' | 'definitions' | 'rebuild'>;
 export type Overrides = Readonly<Record<string, unknown>>;
 export type StartedWorker = {
   readonly worker: Worker;
@@ -54,9 +55,9 @@ export interface World {
   /** Streams, buckets and definitions of the root in `overrides`. */
   setup(overrides?: Overrides, definitions?: DefinitionsDocument | null): Promise<void>;
   /** A worker in this process, without waiting for anything. */
-  start(overrides?: Overrides, options?: { setup?: boolean; definitions?: DefinitionsDocument }): StartedWorker;
+  start(overrides?: Overrides, options?: StartOptions): StartedWorker;
   /** A worker in this process that is ready. */
-  startReady(overrides?: Overrides, options?: { setup?: boolean; definitions?: DefinitionsDocument }): Promise<StartedWorker>;
+  startReady(overrides?: Overrides, options?: StartOptions): Promise<StartedWorker>;
   client(overrides?: Overrides): Promise<Client>;
   connect(): Promise<Connection>;
   /** The same store and port. `between` runs while no server runs. */

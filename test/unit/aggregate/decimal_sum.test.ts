@@ -4,6 +4,7 @@ import { attributeValue } from '../../../src/aggregate/attribute_value.ts';
 import { addDecimal, decompose, parts, readDecimal, readWide } from '../../../src/aggregate/decimal_sum.ts';
 import { IdentityState } from '../../../src/aggregate/identity_state.ts';
 import { exactSum } from '../../../src/oracle/exact_sum.ts';
+import { attributeOf } from './plan_parts.ts';
 
 /** One sum as a part keeps it. */
 class Sum {
@@ -161,20 +162,13 @@ describe('decimal sums', () => {
               recentSequence: 0,
               recentValue: undefined,
               extremes: null,
+              tiles: null,
+              keepers: null,
               dueMs: Infinity,
             });
           }
           if (reversed) state.parts.reverse();
-          const attribute = {
-            index: 0,
-            name: 'a',
-            path: 'computed.a',
-            function: 'sum',
-            window: { kind: 'lifetime' },
-            measure: 0,
-            slot: 0,
-            timestamps: false,
-          } as const;
+          const attribute = attributeOf({ function: 'sum', slot: 0 });
           expect(attributeValue(state, attribute)).toBe(exactSum(datasets.flat()));
         },
       ),

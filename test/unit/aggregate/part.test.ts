@@ -5,25 +5,12 @@ import { readDecimal, readWide } from '../../../src/aggregate/decimal_sum.ts';
 import { advance, insertValue, isPlainValue, Part, SLOT } from '../../../src/aggregate/part.ts';
 import type { Measure } from '../../../src/aggregate/plan.ts';
 import { exactSum } from '../../../src/oracle/exact_sum.ts';
+import { measureOf } from './plan_parts.ts';
+
+const EXACT = 5_000;
 
 function measure(windows: number[], options: { lifetime?: boolean; sums?: boolean; recent?: boolean } = {}): Measure {
-  const { lifetime = false, sums = true, recent = false } = options;
-  return {
-    index: 0,
-    id: 0,
-    text: '',
-    matches: () => true,
-    valueOf: () => undefined,
-    hasValue: true,
-    windows,
-    lifetime,
-    sums,
-    low: null,
-    high: null,
-    timestamps: false,
-    recent,
-    attributes: [],
-  };
+  return measureOf({ windows, sums: true, ...options });
 }
 
 type Held = { at: number; value: number };
@@ -63,10 +50,10 @@ describe('a part', () => {
         const all: Held[] = [];
         let now = 1000;
         for (const [i, { wait, late, value }] of steps.entries()) {
+          advance(part, m, now, now + wait);
           now += wait;
-          advance(part, m, now);
           check(part, m, all, now);
-          insertValue(part, m, value, now - late, i + 1, now);
+          insertValue(part, m, value, { atMs: now - late, sequence: i + 1, nowMs: now, exactEvents: EXACT });
           all.push({ at: now - late, value });
           check(part, m, all, now);
         }
@@ -76,7 +63,7 @@ describe('a part', () => {
           expect(outside).toBeGreaterThanOrEqual(0);
           expect(outside).toBeLessThan(32); // dropped in bulk
         }
-        advance(part, m, now + 10_000);
+        advance(part, m, now, now + 10_000);
         check(part, m, all, now + 10_000);
         if (part.ring !== null) expect(part.ring.chunks).toEqual([]);
       }),
@@ -87,22 +74,23 @@ describe('a part', () => {
   it('loses an event one millisecond after the window’s end, not sooner', () => {
     const m = measure([10]);
     const part = new Part(m, 0);
-    insertValue(part, m, 5, 100, 1, 100);
+    insertValue(part, m, 5, { atMs: 100, sequence: 1, nowMs: 100, exactEvents: EXACT });
     expect(part.dueMs).toBe(111);
-    advance(part, m, 110);
+    advance(part, m, 100, 110);
     expect(part.acc[0]).toBe(1);
-    advance(part, m, 111);
+    advance(part, m, 110, 111);
     expect([part.acc[0], part.acc[1], part.dueMs, part.ring!.size]).toEqual([0, 0, Infinity, 0]);
   });
 
   it('with sums takes numbers only; without, every matching event', () => {
     const sums = measure([10], { recent: true });
     const part = new Part(sums, 0);
-    for (const value of ['5', undefined, null, NaN, Infinity, true, [1]]) insertValue(part, sums, value, 100, 1, 100);
+    const now = { atMs: 100, sequence: 1, nowMs: 100, exactEvents: EXACT };
+    for (const value of ['5', undefined, null, NaN, Infinity, true, [1]]) insertValue(part, sums, value, now);
     expect(part.acc[0]).toBe(0);
     const counts = measure([10], { sums: false });
     const counted = new Part(counts, 0);
-    for (const value of ['5', undefined, null]) insertValue(counted, counts, value, 100, 1, 100);
+    for (const value of ['5', undefined, null]) insertValue(counted, counts, value, now);
     expect(counted.acc[0]).toBe(3);
   });
 
@@ -110,7 +98,7 @@ describe('a part', () => {
     const m = measure([], { sums: false, recent: true });
     const part = new Part(m, 0);
     const put = (value: unknown, at: number, sequence: number): unknown => {
-      insertValue(part, m, value, at, sequence, 1000);
+      insertValue(part, m, value, { atMs: at, sequence, nowMs: 1000, exactEvents: EXACT });
       return part.recentValue;
     };
     expect(put('a', 100, 1)).toBe('a');

@@ -14,6 +14,34 @@ export const RESULTS: Results = {
     arms: { drain: arm(230_000), parse: arm(190_000), echo: arm(125_000), memory: arm(68_000), worker: arm(52_000) },
     goals: { G1: goal(0.4, 0.5, 0.6), G2: goal(0.3, 0.4, 0.5), G3: goal(0.7, 0.75, 0.8) },
   },
+  windows: {
+    ...head,
+    size: { windows: [100, 1_000, 10_000, 100_000], naive: 1_000 },
+    arms: Object.fromEntries(
+      [100, 1_000, 10_000, 100_000].flatMap((values) => [
+        [`fold ${values}`, arm(200_000)],
+        [`part ${values}`, arm(900_000)],
+      ]),
+    ),
+    goals: {
+      G4: goal(0.9, 1, 1.1),
+      G4part: goal(0.9, 1, 1.2),
+      G5: goal(1.7, 1.8, 1.9),
+      G6: goal(0.8, 0.9, 1),
+      G7: goal(19, 20, 21),
+      G7float: goal(2, 3, 4),
+    },
+  },
+  expiry: {
+    ...head,
+    size: { tickMs: 100 },
+    arms: {
+      quiet: { rounds: [50, 51, 52].map((p50Ms) => ({ p50Ms, p99Ms: 2 * p50Ms })) },
+      busy: { rounds: [10, 51, 12].map((p50Ms) => ({ p50Ms, p99Ms: 5 * p50Ms })) },
+    },
+    goals: { G8: goal(0.9, 1, 1.1), G8busy: goal(0.5, 0.6, 2.5) },
+  },
+  idle: { ...head, size: { profiles: 1_000_000 }, goals: { G9: goal(0.4, 0.5, 0.6), G9more: goal(-0.1, 0, 0.1) } },
   hot: { ...head, goals: { G10: goal(0.7, 0.79, 0.9) } },
   latency: {
     ...head,
@@ -42,5 +70,22 @@ export const RESULTS: Results = {
     },
     goals: { G16: goal(1, 1.1, 1.2), G16anonymous: goal(0.9, 0.95, 1) },
   },
+  ring_bytes: {
+    ...head,
+    size: { usual: { values: 5_000 }, long: { values: 100_000 } },
+    goals: { G17: goal(0.5, 0.5, 0.5), G17long: goal(1, 1.1, 1.1) },
+  },
   replay: { ...head, goals: { G18: goal(1.5, 1.6, 1.7) } },
+  herd: {
+    ...head,
+    size: { profiles: 1_000_000 },
+    arms: {
+      before: { p99Ms: 8 },
+      during: { p99Ms: 110 },
+      blocks: { longestMs: 77.4 },
+      tookMs: 19_400,
+      left: Array.from({ length: 196 }, (_, i) => ({ afterMs: i * 100, values: Math.min(1_000_000, i * 5_200) })),
+    },
+    goals: { F11block: goal(77, 77, 77), F11read: goal(110, 110, 110), F11seconds: goal(19, 19, 19) },
+  },
 };

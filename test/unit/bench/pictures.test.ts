@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { latencyPicture, memoryPicture, PICTURES, pictures, throughputPicture } from '../../../bench/plot.ts';
+import { expiryPicture, herdPicture, windowsPicture } from '../../../bench/window_pictures.ts';
 import { RESULTS } from './made_results.ts';
 
 test('the pictures are those of the committed results', () => {
@@ -21,6 +22,9 @@ test.each([
   ['throughput', throughputPicture(RESULTS.throughput)],
   ['latency', latencyPicture(RESULTS.latency)],
   ['memory', memoryPicture(RESULTS.memory)],
+  ['windows', windowsPicture(RESULTS.windows)],
+  ['expiry', expiryPicture(RESULTS.expiry)],
+  ['herd', herdPicture(RESULTS.herd)],
 ])('the picture of %s draws inside its frame, on both backgrounds', (_, svg) => {
   const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(svg)!.map(Number) as [number, number, number];
   const points = [...svg.matchAll(/points="([^"]+)"/g)].flatMap(([, list]) =>

@@ -11,6 +11,9 @@ const CAPTIONS: Readonly<Record<string, string>> = {
   'throughput.svg': 'Events per second of each arm',
   'latency.svg': 'Latency percentiles per round',
   'memory.svg': 'Memory of a worker over time',
+  'windows.svg': 'Time of an event against values in its window',
+  'expiry.svg': 'Lateness of values that leave their windows, per round',
+  'herd.svg': 'Values that were due in one millisecond, leaving over time',
 };
 
 type Some = Partial<Results>;
@@ -26,16 +29,19 @@ function verdict(goal: Goal, bar: string): string {
   return (sign === '≥' ? goal.median >= Number(value) : goal.median <= Number(value)) ? 'met' : '**missed**';
 }
 
-function rowsOf({ throughput, hot, latency, disk, memory, replay }: Some): Row[] {
+type Add = (head: ResultHead, what: string, goal: Goal, bar: string) => void;
+
+function rowsOf(results: Some): Row[] {
+  const { throughput, hot, latency, disk, memory, ring_bytes: ringBytes, replay, herd } = results;
   const rows: Row[] = [];
-  const add = (head: ResultHead, what: string, goal: Goal, bar: string): void =>
-    void rows.push({ what, goal, bar, commit: head.commit });
+  const add: Add = (head, what, goal, bar) => void rows.push({ what, goal, bar, commit: head.commit });
   if (throughput !== undefined) {
     const { goals, size } = throughput;
     add(throughput, 'G1 worker ÷ echo', goals.G1, '≥ 0.50');
     add(throughput, `G2 ${number(size.many)} profiles ÷ ${number(size.few)}, uniform`, goals.G2, '≥ 0.40');
     add(throughput, 'G3 worker ÷ memory', goals.G3, 'reported');
   }
+  addWindowRows(results, add);
   if (hot !== undefined) add(hot, 'G10 one profile gets half of all events ÷ uniform', hot.goals.G10, '≥ 0.8');
   if (latency !== undefined) {
     const { rounds, p50Ms } = latency.arms.latency;
@@ -53,8 +59,41 @@ function rowsOf({ throughput, hot, latency, disk, memory, replay }: Some): Row[]
     const without = `G16 without pages of files (the mapped store); slope ${percent(slopes.anonymous)}`;
     add(memory, without, memory.goals.G16anonymous, 'reported');
   }
+  if (ringBytes !== undefined) {
+    const { goals, size } = ringBytes;
+    const what = (values: number): string => `G17 bytes of a value in a window of ${number(values)} ÷ 16`;
+    add(ringBytes, what(size.usual.values), goals.G17, '≤ 0.6');
+    add(ringBytes, what(size.long.values), goals.G17long, '≤ 0.6');
+  }
   if (replay !== undefined) add(replay, 'G18 replay of history ÷ live', replay.goals.G18, '≥ 1.5');
+  if (herd !== undefined) {
+    const what = `F11 ${number(herd.size.profiles)} values due in one millisecond`;
+    add(herd, `${what}: seconds until all have left, each once`, herd.goals.F11seconds, 'reported');
+    add(herd, `${what}: longest block of the event loop, ms`, herd.goals.F11block, 'reported');
+    add(herd, `${what}: reads meanwhile, p99, ms`, herd.goals.F11read, 'reported');
+  }
   return rows;
+}
+
+function addWindowRows({ windows, expiry, idle }: Some, add: Add): void {
+  if (windows !== undefined) {
+    const { goals, size } = windows;
+    const what = `${number(size.windows[size.windows.length - 1]!)} values in the window ÷ ${number(size.windows[0]!)}`;
+    add(windows, `G4 time of an event, ${what}`, goals.G4, '≤ 1.5');
+    add(windows, 'G4 of it what the windows alone take', goals.G4part, 'reported');
+    add(windows, 'G5 ten windows on one measure ÷ one', goals.G5, '≤ 2.5');
+    add(windows, 'G6 10 % out of order, by up to the whole window ÷ all in order', goals.G6, '≥ 0.8');
+    add(windows, `G7 recomputing ${number(size.naive)} values at every event ÷ incremental, time`, goals.G7, '≥ 50');
+    add(windows, 'G7 when the recomputed sum may have the error of doubles', goals.G7float, 'reported');
+  }
+  if (expiry !== undefined) {
+    add(expiry, 'G8 lateness of values that leave, p99 at a listener ÷ tick; no events meanwhile', expiry.goals.G8, '≤ 2');
+    add(expiry, 'G8 while events come in', expiry.goals.G8busy, '≤ 2');
+  }
+  if (idle !== undefined) {
+    add(idle, `G9 idle with ${number(idle.size.profiles)} pending expiries, percent of a core`, idle.goals.G9, '≤ 1');
+    add(idle, 'G9 more than without any, points', idle.goals.G9more, '≤ 0.3');
+  }
 }
 
 function armsOf({ size, arms, goals, ...head }: Results['throughput']): string[] {
@@ -90,7 +129,7 @@ function section(results: Some, pictureNames: Iterable<string>): string {
 }
 
 function committed(): Some {
-  const names = ['throughput', 'hot', 'latency', 'disk', 'memory', 'replay'] as const;
+  const names = Object.keys(RESULTS) as (keyof Results)[];
   return Object.fromEntries(names.map((name) => [name, readResult(name)]).filter(([, result]) => result !== undefined)) as Some;
 }
 
@@ -113,5 +152,5 @@ test('a goal is met or missed by its median, on either side; what has no result 
     '| G15 files on disk ÷ encoded profiles | 1.50 (1.40–1.60) | ≤ 2 | met | abc1234 |',
     '| G15 after one more update of every profile | 2.10 (2.00–2.20) | ≤ 2 | **missed** | abc1234 |',
   ]);
-  expect(rowsOf(RESULTS)).toHaveLength(10);
+  expect(rowsOf(RESULTS)).toHaveLength(25);
 });

@@ -79,7 +79,7 @@ describe('plan', () => {
       { slot: -1, timestamps: false },
       { slot: -1, timestamps: true },
     ]);
-    expect(compiled.slidingLatest).toEqual([]);
+    expect(compiled.finiteLatest).toEqual([]);
   });
 
   it('knows that the timestamp of an event is one, also where schemas leave everything open; nothing else', () => {
@@ -95,7 +95,7 @@ describe('plan', () => {
   });
 
   it('lists the latest values that expire', () => {
-    expect(plan.slidingLatest.map(({ name }) => name)).toEqual(['latest', 'onlyLatest']);
+    expect(plan.finiteLatest.map(({ name }) => name)).toEqual(['latest', 'onlyLatest']);
   });
 
   it('finds measures by event type; those of any type are in every list', () => {
@@ -138,5 +138,91 @@ describe('plan', () => {
     expect(plan.datasets).toEqual(['orders']);
     expect(plan.admission.datasets.get('orders')).toEqual({ name: 'orders', index: 0, profile: true });
     expect([...plan.admission.namespaces]).toEqual(['customerId']);
+  });
+
+  it('has a slot for each window: sliding, calendar, lifetime', () => {
+    const compiled = compilePlan(
+      load(
+        withAttributes(
+          attribute('a', 'function: average, value: event.price, window: lifetime'),
+          attribute('b', 'function: sum, value: event.price, window: { calendar: month, count: 2 }'),
+          attribute('c', 'function: sum, value: event.price, window: { calendar: week }'),
+          attribute('d', 'function: average, value: event.price, window: { calendar: month }'),
+          attribute('e', 'function: sum, value: event.price, window: { sliding: 2d }'),
+          attribute('f', 'function: sum, value: event.price, window: { sliding: 1d }'),
+          attribute('g', 'function: average, value: event.price, window: { calendar: month, count: 2 }'),
+          attribute('h', 'function: earliest, value: event.price, window: { calendar: day }'),
+          attribute('i', 'function: list, value: event.price, limit: 3, window: lifetime'),
+          attribute('j', 'function: list, value: event.price, limit: 7, window: { sliding: 5d }'),
+          attribute('k', 'function: countDistinct, value: event.price, window: { sliding: 5d }'),
+        ),
+      ),
+    );
+    const calendar = (unit: string, count: number) => ({ kind: 'calendar', unit, count });
+    expect(compiled.measures).toHaveLength(1);
+    expect(compiled.measures[0]).toMatchObject({
+      revision: 1,
+      windows: [DAY, 2 * DAY],
+      calendars: [calendar('week', 1), calendar('month', 1), calendar('month', 2)],
+      lifetime: true,
+      sums: true,
+      recent: false,
+      earliest: { windows: [], calendars: [calendar('day', 1)], lifetime: false },
+      distinct: { windows: [5 * DAY], calendars: [], lifetime: false },
+      listLimit: 7,
+      list: { windows: [5 * DAY], calendars: [], lifetime: true },
+    });
+    expect(compiled.attributes.map(({ slot }) => slot)).toEqual([5, 4, 2, 3, 1, 0, 4, -1, -1, -1, -1]);
+    expect(compiled.attributes.map(({ limit }) => limit)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 3, 7, 0]);
+    expect(compiled.finiteLatest).toEqual([]);
+  });
+
+  it('counts and exists share a measure; exists makes it keep the latest', () => {
+    const compiled = compilePlan(
+      load(
+        withAttributes(
+          attribute('n', 'function: count, window: { sliding: 1d }'),
+          attribute('e', 'function: exists, window: { calendar: day }, audience: true'),
+          attribute('ever', 'function: exists, window: lifetime'),
+        ),
+      ),
+    );
+    expect(compiled.measures).toHaveLength(1);
+    expect(compiled.measures[0]).toMatchObject({ windows: [DAY], calendars: [], lifetime: false, recent: true, hasValue: false });
+    expect(compiled.finiteLatest.map(({ name }) => name)).toEqual(['e']);
+    expect(compiled.attributes.map(({ name, audience }) => [name, audience])).toEqual([
+      ['e', true],
+      ['ever', false],
+      ['n', false],
+    ]);
+  });
+
+  it('orders by revision first, and gives a later revision measures of its own', () => {
+    const compiled = compilePlan(
+      load(
+        withAttributes(
+          attribute('a', 'function: count, window: { sliding: 1d }, revision: 3'),
+          attribute('b', 'function: sum, value: event.price, window: lifetime'),
+          attribute('c', 'function: count, window: { sliding: 2d }'),
+          attribute('d', 'function: count, window: { sliding: 1d }, revision: 2'),
+        ).replace('datasets: { ', 'datasets: { early: { schema: purchase, profile: true, revision: 2 }, '),
+      ),
+    );
+    expect(compiled.revision).toBe(3);
+    expect(compiled.attributes.map(({ name, revision }) => [name, revision])).toEqual([
+      ['b', 1],
+      ['c', 1],
+      ['d', 2],
+      ['a', 3],
+    ]);
+    expect(compiled.measures.map(({ text, revision }) => [text, revision])).toEqual([
+      ['[null,null,"event.price"]', 1],
+      ['[null,null,null]', 1],
+      ['[null,null,null,2]', 2],
+      ['[null,null,null,3]', 3],
+    ]);
+    expect(compiled.datasets).toEqual(['orders', 'early']);
+    expect(compiled.admission.datasets.get('early')).toEqual({ name: 'early', index: 1, profile: true });
+    expect(plan.revision).toBe(1);
   });
 });

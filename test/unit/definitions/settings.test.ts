@@ -30,6 +30,7 @@ const DEFAULTS: Settings = {
   http: { host: '127.0.0.1', port: 8080 },
   admin: { host: '0.0.0.0', port: 9090 },
   logGap: 'halt',
+  exactEvents: 5_000,
   dedupeHorizonMs: 7 * 86_400_000,
   limits: { eventBytes: 10 * 1024, idBytes: 512, depth: 16, identitiesPerMessage: 20, dedupeIds: 10_000 },
 };

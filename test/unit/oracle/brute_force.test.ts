@@ -54,10 +54,9 @@ describe('W5 of the reference page', () => {
         value: 9.99,
         timestamp: '2026-03-13T12:00:00.000Z',
         nextChangeAt: '2026-03-20T12:00:00.001Z',
-        nextLeavesMs: at('2026-03-20T12:00:00.001Z'),
       },
-      orders: { value: 4, nextChangeAt: '2026-03-14T12:00:00.001Z', nextLeavesMs: at('2026-03-14T12:00:00.001Z') },
-      spend: { value: 84.99, nextChangeAt: '2026-03-14T12:00:00.001Z', nextLeavesMs: at('2026-03-14T12:00:00.001Z') },
+      orders: { value: 4, nextChangeAt: '2026-03-14T12:00:00.001Z' },
+      spend: { value: 84.99, nextChangeAt: '2026-03-14T12:00:00.001Z' },
     });
   });
 
@@ -136,10 +135,9 @@ describe('functions', () => {
     const log = new LogFixture(both);
     const values = [-0, 7, '9', null, 7, 3, undefined];
     values.forEach((priceTotal, i) => log.buy({ _id: `${i}`, timestamp: `2026-03-01T00:00:0${i}Z`, priceTotal }));
-    const leaves = { nextLeavesMs: at('2026-03-08T00:00:00.001Z') };
     expect(log.at('2026-03-01T00:00:06Z')).toEqual({
-      least: { value: 0, nextChangeAt: '2026-03-08T00:00:00.001Z', ...leaves },
-      most: { value: 7, nextChangeAt: '2026-03-08T00:00:04.001Z', ...leaves },
+      least: { value: 0, nextChangeAt: '2026-03-08T00:00:00.001Z' },
+      most: { value: 7, nextChangeAt: '2026-03-08T00:00:04.001Z' },
       mostEver: { value: 7 },
     });
     expect(log.valueAt('most', '2026-03-08T00:00:04.000Z')).toBe(7);
@@ -318,15 +316,6 @@ describe('the log', () => {
       headers: null,
     });
     expect([...oracle.refused, oracle.keys()]).toEqual([[5, 'no_definitions'], []]);
-  });
-
-  it('definitions are in force from their sequence on', () => {
-    const other = { ...planOf([{ name: 'purchases', function: 'count', window: LIFETIME }]), hash: 'h2' };
-    const log = new LogFixture(lifetime, {}, [other]);
-    const before = log.buy({ _id: 'a', timestamp: '2026-03-01T00:00:00Z', priceTotal: 1 });
-    log.definitions('2026-03-01T00:00:00Z', {}, 'h2');
-    expect(Object.keys(log.at('2026-03-01T00:00:00Z', before) ?? {})).toEqual(['orders', 'spend']);
-    expect(log.at('2026-03-01T00:00:00Z')).toEqual({ purchases: { value: 1 } });
   });
 
   it('does not go on over what it cannot understand', () => {

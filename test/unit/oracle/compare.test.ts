@@ -22,6 +22,7 @@ const right: ProfileView = {
     channel: { value: 'web', timestamp: '2026-03-01T00:00:00.000Z', nextChangeAt: '2026-03-02T00:00:00.001Z' },
     spend: { value: 34.99, nextChangeAt: '2026-03-02T00:00:00.001Z' },
   },
+  audiences: [],
   version: 3,
   shard: 0,
   sequence: 3,

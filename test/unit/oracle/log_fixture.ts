@@ -15,51 +15,102 @@ export const DAY_MS = 86_400_000;
 export const order = (body: EventBody): Record<string, unknown> =>
   ((body['commerce'] as EventBody | undefined)?.['order'] ?? {}) as Record<string, unknown>;
 
-type MeasureText = { readonly eventTypes?: readonly string[]; readonly matches?: Plan['measures'][number]['matches'] };
+type MeasureText = {
+  readonly eventTypes?: readonly string[];
+  readonly matches?: Plan['measures'][number]['matches'];
+  /** Of the definitions. */
+  readonly hash?: string;
+};
 
-type AttributeText = Omit<OracleAttribute, 'measure' | 'timestamps'> & { readonly timestamps?: boolean };
+type Optional = 'timestamps' | 'limit' | 'audience' | 'expression';
+export type AttributeText = Omit<OracleAttribute, 'measure' | Optional> &
+  Partial<Pick<OracleAttribute, Optional>> & {
+    /** What the value is taken from; without it channel for what is shown as it is, else priceTotal. */
+    readonly field?: 'priceTotal' | 'channel';
+    readonly revision?: number;
+  };
 
-/** A plan with one measure: filter `matches`, value priceTotal; and one with value channel, for mostRecent and for timestamps. */
-export function planOf(attributes: readonly AttributeText[], measure: MeasureText = {}): Plan {
+/** A plan with one measure: filter `matches`, value priceTotal; and one with value channel, for what is shown and for timestamps. */
+export function planOf(texts: readonly AttributeText[], measure: MeasureText = {}): Plan {
   const eventTypes = measure.eventTypes ?? ['commerce.purchases'];
-  const one = (index: number, field: string): Plan['measures'][number] => ({
+  const dataset = (name: string, index: number) => [name, { name, index, profile: name !== 'audit' }] as const;
+  const names = ['audit', 'orders', 'returns'];
+  const attributes = texts.map(attributeOf);
+  return {
+    hash: measure.hash ?? 'h1',
+    revision: Math.max(1, ...attributes.map(({ revision }) => revision)),
+    admission: { datasets: new Map(names.map(dataset)), namespaces: new Set(['customerId']) },
+    datasets: names,
+    measures: [measureOf(0, 'priceTotal', measure), measureOf(1, 'channel', measure)],
+    attributes,
+    expressions: attributes.flatMap(({ index, expression }) => (expression === null ? [] : [index])),
+    finiteLatest: [],
+    byEventType: new Map(eventTypes.map((eventType) => [eventType, [0, 1]])),
+    anyEventType: eventTypes.length === 0 ? [0, 1] : [],
+  };
+}
+
+function attributeOf(text: AttributeText, index: number): Plan['attributes'][number] {
+  const shown = text.timestamps === true || ['mostRecent', 'earliest', 'list', 'countDistinct'].includes(text.function);
+  const field = text.field ?? (shown ? 'channel' : 'priceTotal');
+  return {
+    name: text.name,
+    function: text.function,
+    window: text.window,
+    index,
+    path: `computed.${text.name}`,
+    timestamps: text.timestamps ?? false,
+    limit: text.limit ?? 0,
+    measure: text.function === 'expression' ? -1 : field === 'channel' ? 1 : 0,
+    slot: -1,
+    revision: text.revision ?? 1,
+    audience: text.audience ?? false,
+    expression: text.expression ?? null,
+  };
+}
+
+/** How state is kept is nothing that the oracle reads. */
+function measureOf(index: number, field: string, { matches }: MeasureText): Plan['measures'][number] {
+  return {
     index,
     id: index,
     text: field,
-    matches: measure.matches ?? (() => true),
+    revision: 1,
+    matches: matches ?? (() => true),
     valueOf: (body) => order(body)[field],
     hasValue: true,
     windows: [],
+    calendars: [],
     lifetime: false,
     sums: index === 0,
     low: null,
     high: null,
     timestamps: false,
     recent: index === 1,
+    earliest: null,
+    distinct: null,
+    listLimit: 0,
+    list: null,
     attributes: [],
-  });
-  const dataset = (name: string, index: number) => [name, { name, index, profile: name !== 'audit' }] as const;
-  const names = ['audit', 'orders', 'returns'];
-  return {
-    hash: 'h1',
-    admission: { datasets: new Map(names.map(dataset)), namespaces: new Set(['customerId']) },
-    datasets: names,
-    measures: [one(0, 'priceTotal'), one(1, 'channel')],
-    attributes: attributes.map((attribute, index) => ({
-      ...attribute,
-      index,
-      path: `computed.${attribute.name}`,
-      timestamps: attribute.timestamps ?? false,
-      measure: attribute.function === 'mostRecent' || attribute.timestamps === true ? 1 : 0,
-      slot: -1,
-    })),
-    slidingLatest: [],
-    byEventType: new Map(eventTypes.map((eventType) => [eventType, [0, 1]])),
-    anyEventType: eventTypes.length === 0 ? [0, 1] : [],
   };
 }
 
+/** An expression over attributes by their place in the plan. */
+export const over = (
+  name: string,
+  inputs: readonly number[],
+  evaluate: (...values: unknown[]) => unknown,
+  more: { readonly audience?: boolean; readonly revision?: number } = {},
+): AttributeText => ({
+  name,
+  function: 'expression',
+  window: LIFETIME,
+  expression: { inputs, evaluate: ({ valueOf }) => evaluate(...inputs.map(valueOf)) },
+  ...more,
+});
+
 export const sliding = (ms: number) => ({ kind: 'sliding', ms }) as const;
+export const calendar = (unit: 'day' | 'week' | 'month', count = 1) => ({ kind: 'calendar', unit, count }) as const;
 export const LIFETIME = { kind: 'lifetime' } as const;
 
 export type Purchase = {

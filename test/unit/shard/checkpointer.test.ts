@@ -21,6 +21,7 @@ class Bench {
       changeDigest: 0,
       definitionsHash: null,
       foldVersion: 1,
+      generation: 1,
       logCreated: 'l',
       fingerprint: '',
     },

@@ -40,7 +40,7 @@ class Bench {
 
   constructor(repeatedThrough = 0) {
     const start = { sequence: 0, ordinal: -1, message: null, count: 0, digest: 0, plan: PLAN, foldVersion: 1 };
-    this.encoder = new CommitEncoder({ logStream: 'VISAGE_LOG', root: 'visage', shard: 3, repeatedThrough });
+    this.encoder = new CommitEncoder({ logStream: 'VISAGE_LOG', root: 'visage', shard: 3, generation: 1, repeatedThrough });
     this.builder = new CommitBuilder({ sourceLength: this.encoder.source.length, start });
   }
 

@@ -14,6 +14,7 @@ const HEADER: CommitHeader = {
   changeDigest: 9,
   definitionsHash: null,
   foldVersion: 1,
+  generation: 1,
   logCreated: 'l',
   fingerprint: 'f4',
 };
@@ -54,6 +55,7 @@ class Bench {
         refreshMs: 1000,
         owner: 'w1',
         epoch: 2,
+        generation: 1,
         logCreated: 'l',
         deadLettersStored: async () => void (await Promise.all(this.letters)),
         onCommit: () => undefined,

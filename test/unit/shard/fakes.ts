@@ -141,6 +141,7 @@ export class FakeLog {
       state: () =>
         guard((): StreamState => ({ created: this.created, firstSequence: this.firstSequence, lastSequence: this.lastSequence })),
       lastForShard: () => guard(() => this.messages.at(-1)?.sequence ?? 0),
+      generations: () => Promise.resolve([]),
       fingerprintAt: (sequence) =>
         guard(() => {
           const found = this.messages.find((message) => message.sequence === sequence);

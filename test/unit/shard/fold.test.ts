@@ -14,8 +14,11 @@ const PLAN = planWith({
   last: { function: 'mostRecent', value: 'event.channel', window: { sliding: '1d' } },
 });
 
+/** Does not only add to PLAN. */
+const OTHER = planWith({ sum: { function: 'sum', value: 'event.price', window: { sliding: '2d' } } });
+
 function bench(plan = PLAN) {
-  const run = new FoldRun(plan, Infinity);
+  const run = new FoldRun(plan, Infinity, 'log', [OTHER]);
   const log = new LogWriter();
   const oracle = new ShardOracle({ root: ROOT, shard: 0, partitions: 1, planOf: () => plan });
   const apply = (message: LogMessage) => {
@@ -154,9 +157,9 @@ describe('the fold', () => {
     expect(() => run.apply(log.put('ctl.erase', new Uint8Array(), T))).toThrow(
       expect.objectContaining({ code: 'unknown_control', kind: 'stop_shard' }),
     );
-    expect(() => run.apply(log.control({ kind: 'definitions', hash: 'ab', foldVersion: FOLD_VERSION, settings }, T))).toThrow(
-      expect.objectContaining({ code: 'definitions_changed', kind: 'stop_shard' }),
-    );
+    expect(() =>
+      run.apply(log.control({ kind: 'definitions', hash: OTHER.hash, foldVersion: FOLD_VERSION, settings }, T)),
+    ).toThrow(expect.objectContaining({ code: 'definitions_changed', kind: 'stop_shard' }));
   });
 
   it('applies each message once, in order', () => {

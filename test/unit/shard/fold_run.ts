@@ -1,5 +1,6 @@
 // A fold with its cache, due index and store, driven by hand: checkpoints, evictions and restarts whenever a test wants them.
 import type { AttributeFunction, Plan } from '../../../src/aggregate/plan.ts';
+import type { CalendarUnit } from '../../../src/aggregate/window.ts';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
 import { parseDefinitionsDocument } from '../../../src/definitions/load_definitions.ts';
 import {
@@ -20,12 +21,16 @@ import { ProfileCache } from '../../../src/shard/profile_cache.ts';
 import { profileView } from '../../../src/shard/profile_view.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory_store.ts';
 
-type AttributeText = {
+export type AttributeText = {
   function: AttributeFunction;
-  window: 'lifetime' | { sliding: string };
+  window?: 'lifetime' | { sliding: string } | { calendar: CalendarUnit; count?: number };
   value?: string;
   filter?: string;
   eventTypes?: string[];
+  limit?: number;
+  expression?: string;
+  audience?: boolean;
+  revision?: number;
 };
 
 /** A plan over events with `price` and `channel`; datasets orders, returns, and audit, which touches no profile. */
@@ -116,7 +121,7 @@ export class LogWriter {
 }
 
 export class FoldRun {
-  readonly plan: Plan;
+  private readonly first: Plan;
   readonly disk = new MemoryDisk();
   readonly cacheMaxBytes: number;
   readonly clockMode: ClockMode;
@@ -124,12 +129,15 @@ export class FoldRun {
   cache!: ProfileCache;
   due!: DueIndex;
   store!: MemoryStore;
+  private readonly plans: ReadonlyMap<string, Plan>;
   /** A checkpoint that is under way: where its encoding stands, and its meta. */
   private open: { from: number; meta: ShardMeta } | null = null;
 
-  constructor(plan: Plan, cacheMaxBytes: number, clockMode: ClockMode = 'log') {
+  /** @param later definitions that the log may name beside the first */
+  constructor(plan: Plan, cacheMaxBytes: number, clockMode: ClockMode = 'log', later: readonly Plan[] = []) {
     this.clockMode = clockMode;
-    this.plan = plan;
+    this.first = plan;
+    this.plans = new Map([plan, ...later].map((each) => [each.hash, each]));
     this.cacheMaxBytes = cacheMaxBytes;
     this.restart();
   }
@@ -141,8 +149,9 @@ export class FoldRun {
     this.due = new DueIndex({ scan: (after, limit) => this.store.scanDue(after, limit), unsaved: () => this.cache.unsaved() });
     this.open = null;
     const planOf = (hash: string): Plan => {
-      if (hash !== this.plan.hash) throw new Error(`unknown definitions ${hash}`);
-      return this.plan;
+      const plan = this.plans.get(hash);
+      if (plan === undefined) throw new Error(`unknown definitions ${hash}`);
+      return plan;
     };
     this.fold = new Fold({
       root: ROOT,
@@ -153,7 +162,13 @@ export class FoldRun {
       due: this.due,
       planOf,
       from: this.store.readMeta(),
+      generation: null,
     });
+  }
+
+  /** In force, or the first before any is. */
+  get plan(): Plan {
+    return this.fold.plan ?? this.first;
   }
 
   apply(message: LogMessage): Effects {
@@ -192,10 +207,9 @@ export class FoldRun {
 
   view(key: IdentityKey): ProfileView | undefined {
     const state = this.cache.get(key, this.plan);
-    const { fold } = this;
-    return state === undefined
-      ? undefined
-      : profileView(state, this.plan, { shard: 0, sequence: fold.applied, shardTimeMs: fold.shardTimeMs });
+    const { applied: sequence, shardTimeMs, revisions, generationFrom } = this.fold;
+    const at = { shard: 0, sequence, shardTimeMs, revisions, generationFrom };
+    return state === undefined ? undefined : profileView(state, this.plan, at);
   }
 }
 
@@ -221,5 +235,10 @@ export function metaOf(fold: Fold, clock: ClockMode = 'log'): ShardMeta {
     changeCount: fold.recorder.count,
     changeDigest: fold.recorder.digest,
     profiles: fold.profiles,
+    revisions: fold.revisions,
+    sweptTo: fold.sweptTo,
+    generation: fold.generation,
+    generationFrom: fold.generationFrom,
+    endedBy: null,
   };
 }

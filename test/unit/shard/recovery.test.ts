@@ -27,6 +27,11 @@ const META: ShardMeta = {
   changeCount: 1,
   changeDigest: 1,
   profiles: 1,
+  revisions: [],
+  sweptTo: null,
+  generation: 1,
+  generationFrom: 0,
+  endedBy: null,
 };
 const HEADER: CommitHeader = {
   epoch: 3,
@@ -36,6 +41,7 @@ const HEADER: CommitHeader = {
   changeDigest: 9,
   definitionsHash: 'd',
   foldVersion: FOLD_VERSION,
+  generation: 1,
   logCreated: 'log',
   fingerprint: 'f120',
 };

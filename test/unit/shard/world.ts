@@ -98,6 +98,7 @@ export class World {
       checkpointMaxDirty: 50,
       maxClockJumpMs: 600_000,
       logGap: 'halt',
+      generation: null,
       ...more,
     });
     return { shard, clock };

@@ -10,9 +10,11 @@ import { decodeProfile, type ChunkSource } from '../../../src/store/decode_profi
 import { dueKey, parseDueKey } from '../../../src/store/due_key.ts';
 import { encodeProfile } from '../../../src/store/encode_profile.ts';
 import type { ProfileRecords } from '../../../src/store/records.ts';
+import { windowSet } from '../aggregate/plan_parts.ts';
 import { contentOf, largeState, live, PLAN } from './random_state.ts';
 
 const NOW = 1_770_000_000_000;
+const AT_NOW = { atMs: NOW, sequence: 1, nowMs: NOW, exactEvents: 5_000 };
 
 /** The records of one profile, kept as a store would. */
 class Records implements ChunkSource {
@@ -174,7 +176,7 @@ describe('profiles', () => {
     expect(loaded.seen.has(state.seen.chunks[7]!.data[0]!, state.seen.chunks[7]!.data[1]!)).toBe(true);
     expect(records.save(loaded).chunks).toEqual([]);
     loaded.seen.add(1, 2, NOW, 10_000);
-    insertValue(loaded.parts[0]!, PLAN.measures[0]!, 5, NOW, 9_999, NOW);
+    insertValue(loaded.parts[0]!, PLAN.measures[0]!, 5, { ...AT_NOW, sequence: 9_999 });
     expect(records.save(loaded).chunks.length).toBe(2);
     expect(contentOf(records.load(state.key))).toEqual(contentOf(loaded));
   });
@@ -191,7 +193,7 @@ describe('profiles', () => {
       sizes.push(records.chunks.size);
       expect(contentOf(records.load(state.key))).toEqual(contentOf(state));
     };
-    const put = (value: number, atMs: number): void => insertValue(part, both, value, atMs, 1, NOW);
+    const put = (value: number, atMs: number): void => insertValue(part, both, value, { ...AT_NOW, atMs });
     for (let i = 0; i < 60; i++) put(1e6 - i, NOW - 1_000_000 + i * 100);
     save();
     for (let i = 60; i < 600; i++) put(1e6 - i, NOW - 1_000_000 + i * 100);
@@ -202,7 +204,7 @@ describe('profiles', () => {
     save();
     expect(sizes).toEqual([0, 5, 0]);
     const loaded = records.load(state.key).parts[0]!;
-    advance(loaded, both, NOW + 30 * 86_400_000);
+    advance(loaded, both, NOW, NOW + 30 * 86_400_000);
     expect([loaded.extremes!.high!.size, loaded.dueMs]).toEqual([0, Infinity]);
   });
 
@@ -211,7 +213,7 @@ describe('profiles', () => {
     const both = PLAN.measures[5]!;
     const measures = PLAN.measures.map((measure) => (measure === both ? { ...both, low: null, high: null } : measure));
     const state = new IdentityState('customerId.a');
-    insertValue(state.partFor(measures[5]!, 0), measures[5]!, 'tea', NOW, 1, NOW);
+    insertValue(state.partFor(measures[5]!, 0), measures[5]!, 'tea', AT_NOW);
     records.save(state);
     const { extremes } = records.load(state.key).parts[0]!;
     expect([extremes!.high!.size, extremes!.lifetimeLow]).toEqual([0, NaN]);
@@ -221,13 +223,13 @@ describe('profiles', () => {
     const records = new Records();
     const both = PLAN.measures[5]!;
     const state = new IdentityState('customerId.a');
-    insertValue(state.partFor(both, 0), both, 5, NOW, 1, NOW);
+    insertValue(state.partFor(both, 0), both, 5, AT_NOW);
     records.save(state);
     const load = (change: Partial<Measure>): IdentityState => {
       const measures = PLAN.measures.map((measure) => (measure === both ? { ...both, ...change } : measure));
       return records.load(state.key, { ...PLAN, measures });
     };
-    const noWindows = { windows: [], lifetime: true };
+    const noWindows = windowSet([], true);
     expect(load({}).parts[0]!.extremes!.lifetimeHigh).toBe(5);
     expect(() => load({ low: null, high: null })).toThrow('a min or max that the definitions');
     expect(() => load({ low: null })).toThrow('a min that the definitions');
@@ -259,7 +261,7 @@ describe('profiles', () => {
   it('of other definitions are refused, never guessed', () => {
     const records = new Records();
     const state = new IdentityState('customerId.a');
-    insertValue(state.partFor(PLAN.measures[0]!, 2), PLAN.measures[0]!, 5, 0, 1, 0);
+    insertValue(state.partFor(PLAN.measures[0]!, 2), PLAN.measures[0]!, 5, { ...AT_NOW, atMs: 0, nowMs: 0 });
     records.save(state);
     const reordered: Plan = { ...PLAN, datasets: ['aaa', ...PLAN.datasets] };
     expect(records.load(state.key, reordered).parts[0]!.dataset).toBe(3);

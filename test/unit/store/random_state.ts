@@ -3,66 +3,49 @@ import { IdentityState } from '../../../src/aggregate/identity_state.ts';
 import type { ChunkList } from '../../../src/aggregate/chunk_list.ts';
 import type { Extremes } from '../../../src/aggregate/extremes.ts';
 import { advance, insertValue } from '../../../src/aggregate/part.ts';
-import type { Attribute, Measure, Plan } from '../../../src/aggregate/plan.ts';
+import type { Keepers } from '../../../src/aggregate/keepers.ts';
+import type { Measure, Plan } from '../../../src/aggregate/plan.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { DEFAULT_FOLD_SETTINGS } from '../../../src/message/control.ts';
 import type { ShardMeta } from '../../../src/ports/profile_store.ts';
+import { attributeOf, calendar, DAY, measureOf, windowSet } from '../aggregate/plan_parts.ts';
 
-const DAY = 86_400_000;
-
-type Shape = Pick<Measure, 'windows' | 'lifetime' | 'sums' | 'recent' | 'low' | 'high'>;
-
-function measure(index: number, shape: Shape): Measure {
-  return {
-    ...shape,
-    index,
-    id: Math.imul(index + 1, 0x9e3779b9) >>> 0,
-    text: `measure ${index}`,
-    timestamps: false,
-    matches: () => true,
-    valueOf: () => undefined,
-    hasValue: true,
-    attributes: [],
-  };
+function measure(index: number, shape: Partial<Measure>): Measure {
+  return measureOf({ ...shape, index, id: Math.imul(index + 1, 0x9e3779b9) >>> 0, text: `measure ${index}` });
 }
 
-const ALL_TIME = { windows: [], lifetime: true };
-const BOTH = { windows: [DAY, 7 * DAY], lifetime: true };
+const ALL_TIME = windowSet([], true);
+const BOTH = windowSet([DAY, 7 * DAY], true);
+const CALENDARS = [calendar('day'), calendar('month', 2)];
 
 const MEASURES: readonly Measure[] = [
-  measure(0, { windows: [DAY, 30 * DAY], lifetime: true, sums: true, recent: false, low: null, high: null }),
-  measure(1, { windows: [7 * DAY], lifetime: false, sums: false, recent: false, low: null, high: null }),
-  measure(2, { windows: [], lifetime: true, sums: false, recent: true, low: null, high: null }),
-  measure(3, { windows: [DAY], lifetime: false, sums: true, recent: true, low: { windows: [DAY], lifetime: true }, high: BOTH }),
-  measure(4, {
-    windows: [],
-    lifetime: false,
-    sums: false,
-    recent: false,
-    low: { windows: [9 * DAY], lifetime: false },
-    high: null,
+  measure(0, { windows: [DAY, 30 * DAY], lifetime: true, sums: true }),
+  measure(1, { windows: [7 * DAY] }),
+  measure(2, { lifetime: true, recent: true }),
+  measure(3, { windows: [DAY], sums: true, recent: true, low: windowSet([DAY], true), high: BOTH }),
+  measure(4, { low: windowSet([9 * DAY]) }),
+  measure(5, { recent: true, low: ALL_TIME, high: BOTH }),
+  measure(6, { windows: [DAY], calendars: CALENDARS, sums: true, earliest: BOTH, distinct: windowSet([2 * DAY]) }),
+  measure(7, { earliest: ALL_TIME, list: windowSet([], false, CALENDARS), listLimit: 100, distinct: ALL_TIME }),
+  measure(8, {
+    list: BOTH,
+    listLimit: 3,
+    low: windowSet([], false, CALENDARS),
+    earliest: windowSet([3 * DAY], false, CALENDARS),
   }),
-  measure(5, { windows: [], lifetime: false, sums: false, recent: true, low: ALL_TIME, high: BOTH }),
 ];
 
-const TOTAL: Attribute = {
-  index: 0,
-  name: 'total',
-  path: 'computed.total',
-  function: 'sum',
-  window: { kind: 'lifetime' },
-  measure: 0,
-  slot: 2,
-  timestamps: false,
-};
+const TOTAL = attributeOf({ name: 'total', path: 'computed.total', function: 'sum', slot: 2 });
 
 export const PLAN: Plan = {
   hash: 'plan',
+  revision: 1,
   admission: { datasets: new Map(), namespaces: new Set() },
   datasets: ['app', 'shop', 'web'],
   measures: MEASURES,
   attributes: [TOTAL],
-  slidingLatest: [],
+  expressions: [],
+  finiteLatest: [],
   byEventType: new Map(),
   anyEventType: [],
 };
@@ -83,19 +66,25 @@ const RECENT: readonly unknown[] = [
 ];
 
 /** Lets `events` events of random kinds happen to a profile. */
-export function live(state: IdentityState, random: Random, events: number): void {
+export function live(state: IdentityState, random: Random, events: number, exactEvents = 5_000): void {
   for (let i = 0; i < events; i++) {
-    const now = state.evaluatedMs + (random.below(20) === 0 ? random.below(12 * DAY) : random.below(60_000));
+    const before = state.evaluatedMs;
+    const now = before + (random.below(20) === 0 ? random.below(12 * DAY) : random.below(60_000));
     state.evaluatedMs = now;
     state.version++;
-    for (const part of state.parts) advance(part, MEASURES[part.measure]!, now);
+    for (const part of state.parts) advance(part, MEASURES[part.measure]!, before, now);
     state.seen.expire(now - 20 * DAY);
     state.seen.add(random.below(2 ** 32), random.below(2 ** 32), now, 4_000);
     const chosen = MEASURES[random.below(MEASURES.length)]!;
     const atMs = random.below(4) === 0 ? now - random.below(8 * DAY) : now;
     const wantsNumbers = chosen.sums || (takesExtremes(chosen) && random.below(8) > 0);
     const value = wantsNumbers ? numberValue(random) : RECENT[random.below(RECENT.length)];
-    insertValue(state.partFor(chosen, random.below(3)), chosen, value, atMs, state.version, now);
+    insertValue(state.partFor(chosen, random.below(3)), chosen, value, {
+      atMs,
+      sequence: state.version,
+      nowMs: now,
+      exactEvents,
+    });
   }
   state.dueMs = Math.min(Infinity, ...state.parts.map((part) => part.dueMs));
 }
@@ -116,7 +105,7 @@ export function largeState(key: string, random: Random, nowMs: number, rows: { s
   const chosen = MEASURES[0]!;
   for (let i = 0; i < rows.ring; i++) {
     const atMs = nowMs - (random.below(5) === 0 ? random.below(30 * DAY) : (rows.ring - i) * 100);
-    insertValue(state.partFor(chosen, 1), chosen, numberValue(random), atMs, i, nowMs);
+    insertValue(state.partFor(chosen, 1), chosen, numberValue(random), { atMs, sequence: i, nowMs, exactEvents: 5_000 });
   }
   state.version = rows.ring;
   state.dueMs = state.parts[0]?.dueMs ?? Infinity;
@@ -129,6 +118,7 @@ export function contentOf(state: IdentityState): unknown {
   return {
     key: state.key,
     version: state.version,
+    revision: state.revision,
     dueMs: state.dueMs,
     evaluatedMs: state.evaluatedMs,
     seen: listContent(state.seen),
@@ -138,12 +128,24 @@ export function contentOf(state: IdentityState): unknown {
       wide: part.wide === null ? null : new Map(part.wide),
       ring: part.ring === null ? null : listContent(part.ring),
       extremes: part.extremes === null ? null : extremesContent(part.extremes),
+      tiles: part.tiles === null ? null : { data: [...part.tiles.data], wide: part.tiles.wide && [...part.tiles.wide] },
+      keepers: part.keepers === null ? null : keepersContent(part.keepers),
     })),
   };
 }
 
 function extremesContent({ low, high, lifetimeLow, lifetimeHigh }: Extremes): unknown {
-  return { low: low && listContent(low), high: high && listContent(high), lifetimeLow, lifetimeHigh };
+  const stairs = (of: Extremes['low']): unknown => of && { ...(listContent(of) as object), spans: of.spans && [...of.spans] };
+  return { low: stairs(low), high: stairs(high), lifetimeLow, lifetimeHigh };
+}
+
+function keepersContent({ earliest, list, distinct, ...first }: Keepers): unknown {
+  return {
+    ...first,
+    earliest: earliest && listContent(earliest),
+    list: list && listContent(list),
+    distinct: distinct && { ...(listContent(distinct) as object), level: distinct.level, unkeptMs: distinct.unkeptMs },
+  };
 }
 
 function listContent(list: ChunkList): unknown {
@@ -151,7 +153,8 @@ function listContent(list: ChunkList): unknown {
     size: list.size,
     nextId: list.nextId,
     ids: list.chunks.map((chunk) => chunk.id),
-    data: list.chunks.map((chunk) => [...chunk.data]),
+    data: list.chunks.map((chunk) => [...list.rowsOf(chunk)]),
+    values: list.chunks.map((chunk) => chunk.values && [...chunk.values]),
   };
 }
 
@@ -177,5 +180,10 @@ export function metaAt(applied: number, profiles = 0): ShardMeta {
     changeCount: applied,
     changeDigest: 7,
     profiles,
+    revisions: [{ revision: 2, sequence: 5, timeMs: 1_770_000_000_000 }],
+    sweptTo: applied % 2 === 0 ? null : 'customerId.a',
+    generation: 1,
+    generationFrom: 0,
+    endedBy: null,
   };
 }

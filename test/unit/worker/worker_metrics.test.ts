@@ -16,6 +16,8 @@ const STATUS: ShardStatus = {
   shardTimeMs: 0,
   logTimeMs: 0,
   expiring: false,
+  activating: false,
+  generation: 1,
   profiles: 3,
   definitions: null,
   events: 10,

@@ -1,0 +1,127 @@
+// When a value changes by itself, and how exact it is. Reads only.
+// NC1: the next change is the first instant at which something that the value rests on leaves its window.
+import { distinct, earliest, extreme, latest, listed, partsOf, startOf } from './attribute_value.ts';
+import type { IdentityState } from './identity_state.ts';
+import { firstHeld, SLOT } from './part.ts';
+import type { Attribute, Plan } from './plan.ts';
+import { leavesAt } from './window.ts';
+
+/** By attribute index; Infinity: never, or absent. Cost: O(attributes × log n) */
+export function nextChanges(state: IdentityState, plan: Plan): number[] {
+  const next = plan.attributes.map((attribute) =>
+    attribute.expression === null && attribute.revision <= state.revision ? nextChange(state, attribute) : Infinity,
+  );
+  for (const index of plan.expressions) {
+    const { expression, revision } = plan.attributes[index]!;
+    if (revision > state.revision) continue;
+    for (const input of expression!.inputs) next[index] = Math.min(next[index]!, next[input]!);
+  }
+  return next;
+}
+
+function nextChange(state: IdentityState, attribute: Attribute): number {
+  if (attribute.window.kind === 'lifetime') return Infinity;
+  const heldMs = heldBy(state, attribute);
+  return heldMs === heldMs ? leavesAt(attribute.window, heldMs) : Infinity;
+}
+
+/** The time that leaves the window first, of those that the value rests on; NaN when there is none. */
+function heldBy(state: IdentityState, attribute: Attribute): number {
+  const startMs = startOf(state, attribute);
+  switch (attribute.function) {
+    case 'mostRecent':
+    case 'exists':
+      return latest(state, attribute)?.recentMs ?? NaN;
+    case 'min':
+    case 'max':
+      return extremeHeld(state, attribute, startMs);
+    case 'earliest':
+      return earliest(state, attribute)?.heldMs ?? NaN;
+    case 'list':
+      return listed(state, attribute).at(-1)?.heldMs ?? NaN;
+    case 'countDistinct':
+      return distinctHeld(state, attribute, startMs);
+    default:
+      return first(
+        partsOf(state, attribute).filter((part) => part.acc[attribute.slot * SLOT]! > 0),
+        (part) => firstHeld(part, startMs),
+      );
+  }
+}
+
+/** The last row that holds the extreme. */
+function extremeHeld(state: IdentityState, attribute: Attribute, startMs: number): number {
+  const value = extreme(state, attribute);
+  if (value !== value) return NaN;
+  const direction = attribute.function === 'max' ? 'high' : 'low';
+  let heldMs = -Infinity;
+  for (const { extremes } of partsOf(state, attribute)) {
+    if (extremes!.value(direction, startMs) === value) heldMs = Math.max(heldMs, extremes![direction]!.timeFrom(startMs));
+  }
+  return heldMs;
+}
+
+/** A value that another dataset has seen later stays when its row here leaves. */
+function distinctHeld(state: IdentityState, attribute: Attribute, startMs: number): number {
+  const sets = partsOf(state, attribute).map(({ keepers }) => keepers!.distinct!);
+  if (sets.length <= 1) return sets[0]?.timeFrom(startMs) ?? NaN;
+  const { level } = distinct(state, attribute);
+  const lastSeen = new Map<number, number>();
+  for (const { chunks } of sets) {
+    for (const { data } of chunks) {
+      for (let i = 0; i < data.length; i += 2) {
+        const hash = data[i + 1]!;
+        if (data[i]! >= startMs && hash % 2 ** level === 0)
+          lastSeen.set(hash, Math.max(data[i]!, lastSeen.get(hash) ?? -Infinity));
+      }
+    }
+  }
+  return first([...lastSeen.values()], (timeMs) => timeMs);
+}
+
+/** The least; NaN of none. */
+function first<T>(items: readonly T[], timeOf: (item: T) => number): number {
+  let best = NaN;
+  for (const item of items) {
+    const timeMs = timeOf(item);
+    if (!(best <= timeMs)) best = timeMs;
+  }
+  return best;
+}
+
+/** `tiled`: the value is that of a window whose start is off by at most `hopMs`. `sampled`: estimated from this share of the values. */
+export type Inexact =
+  | { readonly mode: 'tiled'; readonly hopMs: number }
+  | { readonly mode: 'sampled'; readonly share: number; readonly standardError: number };
+
+/** What was given up of an attribute to stay within `exactEvents`; undefined when it is exact. */
+export function precisionOf(state: IdentityState, attribute: Attribute): Inexact | undefined {
+  if (attribute.expression !== null || attribute.revision > state.revision) return undefined;
+  if (attribute.function === 'countDistinct') {
+    const { level, sampled } = distinct(state, attribute);
+    if (level === 0) return undefined;
+    return { mode: 'sampled', share: 2 ** -level, standardError: 1 / Math.sqrt(Math.max(1, sampled)) };
+  }
+  if (attribute.window.kind === 'lifetime') return undefined;
+  const startMs = startOf(state, attribute);
+  let spanMs = 0;
+  for (const part of partsOf(state, attribute)) {
+    switch (attribute.function) {
+      case 'count':
+      case 'sum':
+      case 'average':
+        spanMs = Math.max(spanMs, part.tiles?.longestSpan(startMs) ?? 0);
+        break;
+      case 'min':
+      case 'max':
+        spanMs = Math.max(spanMs, part.extremes![attribute.function === 'max' ? 'high' : 'low']!.longestSpan(startMs));
+        break;
+      case 'earliest':
+        spanMs = Math.max(spanMs, part.keepers!.earliest!.longestSpan(startMs));
+        break;
+      default:
+        return undefined;
+    }
+  }
+  return spanMs === 0 ? undefined : { mode: 'tiled', hopMs: spanMs };
+}

@@ -1,0 +1,106 @@
+// What changes for everybody who looks, when one generation of the state takes the place of another: one change event a profile.
+// GD1: profiles come in key order, attributes in the order of their names: the n-th change event is the same whenever it is asked for.
+// GD2: a profile whose visible values are the same has no change event.
+import { allValues, sameValue } from '../aggregate/attribute_value.ts';
+import type { IdentityState } from '../aggregate/identity_state.ts';
+import type { Plan } from '../aggregate/plan.ts';
+import type { IdentityKey } from '../message/identity.ts';
+import type { StoreSnapshot } from '../ports/profile_store.ts';
+import { EVENT_BYTES_MAX, type PendingEvent } from './commit_builder.ts';
+import type { ToEncode } from './commit_encoder.ts';
+
+const PAGE_PROFILES = 256;
+
+/** A look at a generation's state; `plan` is null when it never had definitions, and then it has no profiles. */
+export type GenerationView = { readonly snapshot: StoreSnapshot; readonly plan: Plan | null };
+
+export type NamedAttributes = NonNullable<ToEncode['plan']>['attributes'];
+
+/** The attributes of both, by name. An attribute is an audience if it is one now, or was one and is gone. */
+export function namesOfBoth(before: Plan | null, after: Plan | null): NamedAttributes {
+  const all = new Map(
+    [...(before?.attributes ?? []), ...(after?.attributes ?? [])].map((attribute) => [attribute.name, attribute]),
+  );
+  return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** @param at the sequence of the generation's message, and the time that its change events have */
+export function* generationDiff(
+  before: GenerationView,
+  after: GenerationView,
+  names: NamedAttributes,
+  at: { readonly sequence: number; readonly timeMs: number },
+): Generator<PendingEvent, void, undefined> {
+  const old = profilesOf(before);
+  const now = profilesOf(after);
+  let a = old.next();
+  let b = now.next();
+  for (let ordinal = 1; a.done !== true || b.done !== true;) {
+    const was = a.done === true ? undefined : a.value;
+    const is = b.done === true ? undefined : b.value;
+    const isOldFirst = is === undefined || (was !== undefined && was.key <= is.key);
+    const isNewFirst = was === undefined || (is !== undefined && is.key <= was.key);
+    const key = isOldFirst ? was!.key : is.key;
+    const event = difference(
+      key,
+      isOldFirst ? valuesByName(was!, before.plan!) : undefined,
+      isNewFirst ? valuesByName(is!, after.plan!) : undefined,
+      names,
+      at,
+    );
+    if (event !== undefined) yield { ...event, ordinal: ordinal++ };
+    if (isOldFirst) a = old.next();
+    if (isNewFirst) b = now.next();
+  }
+}
+
+function* profilesOf({ snapshot, plan }: GenerationView): Generator<IdentityState, void, undefined> {
+  if (plan === null) return;
+  for (let after: IdentityKey = ''; ;) {
+    const page = snapshot.page(after, PAGE_PROFILES, plan);
+    yield* page;
+    if (page.length < PAGE_PROFILES) return;
+    after = page[page.length - 1]!.key;
+  }
+}
+
+function valuesByName(state: IdentityState, plan: Plan): ReadonlyMap<string, unknown> {
+  const values = allValues(state, plan);
+  return new Map(plan.attributes.map(({ name, index }) => [name, values[index]]));
+}
+
+function difference(
+  key: IdentityKey,
+  was: ReadonlyMap<string, unknown> | undefined,
+  is: ReadonlyMap<string, unknown> | undefined,
+  names: NamedAttributes,
+  at: { readonly sequence: number; readonly timeMs: number },
+): PendingEvent | undefined {
+  const attributes: number[] = [];
+  const before: unknown[] = [];
+  const after: unknown[] = [];
+  for (const [index, { name }] of names.entries()) {
+    const old = was?.get(name);
+    const now = is?.get(name);
+    if (sameValue(old, now)) continue;
+    attributes.push(index);
+    before.push(old);
+    after.push(now);
+  }
+  if (attributes.length === 0 && was !== undefined && is !== undefined) return undefined;
+  const bytes = JSON.stringify([before, after]).length * 3; // at most three bytes a character
+  return {
+    key,
+    previousVersion: 0,
+    type: was === undefined ? 'created' : is === undefined ? 'deleted' : 'updated',
+    version: at.sequence,
+    ordinal: 0,
+    timeMs: at.timeMs,
+    causes: [{ kind: 'definitions', sequence: at.sequence }],
+    causeCount: 1,
+    attributes,
+    before,
+    after,
+    bytes: Math.min(bytes, EVENT_BYTES_MAX),
+  };
+}

@@ -1,0 +1,121 @@
+// One life of the worker's process: from a start to a crash, a fence, a failure or an orderly end.
+// LF1: every promise that the driver awaits from a port is one await, counted here; each is a place to die.
+// LF2: a dead life hears nothing and does nothing any more; what it had sent may still arrive.
+import type { Random } from '../base/random.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Faults } from './swarm.ts';
+
+const TIMER_MAX_MS = 2 ** 31 - 1;
+const NEVER = new Promise<never>(() => undefined);
+
+/** A failure that the world made; what a life may end with. */
+export class SimulatedFault extends Error {}
+
+/** What a life needs of its world. */
+export interface Surroundings {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly wallMs: () => number;
+  /** One more await; may kill the life. */
+  onAwait(life: Life, port: string): void;
+}
+
+export class Life {
+  readonly number: number;
+  readonly clock: Clock;
+  shard!: Shard;
+  active = false;
+  dead = false;
+  /** Another worker has taken over, and this one does not know it yet. */
+  zombie = false;
+  /** Was told that it is fenced: nothing of it may be stored any more. */
+  fenced = false;
+  /** Asked to end in order. */
+  draining = false;
+  /** Why it ended. */
+  failure: unknown;
+  awaits = 0;
+  /** At which of its awaits it dies. */
+  diesAt = Infinity;
+  private readonly world: Surroundings;
+
+  constructor(number: number, world: Surroundings) {
+    this.number = number;
+    this.world = world;
+    this.clock = this.clockOf(world.scheduler);
+  }
+
+  get owner(): string {
+    return `life-${this.number}`;
+  }
+
+  /** A call that reaches the other side some time later, and whose answer comes back later still.
+   *  `lasting`: what a process sent before it died may arrive all the same. */
+  call<T>(port: string, act: () => T, lasting = false): Promise<T> {
+    const { scheduler, random } = this.world;
+    if (this.dead) return NEVER;
+    const goingMs = this.latencyMs();
+    const comingMs = this.latencyMs();
+    const arrives = random.next() < 0.5;
+    const answer = new Promise<T>((resolve, reject) => {
+      scheduler.after(goingMs, () => {
+        if (this.dead && !(lasting && arrives)) return;
+        let result: T;
+        try {
+          result = act();
+        } catch (error) {
+          this.later(comingMs, () => reject(error));
+          return;
+        }
+        this.later(comingMs, () => resolve(result));
+      });
+    });
+    this.count(port);
+    return answer;
+  }
+
+  private count(port: string): void {
+    if (this.dead) return;
+    this.awaits++;
+    this.world.onAwait(this, port);
+  }
+
+  /** Runs only if the life lives then. */
+  later(ms: number, run: () => void): () => void {
+    return this.world.scheduler.after(ms, () => {
+      if (!this.dead) run();
+    });
+  }
+
+  /** Something that this life has sent arrives later, whether it lives then or not. */
+  late(ms: number, arrive: () => void): void {
+    this.world.scheduler.after(ms, arrive);
+  }
+
+  private latencyMs(): number {
+    const { random, faults } = this.world;
+    if (faults.slowMs > 0 && random.next() < 0.1) return random.below(faults.slowMs + 1);
+    return random.below(faults.latencyMs + 1);
+  }
+
+  private clockOf(scheduler: Scheduler): Clock {
+    const world = this.world;
+    return {
+      monotonicMs: () => {
+        const { busyMs } = world.faults;
+        if (busyMs > 0 && !this.dead) scheduler.spend(world.random.next() * busyMs);
+        return scheduler.nowMs;
+      },
+      wallMs: world.wallMs,
+      timer: (ms, callback) => this.later(Math.min(ms, TIMER_MAX_MS), callback),
+      yieldNow: () => {
+        const turn = this.dead ? NEVER : new Promise<void>((resolve) => void this.later(0, resolve));
+        this.count('clock.yieldNow');
+        return turn;
+      },
+    };
+  }
+}

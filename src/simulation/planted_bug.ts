@@ -1,0 +1,88 @@
+// Bugs on purpose, to see that they are found. They live in the twins and around the fold; nothing of the product knows them.
+// PB1: a bug is a function of the sequence or the seed: a replay makes the same mistake again, as a real one would.
+import { seededRandom } from '../base/random.ts';
+import type { LogMessage } from '../message/log_message.ts';
+import type { EncodedProfile } from '../ports/profile_store.ts';
+import type { Effects } from '../shard/effects.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { SinkBugs } from './simulated_sink.ts';
+
+/** Every bug by name, with what it does. */
+export const PLANTED_BUGS = {
+  'lost-tick': 'what a tick changes is lost',
+  'late-leave': 'a tick does not move time: values stay in their windows',
+  'double-count': 'an event that comes again counts again',
+  'lost-event': 'some events do not count',
+  'store-loses-a-profile': 'a checkpoint leaves out a profile',
+  'checkpoint-past-commit': 'a commit is taken for stored before it is, so that a checkpoint passes it',
+  'repeat-after-crash': 'a commit whose answer was lost is stored again',
+  'lost-dead-letter': 'a dead letter is taken for stored and is not',
+} as const;
+
+export type PlantedBug = keyof typeof PLANTED_BUGS;
+
+export function isPlantedBug(name: string): name is PlantedBug {
+  return Object.hasOwn(PLANTED_BUGS, name);
+}
+
+/** What the bug does at each of the places where one can be. */
+export type Sabotage = {
+  readonly sink: SinkBugs;
+  readonly losesLetters: boolean;
+  readonly delivered: (message: LogMessage) => LogMessage;
+  readonly written: (profiles: readonly EncodedProfile[]) => readonly EncodedProfile[];
+  /** Called once the shard is restored. */
+  readonly inside: (shard: Shard) => void;
+};
+
+const EVERY = 5;
+
+export function sabotageOf(bug: PlantedBug | null, seed: number): Sabotage {
+  const random = seededRandom(seed + 0xb06);
+  return {
+    sink: { storesTwice: bug === 'repeat-after-crash', acknowledgesFirst: bug === 'checkpoint-past-commit' },
+    losesLetters: bug === 'lost-dead-letter',
+    delivered: deliveredBy(bug),
+    written: (profiles) =>
+      bug === 'store-loses-a-profile' && random.next() < 0.2 ? profiles.filter((_, n) => n !== profiles.length >> 1) : profiles,
+    inside: (shard) => {
+      if (bug === 'lost-tick') losesTicks(shard);
+    },
+  };
+}
+
+function deliveredBy(bug: PlantedBug | null): (message: LogMessage) => LogMessage {
+  const isTick = ({ subject }: LogMessage): boolean => subject.endsWith('.ctl.tick');
+  const ids = new Map<string, number>();
+  switch (bug) {
+    case 'late-leave':
+      return (message) => (isTick(message) ? { ...message, stampMs: 0 } : message);
+    case 'lost-event':
+      return (message) => {
+        const isHit = !message.subject.includes('.ctl.') && message.sequence % EVERY === 0;
+        return isHit ? { ...message, text: () => '{"_id":"lost","timestamp":"2026-01-01T00:00:00Z"}' } : message;
+      };
+    case 'double-count':
+      return (message) => {
+        const text = new TextDecoder().decode(message.body);
+        const id = /"_id":"([^"]+)"/.exec(text)?.[1];
+        const name = `${message.subject} ${id}`;
+        const first = ids.get(name) ?? message.sequence;
+        ids.set(name, first);
+        if (id === undefined || first === message.sequence) return message;
+        return { ...message, text: () => text.replace(`"_id":"${id}"`, `"_id":"${id}~${message.sequence}"`) };
+      };
+    default:
+      return (message) => message;
+  }
+}
+
+function losesTicks(shard: Shard): void {
+  const fold = shard['fold'];
+  const apply = fold.apply.bind(fold);
+  fold.apply = (message): Effects => {
+    const effects = apply(message);
+    const isHit = message.subject.endsWith('.ctl.tick') && message.sequence % EVERY === 0;
+    return isHit ? { ...effects, changes: [] } : effects;
+  };
+}

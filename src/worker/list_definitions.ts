@@ -1,0 +1,61 @@
+// `definitions list`: what is live, and since when each shard's log says so.
+// LD1: times are those of the log. LD2: where the log is trimmed, the first message left is no proof that none came before it.
+import { VisageError } from '../base/errors.ts';
+import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
+import { revisionOf } from '../definitions/extend_definitions.ts';
+import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
+import { openDefinitionsLog } from '../stream/definitions_log.ts';
+import type { Client } from './client.ts';
+
+/** When a revision came into the logs of the shards: in the first of them and in the last. `exact` false: that or earlier.
+ *  `shards`: how many logs have it. */
+export type RevisionStart = {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+  readonly exact: boolean;
+  readonly shards: number;
+};
+
+export type LiveDefinitions = {
+  readonly document: DefinitionsDocument;
+  readonly since: ReadonlyMap<number, RevisionStart>;
+};
+
+/** @throws VisageError `no_definitions` · `unavailable` (retry)   Cost: a request for every definitions message of every shard */
+export async function liveDefinitions(client: Client): Promise<LiveDefinitions> {
+  const { meta } = client;
+  const hash = await meta.liveDefinitions();
+  if (hash === undefined)
+    throw new VisageError('no_definitions', "there are no definitions yet; run 'visage setup --definitions FILE'");
+  const documents = new Map<string, DefinitionsDocument>();
+  const documentOf = async (named: string): Promise<DefinitionsDocument> => {
+    const known = documents.get(named) ?? parseDefinitionsDocument(await meta.definitions(named));
+    documents.set(named, known);
+    return known;
+  };
+  const trimmed = (await client.streamState('log')).firstSequence > 1;
+  const log = await openDefinitionsLog(client.nc, client.topology);
+  const since = new Map<number, RevisionStart>();
+  for (let shard = 0; shard < client.partitions; shard++) {
+    let reached = 0;
+    for await (const { stampMs, control } of log.all(shard)) {
+      const revision = revisionOf((await documentOf(control.hash)).data);
+      const exact = reached > 0 || !trimmed;
+      while (reached < revision) {
+        reached++;
+        since.set(reached, joined(since.get(reached), stampMs, exact));
+      }
+    }
+  }
+  return { document: await documentOf(hash), since };
+}
+
+function joined(before: RevisionStart | undefined, atMs: number, exact: boolean): RevisionStart {
+  if (before === undefined) return { earliestMs: atMs, latestMs: atMs, exact, shards: 1 };
+  return {
+    earliestMs: Math.min(before.earliestMs, atMs),
+    latestMs: Math.max(before.latestMs, atMs),
+    exact: before.exact && exact,
+    shards: before.shards + 1,
+  };
+}

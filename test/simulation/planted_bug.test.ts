@@ -1,0 +1,33 @@
+// A simulation that finds nothing proves nothing: every planted bug is found, soon, and by the same command again.
+import { describe, expect, it } from 'vitest';
+import { PLANTED_BUGS, type PlantedBug } from '../../src/simulation/planted_bug.ts';
+import { describeSeed } from '../../src/simulation/replay_command.ts';
+import { FILES, run } from './worlds.ts';
+
+const SEEDS_MAX = 20;
+
+/** What the first finding must be about: found for the right reason. */
+const SYMPTOM: Readonly<Record<PlantedBug, RegExp>> = {
+  'lost-tick': /change events: .*previousVersion|change events: .*exported/,
+  'late-leave': /time is|computed\.|has not|have not left|log_rewound/,
+  'double-count': /computed\.|change event says/,
+  'lost-event': /computed\.|change event|profile/,
+  'store-loses-a-profile': /change events|not_deterministic|computed\.|profile/,
+  'checkpoint-past-commit': /I3|changes_rewound|change events/,
+  'repeat-after-crash': /came twice/,
+  'lost-dead-letter': /I5/,
+};
+
+describe('planted bugs', () => {
+  it.each(Object.keys(PLANTED_BUGS) as PlantedBug[])('%s is found', async (bug) => {
+    for (let seed = 1; seed <= SEEDS_MAX; seed++) {
+      const result = await run(seed, FILES[0], { bug });
+      if (result.finding === null) continue;
+      expect(result.finding.what).toMatch(SYMPTOM[bug]);
+      expect(describeSeed(result, { bug })).toContain(`visage simulate --seed ${seed} --bug ${bug}`);
+      expect(await run(seed, FILES[0], { bug })).toEqual(result);
+      return;
+    }
+    expect.fail(`not found by ${SEEDS_MAX} seeds`);
+  });
+});

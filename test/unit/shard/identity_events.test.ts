@@ -1,0 +1,117 @@
+// Which messages of an identity count: admission, memory of ids, time, definitions. That the fold decides the same is tested
+// with a real worker (test/integration/explain.test.ts).
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
+import { DEFAULT_FOLD_SETTINGS } from '../../../src/message/control.ts';
+import { IdentityEvents } from '../../../src/shard/identity_events.ts';
+import { planByHand, Story, START } from './explain_run.ts';
+import { ROOT } from './fold_run.ts';
+
+const DAY = 86_400_000;
+const COUNT = planByHand('one', [{ name: 'n', function: 'count' }]);
+const ids = (story: Story, ...how: Parameters<Story['admitted']>): string[] =>
+  story.admitted(...how).map((event) => event.message.id);
+
+describe('what counts', () => {
+  test('nothing before definitions are live; refused events and datasets without profile never', () => {
+    const story = new Story().buy('early', 0).live(COUNT, 1).buy('a', 2).buy('b', 3, {}, 3, 'audit');
+    story.buy('c', 4, {}, 4, 'nosuch').buy('d', 5, { timestamp: 'yesterday' }).buy('e', 6, {}, 6, 'returns');
+    expect(ids(story)).toEqual(['a', 'e']);
+  });
+
+  test('an id once in its dataset, whatever else differs', () => {
+    const story = new Story().live(COUNT, 0).buy('a', 1).buy('a', 2, { price: 3 }, -DAY).buy('a', 3, {}, 3, 'returns');
+    expect(story.admitted().map((event) => event.sequence)).toEqual([2, 4]);
+  });
+
+  test('an id again after the horizon, both of its ends inside; repeating it does not prolong it', () => {
+    const story = new Story()
+      .live(COUNT, 0)
+      .buy('a', 0)
+      .buy('a', 5 * DAY)
+      .buy('a', 7 * DAY)
+      .buy('a', 7 * DAY + 1);
+    expect(story.admitted().map((event) => event.sequence)).toEqual([2, 5]);
+  });
+
+  test('an id again when more ids came than are remembered', () => {
+    const story = new Story().live(COUNT, 0, { dedupeIds: 2 }).buy('a', 1).buy('b', 2).buy('a', 3).buy('c', 4).buy('a', 5);
+    expect(story.admitted().map((event) => event.sequence)).toEqual([2, 3, 5, 6]);
+  });
+
+  test('settings from the sequence on at which they are in force', () => {
+    const story = new Story().live(COUNT, 0, { eventBytes: 64 }).buy('a', 1).live(COUNT, 2).buy('b', 3);
+    expect(ids(story)).toEqual(['b']);
+  });
+
+  test('a dataset from the sequence on at which it is live', () => {
+    const later = planByHand('two', [{ name: 'n', function: 'count' }], ['audit', 'orders', 'returns', 'calls']);
+    const story = new Story().live(COUNT, 0).buy('a', 1, {}, 1, 'calls').live(later, 2).buy('b', 3, {}, 3, 'calls');
+    expect(ids(story)).toEqual(['b']);
+  });
+
+  test('of a log that is folded anew under later definitions, what those admit, from the first message on', () => {
+    const later = planByHand('two', [{ name: 'n', function: 'count' }], ['orders', 'calls']);
+    const story = new Story().buy('a', 0, {}, 0, 'calls').live(COUNT, 1).buy('b', 2, {}, 2, 'returns').live(later, 3).buy('c', 4);
+    const from = { plan: later, settings: DEFAULT_FOLD_SETTINGS, sequence: 3 };
+    const options = { root: ROOT, shard: 0, partitions: 1, clockMode: 'log', planOf: () => later, from } as const;
+    const events = new IdentityEvents(options);
+    expect(story.log.messages.map((message) => events.take(message)?.message.id)).toEqual([
+      'a',
+      undefined,
+      undefined,
+      undefined,
+      'c',
+    ]);
+  });
+
+  test('where the log has lost its beginning, what comes before any definitions', () => {
+    const story = new Story().live(COUNT, 0).buy('a', 1).buy('b', 2);
+    expect(ids(story, 'log', DEFAULT_FOLD_SETTINGS, 1)).toEqual(['a', 'b']);
+  });
+});
+
+describe('time', () => {
+  test('is the earlier of timestamp and log time; log time never goes back', () => {
+    const story = new Story()
+      .live(COUNT, 0)
+      .buy('late', 1_000, {}, 400)
+      .buy('ahead', 2_000, {}, 2_500)
+      .buy('back', 1_500, {}, 1_900);
+    expect(story.admitted().map(({ atMs, arrivedMs }) => [atMs - START, arrivedMs - START])).toEqual([
+      [400, 1_000],
+      [2_000, 2_000],
+      [1_900, 2_000],
+    ]);
+  });
+
+  test('is the timestamp under the event clock; what is too far ahead is refused under both', () => {
+    const story = new Story().live(COUNT, 0).buy('ahead', 0, {}, 300_000).buy('future', 0, {}, 300_001);
+    expect(story.admitted('event').map(({ message, atMs }) => [message.id, atMs - START])).toEqual([['ahead', 300_000]]);
+    expect(story.admitted('log').map(({ message, atMs }) => [message.id, atMs - START])).toEqual([['ahead', 0]]);
+  });
+});
+
+test('of random messages the same count as in a slow list of ids', () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const random = seededRandom(seed);
+    const dedupeHorizonMs = 1 + random.below(40);
+    const dedupeIds = 1 + random.below(6);
+    const story = new Story().live(COUNT, 0, { dedupeHorizonMs, dedupeIds });
+    let nowMs = 0;
+    let known: { id: string; atMs: number }[] = [];
+    const expected: number[] = [];
+    for (let sequence = 2; sequence < 200; sequence++) {
+      nowMs += random.below(4);
+      const dataset = random.below(2) === 0 ? 'orders' : 'returns';
+      const name = `i${random.below(8)}`;
+      story.buy(name, nowMs, {}, 0, dataset);
+      const id = `${dataset} ${name}`;
+      known = known.filter(({ atMs }) => nowMs - atMs <= dedupeHorizonMs);
+      if (known.some((other) => other.id === id)) continue;
+      known = [...known, { id, atMs: nowMs }].slice(-dedupeIds);
+      expected.push(sequence);
+    }
+    expect(story.admitted().map((event) => event.sequence)).toEqual(expected);
+  }
+});
