@@ -1,7 +1,8 @@
 // The same file while the worker is killed -9 five times and `ingest` twice: the same profiles, and nothing in the log twice.
 import { describe, expect, it } from 'vitest';
-import { RETAIL_FILE, readRetail, retailDifferences } from '../support/retail.ts';
+import { RETAIL_FILE, readRetail } from '../support/retail.ts';
 import { runRetail } from '../support/retail_run.ts';
+import { retailDifferences } from '../support/retail_values.ts';
 import { checkAgainstOracle, checkChains, exportAll } from '../support/verify.ts';
 import { startWorld } from '../support/world.ts';
 
