@@ -1,20 +1,23 @@
-// What takes longer than `npm test` may: many events, many kills, thousands of simulated worlds. Whatever the outcome, it is written to
-// test/soak-results/.
-//   node test/soak.ts                       both
+// What takes longer than `npm test` may: many events, many kills, thousands of simulated worlds, many random definitions and logs.
+// Whatever the outcome, it is written to test/soak-results/.
+//   node test/soak.ts                       all of it
 //   node test/soak.ts kill9 [seed …]        real processes killed -9; seeds 1, 2, 3. VISAGE_SOAK_EVENTS overrides 200,000 events
 //   node test/soak.ts simulation [seeds]    so many simulated worlds (5,000), from seed 1
+//   node test/soak.ts properties [seed …]   test/property/functions.test.ts; seeds 1, 2, 3. VISAGE_PROPERTY_RUNS overrides 20,000 runs
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kill9AtExpiryRun, kill9Run, type Kill9Result } from './faults/kill9.ts';
+import { checkFunctions } from './property/functions_run.ts';
 import { simulationSoak } from './simulation/simulation_soak.ts';
 
 const EVENTS = Number(process.env['VISAGE_SOAK_EVENTS'] ?? 200_000);
+const PROPERTY_RUNS = Number(process.env['VISAGE_PROPERTY_RUNS'] ?? 20_000);
 const KILLS = 10;
 const EXPIRY_EVENTS = 24_000;
 const PROBLEMS_MAX = 20;
 const SIMULATED_SEEDS = 5_000;
-const NAMES = ['kill9', 'simulation'];
+const NAMES = ['kill9', 'simulation', 'properties'];
 
 type Outcome = Omit<Kill9Result, 'problems'> & {
   readonly run: string;
@@ -69,10 +72,29 @@ async function simulation(seeds: number): Promise<number> {
   return differences;
 }
 
+/** @returns how many seeds found something wrong */
+async function properties(seeds: readonly number[]): Promise<number> {
+  const outcomes: object[] = [];
+  let problems = 0;
+  for (const seed of seeds) {
+    const startedMs = performance.now();
+    const { runs, met, problem } = await checkFunctions(Math.ceil(PROPERTY_RUNS / seeds.length), seed);
+    const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+    const outcome = { run: 'functions', seed, runs, ...met, seconds, problem };
+    process.stdout.write(`${JSON.stringify(outcome)}\n`);
+    outcomes.push(outcome);
+    if (problem !== null) problems++;
+  }
+  const written = write('properties', { seeds, problems, outcomes });
+  process.stdout.write(`soak: ${PROPERTY_RUNS} runs, seeds ${seeds.join(', ')}: ${problems} problems; ${written}\n`);
+  return problems;
+}
+
 const named = NAMES.includes(process.argv[2] ?? '');
 const what = named ? [process.argv[2]] : NAMES;
 const numbers = process.argv.slice(named ? 3 : 2).map(Number);
 let wrong = 0;
+if (what.includes('properties')) wrong += await properties(numbers.length > 0 ? numbers : [1, 2, 3]);
 if (what.includes('simulation')) wrong += await simulation(named ? (numbers[0] ?? SIMULATED_SEEDS) : SIMULATED_SEEDS);
 if (what.includes('kill9')) wrong += await kill9(numbers.length > 0 ? numbers : [1, 2, 3]);
 if (wrong > 0) process.exitCode = 1;

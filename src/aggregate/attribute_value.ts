@@ -21,7 +21,7 @@ export function attributeValue(state: IdentityState, attribute: Attribute): unkn
       return sumValue(state, attribute);
     case 'average': {
       const rows = heldRows(state, attribute);
-      return rows === 0 ? undefined : sumValue(state, attribute) / rows;
+      return rows === 0 ? undefined : sumValue(state, attribute) / rows + 0; // an underflow from below is 0, not -0
     }
     case 'mostRecent':
       return latest(state, attribute)?.recentValue;

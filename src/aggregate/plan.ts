@@ -107,21 +107,21 @@ export type Plan = {
   readonly anyEventType: readonly number[];
 };
 
-/** Is everything of `before` in `after`, where it was? Then state made under `before` is state under `after`. */
+/** Is everything of `before` in `after`, as it was and where it was? Then state made under `before` is state under `after`. */
 export function extendsPlan(before: Plan, after: Plan): boolean {
   return (
     after.revision >= before.revision &&
-    before.datasets.every((name, i) => after.datasets[i] === name) &&
-    before.measures.every(({ id }, i) => after.measures[i]?.id === id) &&
-    before.attributes.every(({ name, measure, slot, function: function_, window }, i) => {
-      const same = after.attributes[i];
-      return (
-        same?.name === name &&
-        same.measure === measure &&
-        same.slot === slot &&
-        same.function === function_ &&
-        JSON.stringify(same.window) === JSON.stringify(window)
-      );
-    })
+    before.datasets.every((name, i) => after.datasets[i] === name && isSameRule(before, after, name)) &&
+    before.measures.every((measure, i) => asData(measure) === asData(after.measures[i])) &&
+    before.attributes.every((attribute, i) => asData(attribute) === asData(after.attributes[i]))
   );
+}
+
+function isSameRule(before: Plan, after: Plan, dataset: string): boolean {
+  return before.admission.datasets.get(dataset)?.profile === after.admission.datasets.get(dataset)?.profile;
+}
+
+/** All that a measure keeps and an attribute reads; compiled functions are left out. */
+function asData(of: Measure | Attribute | undefined): string | undefined {
+  return JSON.stringify(of);
 }

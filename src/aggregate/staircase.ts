@@ -4,7 +4,8 @@
 //      Of equal values the latest row is the one that stays: the value holds until it leaves.
 // ST3: which rows are in it depends on the rows that came, never on their order. Times are whole milliseconds.
 // ST4: past a bound neighbours are joined, the older the more: the more extreme value then stands at the later time, as if it had
-//      happened then, so a value may leave late, by at most what `longestSpan` says.
+//      happened then, so a value may leave late, by at most what `longestSpan` says. A row that comes later, and happened
+//      within the span of a joined one, stands where that does: no window has the one without the other.
 import { CHUNK_ROWS, ChunkList, moveNumbers, type Chunk } from './chunk_list.ts';
 import { mayJoin, thinUntil } from './thinning.ts';
 
@@ -26,6 +27,25 @@ export class Staircase extends ChunkList {
   /** Takes in a row that came in any order. Cost: O(log n) plus the rows that go, each of which goes once.
    *  @returns how many rows it put out; -1: it can never be an extreme, and nothing changed */
   insert(timeMs: number, value: number): number {
+    const { spans } = this;
+    if (spans === null) return this.place(timeMs, value);
+    const standsMs = this.standsAt(timeMs);
+    const gone = this.place(standsMs, value);
+    if (gone < 0) return gone;
+    if (standsMs === timeMs) spans.delete(timeMs);
+    else spans.set(standsMs, timeMs);
+    return gone;
+  }
+
+  /** Where a row of this time would stand: later, when a joined row spans it. */
+  standsAt(timeMs: number): number {
+    const { spans } = this;
+    if (spans === null) return timeMs;
+    const rowMs = this.timeFrom(timeMs);
+    return (spans.get(rowMs) ?? Infinity) <= timeMs ? rowMs : timeMs;
+  }
+
+  private place(timeMs: number, value: number): number {
     const { chunks } = this;
     if (chunks.length === 0) {
       this.size = 1;

@@ -65,11 +65,7 @@ export class Tiles {
     for (let i = 0; i < rows.length; i += stride) {
       const timeMs = rows[i]!;
       let at = this.count - 1;
-      const fits =
-        at >= 0 &&
-        this.rows(at) < RUN_ROWS_MAX &&
-        mayJoin({ firstMs: this.firstMs(at), innerLastMs: this.lastMs(at), lastMs: timeMs }, nowMs, starts);
-      if (!fits) this.insertAt(++at, timeMs);
+      if (at < 0 || !this.fits(at, timeMs, nowMs, starts)) this.insertAt(++at, timeMs);
       this.add(at, timeMs, stride === 2 ? rows[i + 1]! : 0);
     }
     this.joinSome(folding);
@@ -96,6 +92,13 @@ export class Tiles {
     let span = 0;
     for (let at = this.from(startMs); at < this.count; at++) span = Math.max(span, this.lastMs(at) - this.firstMs(at));
     return span;
+  }
+
+  /** May a row of the ring go on the last tile? Rows of one time never part: no window has some of them only. */
+  private fits(at: number, timeMs: EpochMs, nowMs: EpochMs, starts: readonly number[]): boolean {
+    const innerLastMs = this.lastMs(at);
+    if (timeMs === innerLastMs) return true;
+    return this.rows(at) < RUN_ROWS_MAX && mayJoin({ firstMs: this.firstMs(at), innerLastMs, lastMs: timeMs }, nowMs, starts);
   }
 
   private insertAt(at: number, timeMs: EpochMs): void {

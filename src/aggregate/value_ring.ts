@@ -11,29 +11,35 @@ const OUTSIDE_MAX = 32;
 /** Below this many chunks nothing is packed: most rings stay small, and a packed chunk saves about a kilobyte. */
 const PACK_FROM_CHUNKS = 4;
 
-export class ValueRing extends ChunkList {
-  private readonly openMax: number;
-  /** Unpacked chunks in the order in which they were opened, the last chunk perhaps among them; null while the ring is short. */
-  private open: Chunk[] | null = null;
-  /** First time of each chunk, while there are several; null: to be looked up anew. */
-  private firsts: number[] | null = null;
-  /** Where `seek` found its row. */
-  atChunk = 0;
-  atOffset = 0;
+/** What only a long ring has. */
+type Long = {
+  /** How many chunks may be unpacked beside the last. */
+  readonly openMax: number;
+  /** Unpacked chunks in the order in which they were opened, the last chunk perhaps among them. */
+  readonly open: Chunk[];
+  /** First time of each chunk; null: to be looked up anew. */
+  firsts: number[] | null;
+};
 
-  /** @param withValues rows are (time, value); without: (time)
-   *  @param windows how many windows look at it: each has a chunk in which it begins */
-  constructor(withValues: boolean, windows: number) {
+/** Where `seek` found its row. One for all rings: it is read at once. */
+export const found = { chunk: 0, offset: 0 };
+
+export class ValueRing extends ChunkList {
+  /** Null while the ring is short: usual. */
+  private long: Long | null = null;
+
+  /** @param withValues rows are (time, value); without: (time) */
+  constructor(withValues: boolean) {
     super(withValues ? 2 : 1);
-    this.openMax = windows + 2;
   }
 
   override rowsOf(chunk: Chunk): readonly number[] {
     return chunk.packed === null ? chunk.data : unpackRows(chunk.packed, this.stride);
   }
 
-  /** Inserts in time order; after rows of the same time. Cost: O(1) at the end, else O(log n) plus one short move. */
-  insert(timeMs: number, value: number): void {
+  /** Inserts in time order; after rows of the same time.
+   *  @param windows how many windows look at the ring: each has a chunk in which it begins, that stays unpacked   Cost: O(1) at the end, else O(log n) plus one short move. */
+  insert(timeMs: number, value: number, windows: number): void {
     this.size++;
     const chunks = this.chunks;
     let at = chunks.length - 1;
@@ -45,20 +51,20 @@ export class ValueRing extends ChunkList {
     let data = this.dataOf(at);
     if (data.length >= CHUNK_ROWS * this.stride) {
       if (at === chunks.length - 1 && timeMs >= data[data.length - this.stride]!) {
-        this.addOpen(chunks.length, this.row(timeMs, value));
+        this.addOpen(chunks.length, this.row(timeMs, value), windows);
         return;
       }
       const half = (CHUNK_ROWS >> 1) * this.stride;
       const upper = data.slice(half);
       data.length = half;
       chunks[at]!.dirty = true;
-      this.addOpen(at + 1, upper); // may pack the lower half
+      this.addOpen(at + 1, upper, windows); // may pack the lower half
       if (timeMs >= upper[0]!) at++;
       data = this.dataOf(at);
     }
     chunks[at]!.dirty = true;
     const offset = this.rowFor(data, timeMs);
-    if (offset === 0) this.firsts = null;
+    if (offset === 0 && this.long !== null) this.long.firsts = null;
     this.put(data, offset, timeMs, value);
   }
 
@@ -74,8 +80,8 @@ export class ValueRing extends ChunkList {
       data = this.dataOf(at);
       offset = 0;
     }
-    this.atChunk = at;
-    this.atOffset = offset;
+    found.chunk = at;
+    found.offset = offset;
     return data[offset]!;
   }
 
@@ -90,7 +96,10 @@ export class ValueRing extends ChunkList {
     if (chunk.packed === null) return chunk.data;
     chunk.data = unpackRows(chunk.packed, this.stride);
     chunk.packed = null;
-    this.opened(chunk);
+    if (this.long !== null) {
+      this.long.open.push(chunk);
+      this.closeSome(this.long);
+    }
     return chunk.data;
   }
 
@@ -123,56 +132,50 @@ export class ValueRing extends ChunkList {
   }
 
   /** After the chunks were filled by the store. */
-  loaded(): void {
+  loaded(windows: number): void {
     if (this.chunks.length < PACK_FROM_CHUNKS) return;
-    this.open = [];
+    this.long = { openMax: windows + 2, open: [], firsts: null };
     for (let i = 0; i < this.chunks.length - 1; i++) this.pack(this.chunks[i]!);
   }
 
   protected override dropChunk(at: number): void {
-    if (this.open !== null) {
-      const opened = this.open.indexOf(this.chunks[at]!);
-      if (opened >= 0) this.open.splice(opened, 1);
+    const { long } = this;
+    if (long !== null) {
+      const opened = long.open.indexOf(this.chunks[at]!);
+      if (opened >= 0) long.open.splice(opened, 1);
+      if (at === 0) long.firsts?.shift();
+      else long.firsts = null;
     }
-    if (at === 0) this.firsts?.shift();
-    else this.firsts = null;
     super.dropChunk(at);
   }
 
   override dropFront(rows: number): void {
     super.dropFront(rows);
-    if (this.firsts !== null && this.chunks.length > 0) this.firsts[0] = this.chunks[0]!.data[0]!;
+    const firsts = this.long?.firsts ?? null;
+    const first = this.chunks[0];
+    // a packed one has lost no row: only those before it went
+    if (firsts !== null && first?.packed === null) firsts[0] = first.data[0]!;
   }
 
-  override addChunk(at: number, data: number[]): Chunk {
-    if (at === this.chunks.length) this.firsts?.push(data[0]!);
-    else this.firsts?.splice(at, 0, data[0]!);
-    return super.addChunk(at, data);
-  }
-
-  private addOpen(at: number, data: number[]): Chunk {
+  private addOpen(at: number, data: number[], windows: number): void {
+    const { long } = this;
     const chunk = this.addChunk(at, data);
-    if (this.open !== null) this.opened(chunk);
-    else if (this.chunks.length >= PACK_FROM_CHUNKS) {
-      this.open = [...this.chunks];
-      this.closeSome();
+    if (long === null) {
+      if (this.chunks.length < PACK_FROM_CHUNKS) return;
+      this.long = { openMax: windows + 2, open: [...this.chunks], firsts: null };
+      this.closeSome(this.long);
+      return;
     }
-    return chunk;
-  }
-
-  private opened(chunk: Chunk): void {
-    (this.open ??= []).push(chunk);
-    this.closeSome();
+    if (at === this.chunks.length - 1) long.firsts?.push(data[0]!);
+    else long.firsts?.splice(at, 0, data[0]!);
+    long.open.push(chunk);
+    this.closeSome(long);
   }
 
   /** Windows move forward, so the chunk that was opened first is most likely behind all of them. */
-  private closeSome(): void {
-    const open = this.open!;
+  private closeSome({ open, openMax }: Long): void {
     const last = this.chunks[this.chunks.length - 1];
-    while (open.length > this.openMax) {
-      const chunk = open[0] === last ? open.splice(1, 1)[0]! : open.shift()!;
-      this.pack(chunk);
-    }
+    while (open.length > openMax) this.pack(open[0] === last ? open.splice(1, 1)[0]! : open.shift()!);
   }
 
   private pack(chunk: Chunk): void {
@@ -182,7 +185,8 @@ export class ValueRing extends ChunkList {
   }
 
   private firstMs(at: number): number {
-    return this.chunks.length === 1 ? this.chunks[0]!.data[0]! : (this.firsts ??= this.lookUpFirsts())[at]!;
+    const { long } = this;
+    return long === null ? this.chunks[at]!.data[0]! : (long.firsts ??= this.lookUpFirsts())[at]!;
   }
 
   private lookUpFirsts(): number[] {

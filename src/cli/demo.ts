@@ -1,12 +1,13 @@
 // `demo`: the whole product in less than a minute, on a server and in a folder of its own.
 import { Option, type Command } from 'commander';
+import { relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VisageError } from '../base/errors.ts';
 import { generateEvents } from '../oracle/generate.ts';
 import { settingsOf, wholeNumber, type CommonOptions } from './command.ts';
 import { Feed } from './demo_feed.ts';
 import { feedUntilStopped } from './demo_producer.ts';
-import { DemoRoot } from './demo_root.ts';
+import { DEMO_THIRTEENTH, DemoRoot } from './demo_root.ts';
 import { tellStory, type Summary } from './demo_story.ts';
 import { WrongUse } from './failure.ts';
 import { print, printJson } from './output.ts';
@@ -87,7 +88,7 @@ async function run(options: DemoOptions): Promise<void> {
 }
 
 async function invite(root: DemoRoot): Promise<void> {
-  const config = `--config ${/^[\w./-]+$/.test(root.config) ? root.config : `'${root.config}'`}`;
+  const config = `--config ${quoted(root.config)}`;
   const order = `{"_id":"mine-'$RANDOM'","timestamp":"'$(date -u +%Y-%m-%dT%H:%M:%SZ)'","eventType":"commerce.purchases","commerce":{"order":{"priceTotal":9.99,"channel":"app"}}}`;
   const lines = [
     '',
@@ -96,10 +97,25 @@ async function invite(root: DemoRoot): Promise<void> {
     `npx visage tail --profile customerId ada ${config}`,
     `echo '${order}' | npx visage publish orders customerId ada - ${config}`,
     `npx visage get customerId ada ${config}`,
+    `npx visage explain customerId ada spend30s ${config}`,
+    '',
+    '   A thirteenth attribute, appSpend, while it runs; it counts the orders that come from then on:',
+    '',
+    `npx visage definitions apply ${quoted(fromHere(DEMO_THIRTEENTH))} ${config}`,
     '',
     'Ctrl-C ends it.',
   ];
   for (const line of lines) await print(line);
+}
+
+/** As one would type it: a path below the working directory without the way there. */
+function fromHere(path: string): string {
+  const way = relative(process.cwd(), path);
+  return way.startsWith('..') ? path : way;
+}
+
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word}'`;
 }
 
 /** A few events a second, until Ctrl-C. */

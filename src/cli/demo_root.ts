@@ -12,7 +12,10 @@ import { removeRoot } from '../worker/remove_root.ts';
 import { WorkerProcess, type WorkerFiles } from './demo_worker.ts';
 import { WrongUse } from './failure.ts';
 
-export const DEMO_DEFINITIONS = join(import.meta.dirname, '../../config/demo.definitions.yaml');
+const CONFIG = join(import.meta.dirname, '../../config');
+export const DEMO_DEFINITIONS = join(CONFIG, 'demo.definitions.yaml');
+/** The same and one attribute more, to be applied while the demo runs. */
+export const DEMO_THIRTEENTH = join(CONFIG, 'demo.thirteenth.yaml');
 const PARTITIONS = 4;
 /** The server's own default. The demo kills the worker, not the machine: it has no need of a flush for every message. */
 const SYNC_INTERVAL = '2m';

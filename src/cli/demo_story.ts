@@ -10,6 +10,7 @@ import { ChangeWatch, type Arrival } from './demo_watch.ts';
 
 const ADA = { namespace: 'customerId', id: 'ada' } as const;
 const SPEND = 'spend30s';
+const QUIET = 'wentQuiet';
 const EVENTS_SPAN_MS = 10_000;
 const CHANGE_TIMEOUT_MS = 10_000;
 const LEAVES_TIMEOUT_MS = 15_000;
@@ -194,6 +195,9 @@ async function theOrderLeaves({ say, failures }: Stage, order: Order | undefined
       `changed ${Date.parse(arrival.event.time) - dueMs} ms and heard of ${latenessMs} ms after that`,
   );
   if (after !== 0) failures.push(`${SPEND} of ada is ${shown(after)} after her only order has left; it should be 0`);
+  const { entered } = arrival.event.data.audiences;
+  if (entered.includes(QUIET)) say(`   with it she enters the audience ${QUIET}`);
+  else failures.push(`ada did not enter the audience ${QUIET} when her only order left`);
   return latenessMs;
 }
 

@@ -31,6 +31,8 @@ export class Checkpointer {
   private readonly cache: ProfileCache;
   private readonly clock: Clock;
   private underWay: Promise<void> | null = null;
+  /** Of the checkpoint that failed: what it froze is lost to this life, and nothing can be stored after it. */
+  private failure: { readonly error: unknown } | null = null;
 
   constructor(store: ProfileStore, cache: ProfileCache, clock: Clock) {
     this.store = store;
@@ -42,9 +44,10 @@ export class Checkpointer {
     return this.underWay !== null;
   }
 
-  /** Resolves when no checkpoint is under way; rejects when the one that was failed. */
+  /** Resolves when no checkpoint is under way; rejects when one has failed. */
   async idle(): Promise<void> {
     while (this.underWay !== null) await this.underWay;
+    if (this.failure !== null) throw this.failure.error;
   }
 
   /** Freezes now, in this turn, and resolves when everything is committed. Must be called between messages.
@@ -56,6 +59,7 @@ export class Checkpointer {
       () => void (this.underWay = null),
       (error: unknown) => {
         this.underWay = null;
+        this.failure = { error };
         throw error;
       },
     );

@@ -39,7 +39,8 @@ export function isBetween(next: GenerationStart, last: LastCommit | undefined, m
  *  @throws VisageError `stopped`, `fenced`, `unavailable` (retry): call it again; and what a fold throws */
 export async function rebuild(options: RebuildOptions): Promise<void> {
   const { shard, next, before, stopped } = options;
-  const [logState, changesState, last] = await Promise.all([shard.log.state(), shard.sink.state(), shard.sink.last()]);
+  const last = await shard.sink.last(); // before the streams, as in Shard.restore
+  const [logState, changesState] = await Promise.all([shard.log.state(), shard.sink.state()]);
   const both = {
     shard,
     until: next.sequence,

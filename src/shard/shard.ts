@@ -106,7 +106,8 @@ export class Shard {
     const { options } = this;
     const meta = (this.meta = options.store.readMeta());
     if (meta !== undefined && meta.definitionsHash !== null) await options.definitions.load(meta.definitionsHash);
-    const [logState, changesState, last] = await Promise.all([options.log.state(), options.sink.state(), options.sink.last()]);
+    const last = await options.sink.last(); // before the streams: an earlier owner that still lives commits on, past what they said
+    const [logState, changesState] = await Promise.all([options.log.state(), options.sink.state()]);
     this.gap = await checkBeforeReplay({ ...options, meta, last, logState, changesState });
     this.logCreated = logState.created;
     this.changesCreated = changesState.created;

@@ -1,6 +1,8 @@
 // Appends a tick when something is due and no message moves the shard's time: so values leave their windows on time.
 // TT1: whether something is due is judged by the last stamp plus monotonic time elapsed, never by the wall clock. Under the event
 //      clock time stands still between messages: a tick is appended only for what is due already.
+//      A message may come long after it was stamped (a paused process, a reader that catches up), so the time that was thought to be never
+//      goes back by one; only the shard's own tick, which is stamped between its sending and its acknowledgement, sets it anew.
 // TT2: at most one append under way, and at most one per `tick`. A failed one backs off, and is counted.
 import { encodeControl } from '../message/control.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -24,8 +26,10 @@ export class TickTimer {
   /** Failures in a row: the shard's values are late. */
   failing = 0;
   private readonly options: TickTimerOptions;
-  private stampMs = 0;
+  private stampMs = -Infinity;
   private stampedAtMs = 0;
+  /** An own tick was stamped just now: the next stamp is taken as it is. */
+  private fresh = false;
   private lastAppendMs = -Infinity;
   private armedFor = Infinity;
   private cancelTimer: (() => void) | null = null;
@@ -53,10 +57,13 @@ export class TickTimer {
    *  after a start says how long no worker ran). */
   moved(shardTimeMs: number): void {
     const now = this.options.clock.monotonicMs();
-    const ranAhead = shardTimeMs - (this.stampMs + this.elapsedMs(now)) > this.options.tickMs / 2;
-    this.stampMs = shardTimeMs;
+    const thoughtMs = this.stampMs + this.elapsedMs(now);
+    const ranAhead = shardTimeMs - thoughtMs > this.options.tickMs / 2;
+    const wasAhead = this.fresh && thoughtMs - shardTimeMs > this.options.tickMs / 2;
+    this.stampMs = this.fresh ? shardTimeMs : Math.max(shardTimeMs, thoughtMs);
     this.stampedAtMs = now;
-    if (!this.stopped && (ranAhead || this.options.earliest() !== this.armedFor)) this.arm();
+    this.fresh = false;
+    if (!this.stopped && (ranAhead || wasAhead || this.options.earliest() !== this.armedFor)) this.arm();
   }
 
   /** A bounded message left something due: go on at once. */
@@ -98,6 +105,7 @@ export class TickTimer {
     this.options.log.append('tick', encodeControl({ kind: 'tick' })).then(
       () => {
         this.appended++;
+        this.fresh = true;
         this.failing = 0;
         this.underWay = false;
         this.armedFor = Infinity;

@@ -67,7 +67,7 @@ export class Life {
         try {
           result = act();
         } catch (error) {
-          this.later(comingMs, () => reject(error));
+          this.later(comingMs, () => reject(error instanceof Error ? error : new Error(String(error))));
           return;
         }
         this.later(comingMs, () => resolve(result));

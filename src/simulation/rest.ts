@@ -4,7 +4,6 @@
 // RE3: what an orderly end stores is the same again.
 import { errorText } from '../base/errors.ts';
 import { parseRfc3339 } from '../base/time.ts';
-import { encodeControl } from '../message/control.ts';
 import type { Life } from './life.ts';
 import type { Swarm } from './swarm.ts';
 import type { World } from './world.ts';
@@ -12,7 +11,6 @@ import type { World } from './world.ts';
 /** Many back-offs of the pump and the ticks, and a life that was starting. */
 const CALM_MS = 60_000;
 const LATE_MS_MAX = 6_000;
-const SETTLE_MS = 100;
 const LEAVES = 3;
 const TRIES_MAX = 50;
 const READ_MS = 10_000;
@@ -95,14 +93,12 @@ async function leave(world: World, swarm: Swarm, views: readonly View[]): Promis
   const { scheduler, witness, log } = world;
   const dueMs = nextDueMs(views);
   if (swarm.clockMode === 'event' || dueMs === Infinity) return views;
-  // the shard takes the last message for fresh, however late it came: this one comes at once
-  log.put('ctl.tick', encodeControl({ kind: 'tick' }));
-  await scheduler.pass(SETTLE_MS);
   const aheadMs = dueMs - log.nowMs;
   if (aheadMs > LATE_MS_MAX) scheduler.leap(aheadMs - 1);
   else if (aheadMs > 0) await scheduler.pass(aheadMs - 1);
-  await scheduler.pass(LATE_MS_MAX + 3 * swarm.tickMs, () => witness.finding !== null);
-  const { shardTimeMs } = witness.oracle;
+  const { oracle } = witness;
+  await scheduler.pass(LATE_MS_MAX + 3 * swarm.tickMs, () => witness.finding !== null || oracle.shardTimeMs >= dueMs);
+  const { shardTimeMs } = oracle;
   if (shardTimeMs < dueMs)
     witness.problem(`values due at ${dueMs} have not left at ${log.nowMs}: the shard's time is ${shardTimeMs}`);
   return settled(world);

@@ -99,6 +99,7 @@ class Run {
 
   async all(): Promise<void> {
     const { world, swarm } = this;
+    if (this.random.next() < 0.9) world.setup();
     world.start();
     for (let sent = 0; sent < swarm.traffic.events && !this.over; sent++) {
       await this.wait();

@@ -102,6 +102,11 @@ export class World implements Surroundings {
     if (isChosen && life === this.life) this.crash();
   }
 
+  /** Definitions come before everything else; without it only when the first life is at work. */
+  setup(): void {
+    this.log.put('ctl.definitions', this.definitions(this.options.swarm.settings[0]!));
+  }
+
   /** A new life takes the shard over. */
   start(): void {
     const life = new Life(++this.lives, this);
@@ -152,6 +157,10 @@ export class World implements Surroundings {
     return settings[(this.lives - 1) % settings.length]!;
   }
 
+  private definitions(settings: FoldSettings): Uint8Array {
+    return encodeControl({ kind: 'definitions', hash: this.options.plan.hash, foldVersion: FOLD_VERSION, settings });
+  }
+
   private restartIn(ms: number): void {
     this.life = null;
     this.scheduler.after(ms, () => this.start());
@@ -183,8 +192,8 @@ export class World implements Surroundings {
     const inForce = life.shard.definitionsInForce;
     try {
       if (inForce.hash !== plan.hash || !sameSettings(inForce.settings, settings)) {
-        const body = encodeControl({ kind: 'definitions', hash: plan.hash, foldVersion: FOLD_VERSION, settings });
-        await life.shard.reached(await life.shard.options.log.append('definitions', body), IN_FORCE_MS);
+        const sequence = await life.shard.options.log.append('definitions', this.definitions(settings));
+        await life.shard.reached(sequence, IN_FORCE_MS);
       }
       life.active = true;
     } catch (error) {

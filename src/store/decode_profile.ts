@@ -47,7 +47,10 @@ export function decodeProfile(key: IdentityKey, head: Buffer, size: number, plan
   // only now: the source may use the same memory for every record
   for (const pending of long) loadChunks(pending, key, source);
   state.seen.loaded();
-  for (const part of state.parts) part.ring?.loaded();
+  for (const part of state.parts) {
+    const { windows, calendars } = plan.measures[part.measure]!;
+    part.ring?.loaded(windows.length + calendars.length);
+  }
   return state;
 }
 

@@ -84,7 +84,7 @@ describe.each(Object.keys(PLACES))('%s', (name) => {
     }
     for (let round = 1; round <= 25; round++) {
       const touched = [...states.values()].filter(() => random.below(3) === 0);
-      for (const state of touched) live(state, random, random.below(40));
+      for (const state of touched) live(state, random, random.below(40), state.key.endsWith('7') ? 4 : 5_000);
       await save(store, round, touched);
       for (const state of touched) {
         const loaded = store.get(state.key, PLAN)!;
@@ -155,6 +155,28 @@ describe.each(Object.keys(PLACES))('%s', (name) => {
       { dueMs: 5, key: 'n.c' },
       { dueMs: 7, key: 'n.d' },
     ]);
+  });
+
+  it('lists keys in order, strictly after one, as of the last commit', async () => {
+    const keys = ['a.1', 'a.10', 'a.1%2E', 'a.2', 'a.~', 'b.0', 'b.ü'.replace('ü', '%C3%BC')];
+    expect(store.keysAfter('', 5)).toEqual([]);
+    await save(
+      store,
+      1,
+      [...keys].reverse().map((key) => largeState(key, seededRandom(4), NOW, { seen: 200, ring: 0 })),
+    );
+    const sorted = [...keys].sort();
+    expect(store.keysAfter('', 100)).toEqual(sorted);
+    for (const [i, key] of sorted.entries()) {
+      expect(store.keysAfter(key, 100)).toEqual(sorted.slice(i + 1));
+      expect(store.keysAfter(`${key}!`, 2)).toEqual(sorted.filter((other) => other > `${key}!`).slice(0, 2));
+    }
+    expect(store.keysAfter('a.2', 0)).toEqual([]);
+    const checkpoint = await store.beginCheckpoint();
+    checkpoint.put([store.encode(simple('a.3', 1), PLAN)]);
+    expect(store.keysAfter('a.2', 1)).toEqual(['a.~']);
+    await checkpoint.commit(metaAt(2));
+    expect(store.keysAfter('a.2', 1)).toEqual(['a.3']);
   });
 
   it('writes a profile as it was when it was encoded', async () => {

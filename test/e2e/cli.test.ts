@@ -17,12 +17,17 @@ const COMMANDS = [
   'worker',
   'subject',
   'publish',
+  'ingest',
   'get',
   'explain',
   'tail',
   'export',
   'verify',
+  'simulate',
   'status',
+  'definitions check',
+  'definitions apply',
+  'definitions list',
   'dead list',
 ];
 
@@ -181,6 +186,9 @@ test('wrong use: exit code 2', async () => {
 test('every command has help with an example', async () => {
   for (const { stdout } of await Promise.all(COMMANDS.map((name) => good([...name.split(' '), '--help']))))
     expect(stdout).toMatch(/Example:\n {2}\$ npx visage \w+/);
+  const { stdout } = await good(['--help']);
+  const listed = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}(\w+)/gm)].map((match) => match[1]);
+  expect(new Set(listed)).toEqual(new Set(COMMANDS.map((name) => name.split(' ')[0])));
   expect((await good(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 

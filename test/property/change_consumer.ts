@@ -1,5 +1,5 @@
-// What a consumer knows, from changes alone. CC1: it refuses a change that does not go on from what it knows.
-import { expect } from 'vitest';
+// What a consumer knows, from changes alone. CC1: it refuses a change that does not go on from what it knows. Runs outside of vitest too.
+import assert from 'node:assert/strict';
 import type { Plan } from '../../src/aggregate/plan.ts';
 import { jsonEqual } from '../../src/oracle/json_equal.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
@@ -17,15 +17,15 @@ export class ChangeConsumer {
 
   take(change: Change): void {
     const known = this.profiles.get(change.key) ?? { version: 0, values: new Map<string, unknown>() };
-    expect(change.created).toBe(known.version === 0);
-    expect(change.previousVersion).toBe(known.version);
-    expect(change.sequence).toBeGreaterThan(known.version);
-    expect(change.count).toBe(++this.count);
+    assert.equal(change.created, known.version === 0);
+    assert.equal(change.previousVersion, known.version);
+    assert.ok(change.sequence > known.version);
+    assert.equal(change.count, ++this.count);
     for (const [i, index] of change.attributes.entries()) {
       const { name } = this.planNow().attributes[index]!;
       if (!jsonEqual(known.values.get(name), change.before[i]))
-        expect([name, change.before[i]]).toEqual([name, known.values.get(name)]);
-      expect(jsonEqual(change.before[i], change.after[i])).toBe(false);
+        assert.deepEqual([name, change.before[i]], [name, known.values.get(name)]);
+      assert.equal(jsonEqual(change.before[i], change.after[i]), false);
       if (change.after[i] === undefined) known.values.delete(name);
       else known.values.set(name, change.after[i]);
     }
@@ -36,8 +36,8 @@ export class ChangeConsumer {
   /** What it knows of a profile is what a reader sees. */
   expectSame(key: string, view: ProfileView): void {
     const known = this.profiles.get(key)!;
-    if (known.version !== view.version) expect(known.version).toBe(view.version);
+    assert.equal(known.version, view.version);
     const values = Object.fromEntries(Object.entries(view.computed).map(([name, { value }]) => [name, value]));
-    if (!jsonEqual(values, Object.fromEntries(known.values))) expect(Object.fromEntries(known.values)).toEqual(values);
+    if (!jsonEqual(values, Object.fromEntries(known.values))) assert.deepEqual(Object.fromEntries(known.values), values);
   }
 }

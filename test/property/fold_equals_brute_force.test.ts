@@ -6,7 +6,6 @@ import { DEFAULT_FOLD_SETTINGS, type FoldSettings } from '../../src/message/cont
 import type { LogMessage } from '../../src/message/log_message.ts';
 import { ShardOracle } from '../../src/oracle/brute_force.ts';
 import { compareProfile } from '../../src/oracle/compare.ts';
-import { jsonEqual } from '../../src/oracle/json_equal.ts';
 import type { Effects } from '../../src/shard/effects.ts';
 import { ChangeConsumer } from './change_consumer.ts';
 import { EVERYTHING, FoldRun, LogWriter, planWith, ROOT } from '../unit/shard/fold_run.ts';

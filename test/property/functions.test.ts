@@ -1,19 +1,15 @@
-// Every function × window equals brute force at every instant. VISAGE_PROPERTY_RUNS asks for more runs, VISAGE_SEED repeats some.
-import fc from 'fast-check';
+// Every function × window equals brute force at every instant. VISAGE_PROPERTY_RUNS asks for another number of runs, VISAGE_SEED
+// repeats those of a seed.
 import { expect, it } from 'vitest';
-import { functionsCase } from './functions_log.ts';
-import { expectRight, type Met } from './functions_run.ts';
+import { checkFunctions } from './functions_run.ts';
 
-const RUNS = Number(process.env['VISAGE_PROPERTY_RUNS'] ?? 2_000);
+const SOAK = process.env['VISAGE_SOAK'] === '1';
+const RUNS = Number(process.env['VISAGE_PROPERTY_RUNS'] ?? (SOAK ? 20_000 : 2_000));
 const SEED = process.env['VISAGE_SEED'];
 
 it(`every function over every window equals brute force at every instant (${RUNS} runs)`, { timeout: 60 * RUNS }, async () => {
-  const met: Met = { messages: 0, tiled: 0, sampled: 0, changes: 0, revised: 0 };
-  await fc.assert(
-    fc.asyncProperty(functionsCase, (case_) => expectRight(case_, met)),
-    { numRuns: RUNS, ...(SEED === undefined ? {} : { seed: Number(SEED) }) },
-  );
-  console.log(JSON.stringify(met));
+  const { met, problem } = await checkFunctions(RUNS, SEED === undefined ? undefined : Number(SEED));
+  if (problem !== null) throw new Error(problem);
   if (RUNS < 1_000) return;
   expect(met.tiled).toBeGreaterThan(RUNS);
   expect(met.sampled).toBeGreaterThan(RUNS / 10);

@@ -8,7 +8,7 @@ const SEEDS_MAX = 20;
 
 /** What the first finding must be about: found for the right reason. */
 const SYMPTOM: Readonly<Record<PlantedBug, RegExp>> = {
-  'lost-tick': /change events: .*previousVersion|change events: .*exported/,
+  'lost-tick': /change events: .*(previousVersion|exported)|not_deterministic|stuck/,
   'late-leave': /time is|computed\.|has not|have not left|log_rewound/,
   'double-count': /computed\.|change event says/,
   'lost-event': /computed\.|change event|profile/,

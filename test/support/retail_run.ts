@@ -6,7 +6,8 @@ import { loadDefinitionsFile } from '../../src/definitions/load_definitions.ts';
 import type { Client } from '../../src/worker/client.ts';
 import { ended, start, type Ended } from '../e2e/program.ts';
 import { eventually } from './eventually.ts';
-import { RETAIL_DEFINITIONS, RETAIL_MAP } from './retail.ts';
+import { RETAIL_MAP } from './retail.ts';
+import { RETAIL_DEFINITIONS } from './retail_values.ts';
 import { spawnWorker, type WorkerProcess } from './worker_process.ts';
 import type { World } from './world.ts';
 

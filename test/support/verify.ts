@@ -1,7 +1,9 @@
 // The verdict over a root: profiles against the oracle, change events against the chain, refused messages against the dead letters.
-import { ShardOracle } from '../../src/oracle/brute_force.ts';
+import type { ShardOracle } from '../../src/oracle/brute_force.ts';
 import { ChainChecker, type ChainEvent } from '../../src/oracle/chain.ts';
 import { compareExport } from '../../src/oracle/compare.ts';
+import { readShard } from '../../src/oracle/read_shard.ts';
+import type { OraclePlan } from '../../src/oracle/recompute.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
 import type { Client } from '../../src/worker/client.ts';
 import { eventually } from './eventually.ts';
@@ -27,17 +29,22 @@ export type OracleVerdict = {
 
 /** Recomputes every shard from the raw log up to its cut and compares every exported profile at that profile's own time. */
 export async function checkAgainstOracle(client: Client, exported: Export): Promise<OracleVerdict> {
-  const live = await client.meta.liveDefinitions();
-  const plan = await client.plan(live!);
-  const planOf = (hash: string): typeof plan => {
-    if (hash !== live) throw new Error(`the log names definitions ${hash} that are not live`);
-    return plan;
-  };
+  const plans = new Map<string, OraclePlan>();
   const oracles: ShardOracle[] = [];
   for (let shard = 0; shard < client.partitions; shard++) {
     const { partitions, clock } = client;
-    const oracle = new ShardOracle({ root: client.topology.root, shard, partitions, clock, planOf });
-    for await (const message of client.readLog(shard, exported.cuts.get(shard))) oracle.feed(message);
+    const oracle = await readShard({
+      root: client.topology.root,
+      shard,
+      partitions,
+      clock,
+      log: () => client.readLog(shard, exported.cuts.get(shard)),
+      plan: async (hash) => {
+        const plan = plans.get(hash) ?? (await client.plan(hash));
+        plans.set(hash, plan);
+        return plan;
+      },
+    });
     oracles.push(oracle);
   }
   const differences = compareExport(exported.views, { oracles, cuts: exported.cuts });
@@ -63,6 +70,14 @@ export type ChainVerdict = {
   readonly partialRecoveries: number;
 };
 
+type Commit = {
+  readonly generation: number;
+  readonly epoch: number;
+  readonly position: readonly [number, number];
+  /** How many visible changes this generation has made since its beginning. */
+  readonly count: number;
+};
+
 type Caused = { readonly data: { readonly cause: readonly { readonly kind: string }[] } };
 
 /** Every change event of VISAGE_CHANGES in order: one chain per profile, nothing twice, its end is the export.
@@ -70,7 +85,7 @@ type Caused = { readonly data: { readonly cause: readonly { readonly kind: strin
 export async function checkChains(client: Client, exported: Export): Promise<ChainVerdict> {
   const chain = new ChainChecker();
   const problems: string[] = [];
-  const last = new Map<string, { epoch: number; position: readonly [number, number]; count: number }>();
+  const last = new Map<string, Commit>();
   let commits = 0;
   let partialCommits = 0;
   let partialRecoveries = 0;
@@ -84,7 +99,8 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
     commits++;
     const header = message.headers!();
     const [sequence = NaN, ordinal = NaN] = (header['Visage-Position'] ?? '').split('/').map(Number);
-    const now = {
+    const now: Commit = {
+      generation: Number(header['Visage-Generation'] || 1),
       epoch: Number(header['Visage-Epoch']),
       position: [sequence, ordinal === -1 ? Infinity : ordinal] as const,
       count: Number(header['Visage-Change-Count']),
@@ -93,17 +109,22 @@ export async function checkChains(client: Client, exported: Export): Promise<Cha
     if (ordinal !== -1 && events.length > 0) partialCommits++;
     if (before !== undefined) {
       if (now.epoch > before.epoch && ordinal !== -1) partialRecoveries++;
-      const back =
-        now.position[0] < before.position[0] || (now.position[0] === before.position[0] && now.position[1] < before.position[1]);
-      if (now.epoch < before.epoch || back || now.count < before.count)
+      if (isBack(before, now))
         problems.push(`commit ${message.sequence} of ${message.subject} goes back: ${JSON.stringify([before, now])}`);
-      if (now.count === before.count && events.length > 0)
+      if (now.generation === before.generation && now.count === before.count && events.length > 0)
         problems.push(`commit ${message.sequence} of ${message.subject} has events, but counts no change`);
     }
     last.set(message.subject, now);
   }
   problems.push(...chain.problems, ...chain.checkAgainstExport(exported.views));
   return { problems, changeEvents: chain.events, expiries, commits, partialCommits, partialRecoveries };
+}
+
+function isBack(before: Commit, now: Commit): boolean {
+  const [sequence, ordinal] = now.position;
+  if (now.generation < before.generation || now.epoch < before.epoch || sequence < before.position[0]) return true;
+  if (sequence === before.position[0] && ordinal < before.position[1]) return true;
+  return now.generation === before.generation && now.count < before.count; // a later one counts anew
 }
 
 export type DeadVerdict = { readonly problems: readonly string[]; readonly letters: number; readonly repeated: number };

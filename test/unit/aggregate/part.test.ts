@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sameValue } from '../../../src/aggregate/attribute_value.ts';
+import { attributeValue, sameValue } from '../../../src/aggregate/attribute_value.ts';
 import { readDecimal, readWide } from '../../../src/aggregate/decimal_sum.ts';
+import { IdentityState } from '../../../src/aggregate/identity_state.ts';
 import { advance, insertValue, isPlainValue, Part, SLOT } from '../../../src/aggregate/part.ts';
 import type { Measure } from '../../../src/aggregate/plan.ts';
 import { exactSum } from '../../../src/oracle/exact_sum.ts';
-import { measureOf } from './plan_parts.ts';
+import { attributeOf, measureOf } from './plan_parts.ts';
 
 const EXACT = 5_000;
 
@@ -92,6 +93,14 @@ describe('a part', () => {
     const counted = new Part(counts, 0);
     for (const value of ['5', undefined, null]) insertValue(counted, counts, value, now);
     expect(counted.acc[0]).toBe(3);
+  });
+
+  it('averages to 0, not -0, where that is too small for a double', () => {
+    const m = measure([], { lifetime: true });
+    const state = new IdentityState('a.b');
+    const at = { atMs: 0, sequence: 1, nowMs: 0, exactEvents: EXACT };
+    for (const value of [-5e-324, 0]) insertValue(state.partFor(m, 0), m, value, at);
+    expect(attributeValue(state, attributeOf({ function: 'average', slot: 0 }))).toBe(0);
   });
 
   it('keeps the latest value: later time wins, then higher sequence; nulls and objects are no values', () => {

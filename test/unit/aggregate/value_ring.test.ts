@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHUNK_ROWS } from '../../../src/aggregate/chunk_list.ts';
-import { ValueRing } from '../../../src/aggregate/value_ring.ts';
+import { found, ValueRing } from '../../../src/aggregate/value_ring.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 
 const WINDOWS = 2;
@@ -31,18 +31,19 @@ function expectFrom(ring: ValueRing, rows: readonly Row[], startMs: number): voi
   const first = rows.findIndex(({ time }) => time >= startMs);
   expect(ring.seek(startMs)).toBe(rows[first]?.time ?? NaN);
   if (first < 0) return;
-  const before = ring.chunks.slice(0, ring.atChunk).reduce((sum, chunk) => sum + ring.rowsOf(chunk).length / ring.stride, 0);
-  expect(before + ring.atOffset / ring.stride).toBe(first);
-  const data = ring.dataOf(ring.atChunk);
-  expect(data[ring.atOffset]).toBe(rows[first]!.time);
-  if (ring.stride === 2) expect(data[ring.atOffset + 1]).toBe(rows[first]!.value);
+  const { chunk: at, offset } = found;
+  const before = ring.chunks.slice(0, at).reduce((sum, chunk) => sum + ring.rowsOf(chunk).length / ring.stride, 0);
+  expect(before + offset / ring.stride).toBe(first);
+  const data = ring.dataOf(at);
+  expect(data[offset]).toBe(rows[first]!.time);
+  if (ring.stride === 2) expect(data[offset + 1]).toBe(rows[first]!.value);
 }
 
 function reloaded(ring: ValueRing): ValueRing {
-  const loaded = new ValueRing(ring.stride === 2, WINDOWS);
+  const loaded = new ValueRing(ring.stride === 2);
   loaded.nextId = ring.nextId;
   for (const chunk of ring.chunks) loaded.loadChunk(chunk.id, [...ring.rowsOf(chunk)], true);
-  loaded.loaded();
+  loaded.loaded(WINDOWS);
   return loaded;
 }
 
@@ -85,13 +86,13 @@ describe('the ring', () => {
     let packed = 0;
     fc.assert(
       fc.property(fc.array(step, { maxLength: 25, size: 'max' }), (steps) => {
-        let ring = new ValueRing(withValues, WINDOWS);
+        let ring = new ValueRing(withValues);
         const rows: Row[] = [];
         let n = 0;
         const insert = (time: number): void => {
           const value = withValues ? VALUES[n % VALUES.length]! + Math.floor(n / VALUES.length) : 1;
           n++;
-          ring.insert(time, value);
+          ring.insert(time, value, WINDOWS);
           insertSorted(rows, { time, value });
         };
         for (const s of steps) {
@@ -104,7 +105,7 @@ describe('the ring', () => {
             const random = seededRandom(s.seed);
             for (let i = 0; i < s.count; i++) insert(random.below(900) - 50);
           } else if (s.kind === 'take' && rows.length > 0) {
-            const wanted = 1 + Math.floor(s.share * 100);
+            const wanted = 1 + Math.floor(s.share * 200);
             const taken = ring.takeFront(wanted);
             const count = taken.length / ring.stride;
             expect(count > 0 && count <= wanted).toBe(true);
@@ -134,22 +135,22 @@ describe('the ring', () => {
         for (let i = 0; i < rows.length; i += Math.max(1, rows.length >> 4)) expectFrom(ring, rows, rows[i]!.time);
         expect(rowsOf(ring)).toEqual(rows); // looking changes nothing
       }),
-      { numRuns: 80 },
+      { numRuns: 50 },
     );
     expect(longest).toBeGreaterThan(1_000);
     expect(packed).toBeGreaterThan(5);
   });
 
   it('says which chunks the store has to write again', () => {
-    const ring = new ValueRing(true, WINDOWS);
-    for (let i = 0; i < 5 * CHUNK_ROWS; i++) ring.insert(i * 10, i);
+    const ring = new ValueRing(true);
+    for (let i = 0; i < 5 * CHUNK_ROWS; i++) ring.insert(i * 10, i, WINDOWS);
     const clean = (): void => ring.chunks.forEach((chunk) => (chunk.dirty = false));
     const dirty = (): boolean[] => ring.chunks.map((chunk) => chunk.dirty);
     clean();
-    ring.insert(1e9, 1);
+    ring.insert(1e9, 1, WINDOWS);
     expect(dirty()).toEqual([false, false, false, false, false, true]);
     clean();
-    ring.insert(2 * CHUNK_ROWS * 10 + 5, 1); // into a full chunk: it splits, both halves changed
+    ring.insert(2 * CHUNK_ROWS * 10 + 5, 1, WINDOWS); // into a full chunk: it splits, both halves changed
     expect(dirty()).toEqual([false, false, true, true, false, false, false]);
     clean();
     ring.seek(5); // looking at a packed chunk is no change
@@ -160,9 +161,17 @@ describe('the ring', () => {
     expect(dirty()).toEqual([true, false, false, false, false, false]);
   });
 
+  it('finds rows after a whole chunk was taken off in front of a packed one', () => {
+    const ring = new ValueRing(false);
+    for (let i = 0; i < 12 * CHUNK_ROWS; i++) ring.insert(i, 0, WINDOWS);
+    ring.seek(5 * CHUNK_ROWS); // first times are known from here on
+    expect([ring.takeFront(CHUNK_ROWS).length, ring.chunks[0]!.packed === null]).toEqual([CHUNK_ROWS, false]);
+    expect([ring.frontMs(), ring.seek(0), ring.seek(CHUNK_ROWS + 1)]).toEqual([CHUNK_ROWS, CHUNK_ROWS, CHUNK_ROWS + 1]);
+  });
+
   it('keeps a long history packed, however it is read', () => {
-    const ring = new ValueRing(true, WINDOWS);
-    for (let i = 0; i < 100 * CHUNK_ROWS; i++) ring.insert(i * 60_000, (i % 1_000) / 100);
+    const ring = new ValueRing(true);
+    for (let i = 0; i < 100 * CHUNK_ROWS; i++) ring.insert(i * 60_000, (i % 1_000) / 100, WINDOWS);
     const chars = (): number => ring.chunks.reduce((sum, { packed }) => sum + (packed?.length ?? 0), 0);
     const most = (): void => expect(unpacked(ring)).toBeLessThanOrEqual(OPEN_MAX + 1);
     most();
@@ -173,7 +182,7 @@ describe('the ring', () => {
     }
     const loaded = reloaded(ring);
     expect(unpacked(loaded)).toBe(1);
-    for (let i = 0; i < 3 * CHUNK_ROWS; i++) loaded.insert((i % 2 === 0 ? i : 12_800 + i) * 60_000, 1);
+    for (let i = 0; i < 3 * CHUNK_ROWS; i++) loaded.insert((i % 2 === 0 ? i : 12_800 + i) * 60_000, 1, WINDOWS);
     expect(unpacked(loaded)).toBeLessThanOrEqual(OPEN_MAX + 1);
   });
 });

@@ -33,8 +33,9 @@ export type AttributeText = {
   revision?: number;
 };
 
-/** A plan over events with `price` and `channel`; datasets orders, returns, and audit, which touches no profile. */
-export function planWith(attributes: Record<string, AttributeText>): Plan {
+/** A plan over events with `price` and `channel`; datasets orders, returns, and audit, which touches no profile.
+ *  @param added further datasets, by name, and the revision that they came in with */
+export function planWith(attributes: Record<string, AttributeText>, added: Record<string, number> = {}): Plan {
   const jsonSchema = { type: 'object', properties: { price: { type: 'number' }, channel: { type: 'string' } } };
   const document = {
     version: 1,
@@ -44,6 +45,9 @@ export function planWith(attributes: Record<string, AttributeText>): Plan {
       audit: { schema: 'purchase', profile: false },
       orders: { schema: 'purchase', profile: true },
       returns: { schema: 'purchase', profile: true },
+      ...Object.fromEntries(
+        Object.entries(added).map(([name, revision]) => [name, { schema: 'purchase', profile: true, revision }]),
+      ),
     },
     computedAttributes: Object.fromEntries(
       Object.entries(attributes).map(([name, rest]) => [name, { class: 'individual', ...rest }]),

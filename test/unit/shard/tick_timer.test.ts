@@ -153,6 +153,26 @@ describe('the tick timer', () => {
     expect([bench.at.length, bench.clock.armed]).toEqual([sent, []]);
   });
 
+  it('is not made late by a message that came long after it was stamped', async () => {
+    const bench = await active();
+    bench.due = [START + 5_000];
+    bench.read(START);
+    await bench.clock.advance(4_000);
+    bench.read(START + 100); // stamped 3.9 s ago: a reader that catches up
+    for (let i = 0; i < 1_200; i += 10) await bench.pass(10);
+    expect(bench.at).toEqual([5_000]);
+    expect(bench.due).toEqual([]);
+  });
+
+  it('when it thinks that it is later than it is, its own tick tells: the next one is on time', async () => {
+    const bench = await active();
+    bench.due = [START + 5_000];
+    bench.ticks.moved(START + 1_000); // the clock of the server was a second ahead, and is not any more
+    for (let i = 0; i < 5_200; i += 10) await bench.pass(10);
+    expect(bench.at).toEqual([4_000, 5_000]);
+    expect(bench.due).toEqual([]);
+  });
+
   it('asks the log for the time when it starts: how long ago the last stamp was, nobody knows', async () => {
     const bench = new Bench();
     await bench.clock.advance(3_600_000); // the worker was down for an hour

@@ -1,5 +1,6 @@
 // Profile ↔ records.
 import { describe, expect, it } from 'vitest';
+import type { ChunkList } from '../../../src/aggregate/chunk_list.ts';
 import { IdentityState } from '../../../src/aggregate/identity_state.ts';
 import { advance, insertValue } from '../../../src/aggregate/part.ts';
 import type { Measure, Plan } from '../../../src/aggregate/plan.ts';
@@ -40,6 +41,28 @@ class Records implements ChunkSource {
   load(key: string, plan: Plan = PLAN): IdentityState {
     return decodeProfile(key, this.head, this.head.length, plan, this);
   }
+}
+
+function hexOf({ chunks }: Records): string[] {
+  return [...chunks].map(([key, bytes]) => `${key} ${bytes.toString('hex')}`).sort();
+}
+
+/** Where remembered ids are cut into chunks depends on when they were loaded. */
+function sameRows(state: IdentityState): unknown {
+  const content = contentOf(state) as { seen: { data: number[][] } };
+  return { ...content, seen: content.seen.data.flat() };
+}
+
+/** Everything must be written again. */
+function dirty(state: IdentityState): void {
+  for (const list of listsOf(state)) for (const chunk of list.chunks) chunk.dirty = true;
+}
+
+function listsOf({ seen, parts }: IdentityState): ChunkList[] {
+  const lists: (ChunkList | null | undefined)[] = [seen];
+  for (const { ring, extremes, keepers } of parts)
+    lists.push(ring, extremes?.low, extremes?.high, keepers?.earliest, keepers?.list, keepers?.distinct);
+  return lists.filter((list) => list !== null && list !== undefined);
 }
 
 describe('numbers', () => {
@@ -164,6 +187,34 @@ describe('profiles', () => {
         if (random.below(2) === 0) state = loaded;
       }
     }
+  });
+
+  it('go on after a round trip as if there had been none, also past their bounds', () => {
+    let folded = 0;
+    for (let seed = 0; seed < 24; seed++) {
+      const exactEvents = [5_000, 3, 6][seed % 3]!;
+      let kept = new IdentityState(`customerId.${seed}`);
+      kept.evaluatedMs = seed % 4 === 0 ? -900_000_000_000 : NOW;
+      live(kept, seededRandom(seed), 300, exactEvents);
+      const records = new Records();
+      for (let round = 0; round < 4; round++) {
+        dirty(kept);
+        records.save(kept);
+        const loaded = records.load(kept.key);
+        const again = new Records();
+        dirty(loaded);
+        again.save(loaded);
+        expect([again.head.toString('hex'), hexOf(again)]).toEqual([records.head.toString('hex'), hexOf(records)]);
+        live(kept, seededRandom(seed * 10 + round), 60, exactEvents);
+        live(loaded, seededRandom(seed * 10 + round), 60, exactEvents);
+        expect(sameRows(loaded)).toEqual(sameRows(kept));
+        if (round % 2 === 0) kept = loaded;
+        folded += kept.parts.filter(
+          ({ tiles, extremes, keepers }) => tiles ?? extremes?.high?.spans ?? keepers?.distinct?.level,
+        ).length;
+      }
+    }
+    expect(folded).toBeGreaterThan(50);
   });
 
   it('with long lists rewrite only the chunks that changed', () => {
