@@ -36,7 +36,7 @@ export function attributeValue(state: IdentityState, attribute: Attribute): unkn
     case 'earliest':
       return earliest(state, attribute)?.value;
     case 'list':
-      return listed(state, attribute).map(({ value }) => value);
+      return listValues(state, attribute);
     case 'countDistinct':
       return distinct(state, attribute).value;
     case 'expression':
@@ -156,16 +156,36 @@ export function earliest(state: IdentityState, attribute: Attribute): Shown | un
 /** The latest values over all parts, newest first. */
 export function listed(state: IdentityState, attribute: Attribute): Shown[] {
   const startMs = startOf(state, attribute);
+  const parts = partsOf(state, attribute);
   const found: Shown[] = [];
-  for (const { keepers } of partsOf(state, attribute)) {
-    for (const { data, values } of keepers!.list!.chunks) {
-      for (let row = 0; row < values!.length; row++) {
-        const atMs = data[row * 2]!;
-        if (atMs >= startMs) found.push({ atMs, heldMs: atMs, sequence: data[row * 2 + 1]!, value: values![row] });
-      }
+  for (const { keepers } of parts) {
+    const { chunks } = keepers!.list!;
+    let left = attribute.limit;
+    for (let c = chunks.length - 1; c >= 0 && left > 0; c--) {
+      const { data, values } = chunks[c]!;
+      for (let row = values!.length - 1; row >= 0 && left > 0 && data[row * 2]! >= startMs; row--, left--)
+        found.push({ atMs: data[row * 2]!, heldMs: data[row * 2]!, sequence: data[row * 2 + 1]!, value: values![row] });
     }
   }
+  if (parts.length < 2) return found; // in order already
   return found.sort((a, b) => (isBefore(a, b) ? 1 : -1)).slice(0, attribute.limit);
+}
+
+/** As `listed`, the values alone: without an object a value where one dataset has them all. */
+function listValues(state: IdentityState, attribute: Attribute): unknown[] {
+  const parts = partsOf(state, attribute);
+  if (parts.length > 1) return listed(state, attribute).map(({ value }) => value);
+  const startMs = startOf(state, attribute);
+  const found: unknown[] = [];
+  const chunks = parts[0]?.keepers!.list!.chunks ?? [];
+  for (let c = chunks.length - 1; c >= 0; c--) {
+    const { data, values } = chunks[c]!;
+    for (let row = values!.length - 1; row >= 0; row--) {
+      if (found.length === attribute.limit || data[row * 2]! < startMs) return found;
+      found.push(values![row]);
+    }
+  }
+  return found;
 }
 
 /** How many different values over all parts. Past `exactEvents` an estimate: that many `sampled` ones, times 2^level. */
@@ -176,12 +196,12 @@ export function distinct(
   const startMs = startOf(state, attribute);
   const sets: DistinctValues[] = partsOf(state, attribute).map(({ keepers }) => keepers!.distinct!);
   const level = sets.reduce((most, set) => Math.max(most, set.level), 0);
-  let sampled: number;
-  if (sets.length <= 1) sampled = sets[0]?.countFrom(startMs) ?? 0;
-  else {
-    const hashes = new Set<number>();
-    for (const set of sets) set.addTo(hashes, startMs, level);
-    sampled = hashes.size;
+  // the largest counts as it is, each other one by what the ones before it lack: as a rule little
+  sets.sort((a, b) => b.size - a.size);
+  let sampled = 0;
+  for (let i = 0; i < sets.length; i++) {
+    const isPlain = i === 0 && sets[0]!.level === level;
+    sampled += isPlain ? sets[0]!.countFrom(startMs) : sets[i]!.countUnseen(startMs, level, sets.slice(0, i));
   }
   return { value: sampled * 2 ** level, sampled, level };
 }

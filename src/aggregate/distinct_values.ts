@@ -49,12 +49,17 @@ export class DistinctValues extends ChunkList {
     return true;
   }
 
-  /** The hashes seen since `startMs` that divide by 2^level, to be put together with those of other parts. */
-  addTo(set: Set<number>, startMs: number, level: number): void {
+  /** How many hashes that divide by 2^level were seen since `startMs`, and by none of the others. Cost: O(rows × others) */
+  countUnseen(startMs: number, level: number, others: readonly DistinctValues[]): number {
+    let count = 0;
     for (const { data } of this.chunks) {
-      for (let i = 0; i < data.length; i += STRIDE)
-        if (data[i]! >= startMs && data[i + 1]! % 2 ** level === 0) set.add(data[i + 1]!);
+      for (let i = 0; i < data.length; i += STRIDE) {
+        const hash = data[i + 1]!;
+        if (data[i]! < startMs || hash % 2 ** level !== 0) continue;
+        if (!others.some((other) => other.lastMs(hash)! >= startMs)) count++;
+      }
     }
+    return count;
   }
 
   /** How many rows are at or after `startMs`. */

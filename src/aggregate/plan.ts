@@ -80,6 +80,8 @@ export type Attribute = {
 export type ExpressionInputs = { readonly valueOf: (attribute: number) => unknown; readonly identity: () => Identity };
 
 export type Expression = {
+  /** As the definitions have it: what it computes goes by this. */
+  readonly text: string;
   /** The attributes that it names (indexes into Plan.attributes), ascending. */
   readonly inputs: readonly number[];
   /** The value; undefined when it has none: an input that it cannot do without is absent, a division by zero, any error. A number

@@ -10,6 +10,7 @@ import { print, printJson } from './output.ts';
 import { table } from './table.ts';
 
 type GetOptions = CommonOptions & { readonly after?: number; readonly fields?: string };
+type Precision = NonNullable<View['computed'][string]['precision']>;
 type View = NonNullable<Awaited<ReturnType<Client['profile']>>>;
 
 export function registerGet(program: Command): void {
@@ -47,16 +48,26 @@ function onlyFields(view: View, names: ReadonlySet<string>): View {
 }
 
 function describe(view: View): string[] {
-  const rows = Object.entries(view.computed).map(([name, { value, timestamp, nextChangeAt }]) => [
+  const rows = Object.entries(view.computed).map(([name, { value, timestamp, nextChangeAt, since, precision }]) => [
     name,
     typeof value === 'number' ? String(value) : JSON.stringify(value),
-    timestamp === undefined ? '' : `from ${timestamp}`,
-    nextChangeAt === undefined ? '' : `changes at ${nextChangeAt}`,
+    [
+      ...(timestamp === undefined ? [] : [`from ${timestamp}`]),
+      ...(nextChangeAt === undefined ? [] : [`changes at ${nextChangeAt}`]),
+      ...(since === undefined ? [] : [`counts since ${since}`]),
+      ...(precision === undefined ? [] : [precisionText(precision)]),
+    ].join(', '),
   ]);
   return [
     `${identityName(view.profile)}  version ${view.version}, shard ${view.shard}, sequence ${view.sequence}, ${view.time}`,
-    ...table(['', '', '', ''], rows)
+    ...table(['', '', ''], rows)
       .slice(1)
-      .map((line) => `  ${line}`),
+      .map((line) => `  ${line.trimEnd()}`),
+    ...(view.audiences.length === 0 ? [] : [`  audiences: ${view.audiences.join(', ')}`]),
   ];
+}
+
+function precisionText(precision: Precision): string {
+  if (precision.mode === 'tiled') return `its window may begin up to ${precision.hop} too early`;
+  return `estimated, ± ${(precision.standardError * 100).toFixed(1)} %`;
 }

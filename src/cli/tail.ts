@@ -64,7 +64,10 @@ function describe(event: ChangeEvent): string {
   const changes = event.data.changes.map((change) =>
     event.data.truncated === true ? change.path : `${change.path} ${text(change.before)} → ${text(change.after)}`,
   );
-  return `${event.time}  ${identityName(event.data.profile)}  ${changes.length === 0 ? 'no net change' : changes.join(', ')}`;
+  const { entered, exited } = event.data.audiences;
+  const audiences = [...entered.map((name) => `entered ${name}`), ...exited.map((name) => `exited ${name}`)];
+  const what = changes.length === 0 ? 'no net change' : changes.join(', ');
+  return `${event.time}  ${identityName(event.data.profile)}  ${[what, ...audiences].join('; ')}`;
 }
 
 function text(value: unknown): string {

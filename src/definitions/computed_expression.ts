@@ -80,6 +80,7 @@ export function compileExpression(
     return { offset, message: summary.replaceAll(/\$(computed|profile)\b/g, '$1') + hint };
   }
   const { type } = result;
+  const { text } = parsed;
   if (!RESULTS.includes(type) && !(type.startsWith('list') && isPlainType(type)))
     return {
       offset: 0,
@@ -90,7 +91,7 @@ export function compileExpression(
   const find = (name: string): FastInput | undefined =>
     indexes.has(name) ? { index: indexes.get(name)!, type: typeOf(name) } : undefined;
   const read = quick ? fastExpression(program.root, find) : null;
-  if (read !== null) return { type, inputs, isFast: true, evaluate: (given) => presentable(read(given)) };
+  if (read !== null) return { type, text, inputs, isFast: true, evaluate: (given) => presentable(read(given)) };
   const readings = names.map((name): Reading => ({
     name,
     index: indexes.get(name) ?? -1,
@@ -98,7 +99,7 @@ export function compileExpression(
     isMember: members.has(name),
     convert: conversionOf(typeOf(name)),
   }));
-  return { type, inputs, isFast: false, evaluate: evaluator(program, readings, parsed.profile) };
+  return { type, text, inputs, isFast: false, evaluate: evaluator(program, readings, parsed.profile) };
 }
 
 type Reading = {

@@ -14,6 +14,7 @@ export function planExpressions(formulas: readonly { readonly name: string; read
   for (const [name, [mistake]] of graph.mistakes)
     throw new VisageError('bad_definitions', `computedAttributes.${name}: ${mistake!.message}`, { kind: 'usage' });
   const expressions = new Map<number, Expression>();
-  for (const [name, { inputs, evaluate }] of graph.compiled) expressions.set(indexes.get(name)!, { inputs, evaluate });
+  for (const [name, { text, inputs, evaluate }] of graph.compiled)
+    expressions.set(indexes.get(name)!, { text, inputs, evaluate });
   return { expressions, order: graph.order.map((name) => indexes.get(name)!) };
 }

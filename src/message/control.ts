@@ -36,14 +36,24 @@ export type ClockMode = 'log' | 'event';
 export type ControlMessage =
   /** Moves time. `timeMs`: under the event clock, to this instant; under the log clock the message's stamp is all that counts. */
   | { readonly kind: 'tick'; readonly timeMs?: number }
-  /** From this sequence on: these definitions (by content hash), this version of the fold, these settings. */
-  | { readonly kind: 'definitions'; readonly hash: string; readonly foldVersion: number; readonly settings: FoldSettings }
+  | DefinitionsMessage
   /** Marks a position for an export; the shard checkpoints exactly here. */
   | { readonly kind: 'cut'; readonly id: string }
   | GenerationMessage;
 
+/** From this sequence on: these definitions (by content hash), this version of the fold, these settings. `generation`: of the state
+ *  that they are for, the first when it is not named; a state of another generation passes them over. */
+export type DefinitionsMessage = {
+  readonly kind: 'definitions';
+  readonly hash: string;
+  readonly foldVersion: number;
+  readonly settings: FoldSettings;
+  readonly generation?: number;
+};
+
 /** From here on the state is another one: that of the whole log under these definitions and settings. `generation` counts from 1;
- *  `previous` is the sequence of the shard's generation message before; 0: there is none. `partial`: the log had lost its beginning. */
+ *  `previous` is the sequence of the shard's generation message before; 0: there is none. `partialFrom`: the log had lost its beginning,
+ *  and this was the first that it had, stored then. */
 export type GenerationMessage = {
   readonly kind: 'generation';
   readonly generation: number;
@@ -51,7 +61,7 @@ export type GenerationMessage = {
   readonly hash: string;
   readonly foldVersion: number;
   readonly settings: FoldSettings;
-  readonly partial: boolean;
+  readonly partialFrom: { readonly sequence: number; readonly timeMs: number } | null;
 };
 
 const text = new TextDecoder('utf-8', { fatal: true });
@@ -66,7 +76,11 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
     if (kind === 'cut' && typeof data['id'] === 'string') return { kind, id: data['id'] };
     if (kind === 'definitions' && typeof data['hash'] === 'string' && Number.isSafeInteger(data['foldVersion'])) {
       const settings = settingsOf(data['settings']);
-      if (settings !== undefined) return { kind, hash: data['hash'], foldVersion: data['foldVersion'] as number, settings };
+      const generation = data['generation'] ?? 1;
+      if (settings !== undefined && Number.isSafeInteger(generation)) {
+        const named = { kind, hash: data['hash'], foldVersion: data['foldVersion'] as number, settings } as const;
+        return generation === 1 ? named : { ...named, generation: generation as number };
+      }
     }
     if (kind === 'generation') {
       const generation = generationOf(data);
@@ -83,10 +97,12 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
 }
 
 function generationOf(data: Readonly<Record<string, unknown>>): GenerationMessage | undefined {
-  const { generation, previous, hash, foldVersion, partial } = data;
+  const { generation, previous, hash, foldVersion } = data;
+  const partialFrom = data['partialFrom'] as GenerationMessage['partialFrom'];
   const settings = settingsOf(data['settings']);
   const isWhole = [generation, previous, foldVersion].every(Number.isSafeInteger);
-  if (!isWhole || typeof hash !== 'string' || typeof partial !== 'boolean' || settings === undefined) return undefined;
+  const isPartial = partialFrom !== null && [partialFrom?.sequence, partialFrom?.timeMs].every(Number.isSafeInteger);
+  if (!isWhole || typeof hash !== 'string' || settings === undefined || (partialFrom !== null && !isPartial)) return undefined;
   return {
     kind: 'generation',
     generation: generation as number,
@@ -94,7 +110,7 @@ function generationOf(data: Readonly<Record<string, unknown>>): GenerationMessag
     hash,
     foldVersion: foldVersion as number,
     settings,
-    partial,
+    partialFrom,
   };
 }
 

@@ -21,7 +21,12 @@ import {
 } from './recompute.ts';
 
 /** The last generation that the log begins: the whole log is folded anew under its definitions and settings, from the first message on. */
-export type OracleGeneration = { readonly sequence: number; readonly hash: string; readonly settings: FoldSettings };
+export type OracleGeneration = {
+  readonly sequence: number;
+  readonly generation: number;
+  readonly hash: string;
+  readonly settings: FoldSettings;
+};
 
 export type ShardOracleOptions = {
   readonly root: string;
@@ -143,7 +148,8 @@ export class ShardOracle {
       return;
     }
     if (control.kind === 'tick' && this.#eventClock) this.#moveTime(message, control.timeMs ?? 0);
-    if (control.kind === 'definitions' && message.sequence > began) this.#use(control, message.sequence);
+    const generation = this.#options.generation?.generation ?? 1;
+    if (control.kind === 'definitions' && (control.generation ?? 1) === generation) this.#use(control, message.sequence);
     if (control.kind !== 'cut') this.#activation.sweep(message.sequence);
   }
 

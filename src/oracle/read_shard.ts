@@ -32,7 +32,8 @@ export async function readShard(options: ReadShardOptions): Promise<ShardOracle>
       if (later !== undefined) continue; // this oracle is in vain: what is left to find is a still later one
       if (message.subject === definitions && message.sequence > began) {
         const control = parseControl('definitions', message.body);
-        if (control.kind === 'definitions') await fetch(control.hash);
+        if (control.kind === 'definitions' && (control.generation ?? 1) === (generation?.generation ?? 1))
+          await fetch(control.hash);
       }
       oracle.feed(message);
     }
@@ -45,5 +46,5 @@ export async function readShard(options: ReadShardOptions): Promise<ShardOracle>
 function generationOf({ sequence, body }: LogMessage): OracleGeneration {
   const control = parseControl('generation', body);
   assert(control.kind === 'generation', 'a control message is of the kind that it was parsed as');
-  return { sequence, hash: control.hash, settings: control.settings };
+  return { sequence, generation: control.generation, hash: control.hash, settings: control.settings };
 }

@@ -16,13 +16,15 @@ export interface LogReader {
 
 export type StreamState = { readonly created: string; readonly firstSequence: number; readonly lastSequence: number };
 
-/** A generation message with its sequence. */
-export type GenerationStart = GenerationMessage & { readonly sequence: number };
+/** A generation message, where it stands and when it was stored. */
+export type GenerationStart = GenerationMessage & { readonly sequence: number; readonly stampMs: number };
 
 export interface ShardLog {
   open(afterSequence: number): Promise<LogReader>;
-  /** Appends a control message; resolves with its sequence. @throws VisageError `append_failed` (retry) */
-  append(kind: string, body: Uint8Array): Promise<number>;
+  /** Appends a control message; resolves with its sequence.
+   *  @param after the sequence of the last message of this kind (0: there is none): refused when another came between
+   *  @throws VisageError `append_failed` (retry): it may be in the log or not · `conflict` (retry) */
+  append(kind: string, body: Uint8Array, after?: number): Promise<number>;
   state(): Promise<StreamState>;
   /** The last sequence that the log has for this shard; 0 when it has none. */
   lastForShard(): Promise<number>;

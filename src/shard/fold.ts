@@ -27,8 +27,9 @@ import type { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
 import type { ProfileCache } from './profile_cache.ts';
 
-/** The version of everything that `apply` computes. A log, a commit or a state of a later version is refused. */
-export const FOLD_VERSION = 1;
+/** The version of everything that `apply` computes. A log, a commit or a state of a later version is refused.
+ *  2: values past `exactEvents` are folded; a log of version 1 does not name it, and folds as it did. */
+export const FOLD_VERSION = 2;
 const DUE_PER_MESSAGE = 16;
 const DUE_PER_TICK = 256;
 const SWEEP_PER_MESSAGE = 256;
@@ -72,8 +73,6 @@ export class Fold {
   readonly generation: number;
   readonly generationFrom: number;
   readonly recorder: ChangeRecorder;
-  /** The log had lost its beginning when the generation began: what its values count begins with the next message. */
-  private isAtPartialStart: boolean;
   private readonly shard: number;
   private readonly eventClock: boolean;
   private readonly cache: ProfileCache;
@@ -107,7 +106,6 @@ export class Fold {
     this.plan = null;
     if (from !== undefined && from.definitionsHash !== null) this.usePlan(options.planOf(from.definitionsHash));
     else if (from === undefined && generation !== null) this.begin(generation);
-    this.isAtPartialStart = from === undefined && generation?.partial === true;
   }
 
   /** Applies the next message of the shard's log. Cost: about 3 µs for an event that ten attributes look at.
@@ -117,7 +115,6 @@ export class Fold {
     if (message.stampMs > this.logTimeMs) this.logTimeMs = message.stampMs;
     if (!this.eventClock) this.shardTimeMs = this.logTimeMs;
     this.applied = message.sequence;
-    if (this.isAtPartialStart) this.sayPartial(message);
     const kind = message.subject.charCodeAt(this.prefix.length);
     return kind === 105 /* i of in. */ ? this.applyInput(message) : this.applyControl(message);
   }
@@ -217,7 +214,7 @@ export class Fold {
     if (control.kind === 'generation') return this.passGeneration(control.generation);
     if (control.kind === 'tick' && control.timeMs !== undefined && this.eventClock) this.moveTime(control.timeMs);
     this.recorder.begin(message.sequence, this.shardTimeMs);
-    if (control.kind === 'definitions' && message.sequence > this.generationFrom) {
+    if (control.kind === 'definitions' && (control.generation ?? 1) === this.generation) {
       if (control.foldVersion > FOLD_VERSION) {
         throw new VisageError(
           'newer_fold',
@@ -252,12 +249,8 @@ export class Fold {
     return NOTHING;
   }
 
-  private sayPartial({ sequence, stampMs }: LogMessage): void {
-    this.isAtPartialStart = false;
-    this.revisions = [{ revision: 1, sequence: sequence - 1, timeMs: stampMs }];
-  }
-
-  private begin({ foldVersion, settings, hash }: GenerationStart): void {
+  private begin({ foldVersion, settings, hash, partialFrom }: GenerationStart): void {
+    if (partialFrom !== null) this.revisions = [{ revision: 1, sequence: partialFrom.sequence - 1, timeMs: partialFrom.timeMs }];
     this.foldVersion = foldVersion;
     this.settings = settings;
     this.usePlan(this.planOf(hash));

@@ -6,7 +6,7 @@ import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { StoreSnapshot } from '../ports/profile_store.ts';
-import { EVENT_BYTES_MAX, type PendingEvent } from './commit_builder.ts';
+import type { PendingEvent } from './commit_builder.ts';
 import type { ToEncode } from './commit_encoder.ts';
 
 const PAGE_PROFILES = 256;
@@ -24,13 +24,14 @@ export function namesOfBoth(before: Plan | null, after: Plan | null): NamedAttri
   return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** @param at the sequence of the generation's message, and the time that its change events have */
+/** Null for a profile that has no change event: so that whoever goes through them can take a breath.
+ *  @param at the sequence of the generation's message, and the time that its change events have */
 export function* generationDiff(
   before: GenerationView,
   after: GenerationView,
   names: NamedAttributes,
   at: { readonly sequence: number; readonly timeMs: number },
-): Generator<PendingEvent, void, undefined> {
+): Generator<PendingEvent | null, void, undefined> {
   const old = profilesOf(before);
   const now = profilesOf(after);
   let a = old.next();
@@ -48,7 +49,7 @@ export function* generationDiff(
       names,
       at,
     );
-    if (event !== undefined) yield { ...event, ordinal: ordinal++ };
+    yield event === undefined ? null : { ...event, ordinal: ordinal++ };
     if (isOldFirst) a = old.next();
     if (isNewFirst) b = now.next();
   }
@@ -88,7 +89,6 @@ function difference(
     after.push(now);
   }
   if (attributes.length === 0 && was !== undefined && is !== undefined) return undefined;
-  const bytes = JSON.stringify([before, after]).length * 3; // at most three bytes a character
   return {
     key,
     previousVersion: 0,
@@ -101,6 +101,6 @@ function difference(
     attributes,
     before,
     after,
-    bytes: Math.min(bytes, EVENT_BYTES_MAX),
+    bytes: 0, // whoever encodes it measures it
   };
 }

@@ -15,8 +15,8 @@ import { decodeEvent, isRefusal, type DecodeContext, type EventMessage } from '.
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
 
-/** Definitions in force from the beginning; those that the log has up to `sequence` are passed over. */
-export type InForce = { readonly plan: Plan; readonly settings: FoldSettings; readonly sequence: number };
+/** Definitions in force from the beginning; those that the log has for other generations of the state are passed over. */
+export type InForce = { readonly plan: Plan; readonly settings: FoldSettings; readonly generation: number };
 
 export type IdentityEventsOptions = {
   readonly root: string;
@@ -64,7 +64,7 @@ export class IdentityEvents {
     this.last = message.sequence;
     if (message.stampMs > this.logTimeMs) this.logTimeMs = message.stampMs;
     if (message.subject === this.control) {
-      if (message.sequence > (this.options.from?.sequence ?? 0)) this.useDefinitions(message);
+      this.useDefinitions(message);
       return undefined;
     }
     const { plan, logTimeMs, settings } = this;
@@ -76,7 +76,7 @@ export class IdentityEvents {
 
   private useDefinitions(message: LogMessage): void {
     const control = parseControl('definitions', message.body);
-    if (control.kind !== 'definitions') return;
+    if (control.kind !== 'definitions' || (control.generation ?? 1) !== (this.options.from?.generation ?? 1)) return;
     this.settings = control.settings;
     this.plan = this.options.planOf(control.hash);
   }

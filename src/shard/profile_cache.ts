@@ -58,8 +58,11 @@ export class ProfileCache {
 
   /** The next keys of all profiles, stored or not, in order. Cost: O(changed profiles), and a read of the store */
   keysAfter(after: IdentityKey, limit: number): IdentityKey[] {
-    const keys = new Set(this.store.keysAfter(after, limit));
-    for (const { key } of this.unsaved()) if (key > after) keys.add(key);
+    const stored = this.store.keysAfter(after, limit);
+    // where the store gives a full page, what is past its end has no place in it
+    const end = stored.length < limit ? undefined : stored[limit - 1]!;
+    const keys = new Set(stored);
+    for (const { key } of this.unsaved()) if (key > after && (end === undefined || key < end)) keys.add(key);
     return [...keys].sort().slice(0, limit);
   }
 

@@ -3,27 +3,30 @@
 // RB2: every change event up to R is the earlier generation's and is in the stream before; those at R say what differs, in an order
 //      that does not depend on when it is asked for: a commit that ends after the n-th is gone on from there.
 // RB3: the last commit at R says that it is done; until then both stores are kept.
-import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import type { CommitHeader, LastCommit } from '../ports/change_sink.ts';
 import type { GenerationStart } from '../ports/log.ts';
 import { ALL_CHANGES, type ProfileStore, type ShardMeta } from '../ports/profile_store.ts';
-import type { PendingEvent } from './commit_builder.ts';
+import { EVENT_BYTES_MAX, type PendingEvent } from './commit_builder.ts';
 import { CommitEncoder } from './commit_encoder.ts';
 import { fence } from './fence.ts';
 import { generationDiff, namesOfBoth, type GenerationView, type NamedAttributes } from './generation_diff.ts';
+import { checkBeforeReplay } from './recovery.ts';
 import { refold } from './refold.ts';
 import type { ShardOptions } from './shard_options.ts';
 
-const COMMIT_BYTES_MAX = 400 * 1024;
+const COMMIT_BYTES_MAX = 512 * 1024;
+const SLICE_MS = 4;
 const RETRY_MS = 250;
+/** After so many refused publishes in a row the shard says that it failed, and begins again where it was. */
+const TRIES_MAX = 20;
 
 export type RebuildOptions = {
   /** Its store is the new generation's, its generation the new one. */
   readonly shard: ShardOptions;
   readonly next: GenerationStart;
   readonly before: { readonly store: ProfileStore; readonly generation: GenerationStart | null };
-  readonly stopped: () => boolean;
+  readonly signal: AbortSignal;
 };
 
 /** Is the shard between two generations: has the earlier one ended, and is what differs not all emitted? */
@@ -36,25 +39,29 @@ export function isBetween(next: GenerationStart, last: LastCommit | undefined, m
 }
 
 /** Cost: a replay of the whole log, and reading both states once.
- *  @throws VisageError `stopped`, `fenced`, `unavailable` (retry): call it again; and what a fold throws */
+ *  @throws VisageError `stopped`, `fenced`, `unavailable` (retry): call it again; what recovery.ts and a fold throw (stop_shard) */
 export async function rebuild(options: RebuildOptions): Promise<void> {
-  const { shard, next, before, stopped } = options;
+  const { shard, next, before, signal } = options;
   const last = await shard.sink.last(); // before the streams, as in Shard.restore
   const [logState, changesState] = await Promise.all([shard.log.state(), shard.sink.state()]);
-  const both = {
-    shard,
-    until: next.sequence,
-    last,
-    logCreated: logState.created,
-    changesCreated: changesState.created,
-    stopped,
-  };
-  await refold({ ...both, store: before.store, generation: before.generation });
-  await refold({ ...both, store: shard.store, generation: next });
+  const checked = { ...shard, last, logState, changesState };
+  const stores = [
+    { store: before.store, generation: before.generation },
+    { store: shard.store, generation: next },
+  ];
+  for (const { store, generation } of stores) {
+    const meta = store.readMeta();
+    const isPartial = (generation?.partialFrom ?? null) !== null;
+    if (meta?.endedBy !== next.sequence) await checkBeforeReplay({ ...checked, meta, ...(isPartial && { logGap: 'continue' }) });
+  }
+  const { foldVersion } = next;
+  const fenced = await fence({ ...shard, logCreated: logState.created, foldVersion }, last, before.store.readMeta());
+  const both = { shard, until: next.sequence, last: fenced.commit, changesCreated: changesState.created, signal };
+  for (const each of stores) await refold({ ...both, ...each, logCreated: logState.created });
   const old = await openView(before.store, shard);
   const now = await openView(shard.store, shard);
   try {
-    await emit(options, last, old, now, logState.created);
+    await emit(options, fenced.commit, old, now);
   } finally {
     old.snapshot.close();
     now.snapshot.close();
@@ -69,17 +76,11 @@ async function openView(store: ProfileStore, { definitions }: ShardOptions): Pro
   return { snapshot, plan: definitions.planOf(definitionsHash) };
 }
 
-async function emit(
-  options: RebuildOptions,
-  last: LastCommit | undefined,
-  old: GenerationView,
-  now: GenerationView,
-  logCreated: string,
-): Promise<void> {
+async function emit(options: RebuildOptions, commit: LastCommit, old: GenerationView, now: GenerationView): Promise<void> {
   const { shard, next } = options;
   const { meta } = now.snapshot;
-  const { commit, epoch } = await fence({ ...shard, logCreated, foldVersion: meta.foldVersion }, last, meta);
   const names = namesOfBoth(old.plan, now.plan);
+  const { epoch, logCreated, generation, position } = commit.header;
   const header: CommitHeader = {
     epoch,
     owner: shard.owner,
@@ -93,13 +94,21 @@ async function emit(
     fingerprint: (await shard.log.fingerprintAt(next.sequence)) ?? '',
   };
   const commits = new DiffCommits(options, header, names, commit);
-  const isOurs = last?.header.generation === next.generation && last.header.position.sequence === next.sequence;
-  const emitted = isOurs ? last.header.position.ordinal : 0;
+  const emitted = generation === next.generation && position.sequence === next.sequence ? position.ordinal : 0;
   const at = { sequence: next.sequence, timeMs: Math.max(meta.shardTimeMs, old.snapshot.meta.shardTimeMs) };
+  let sliceMs = shard.clock.monotonicMs();
   for (const event of generationDiff(old, now, names, at)) {
-    if (event.ordinal > emitted) await commits.add(event);
+    if (event !== null && event.ordinal > emitted) await commits.add(event);
+    if (shard.clock.monotonicMs() - sliceMs < SLICE_MS) continue;
+    await shard.clock.yieldNow(); // the other shards of the process go on
+    throwIfStopped(options);
+    sliceMs = shard.clock.monotonicMs();
   }
   await commits.finish();
+}
+
+function throwIfStopped({ shard, signal }: RebuildOptions): void {
+  if (signal.aborted) throw new VisageError('stopped', `shard ${shard.shard} is stopping`, { kind: 'retry' });
 }
 
 class DiffCommits {
@@ -108,8 +117,10 @@ class DiffCommits {
   private readonly names: NamedAttributes;
   private readonly encoder: CommitEncoder;
   private last: LastCommit;
-  private events: PendingEvent[] = [];
-  private bytes = 0;
+  /** Change events as text, and the place of the last of them. */
+  private texts: string[] = [];
+  private bytes = 2;
+  private ordinal = 0;
 
   constructor(options: RebuildOptions, header: CommitHeader, names: NamedAttributes, last: LastCommit) {
     const { root, logStream, shard } = options.shard;
@@ -121,23 +132,34 @@ class DiffCommits {
   }
 
   async add(event: PendingEvent): Promise<void> {
-    this.events.push(event);
-    this.bytes += event.bytes + 1_024;
-    if (this.bytes >= COMMIT_BYTES_MAX) await this.publish(event.ordinal);
+    let text = this.textOf(event);
+    let size = utf8.encode(text).length + 1;
+    if (size > EVENT_BYTES_MAX) {
+      text = this.textOf({ ...event, bytes: EVENT_BYTES_MAX }); // paths only
+      size = utf8.encode(text).length + 1;
+    }
+    if (this.texts.length > 0 && this.bytes + size > COMMIT_BYTES_MAX) await this.publish(this.ordinal);
+    this.texts.push(text);
+    this.bytes += size;
+    this.ordinal = event.ordinal;
   }
 
   finish(): Promise<void> {
     return this.publish(ALL_CHANGES);
   }
 
+  private textOf(event: PendingEvent): string {
+    return this.encoder.encode({ events: [event], plan: { attributes: this.names } }).slice(1, -1);
+  }
+
   private async publish(ordinal: number): Promise<void> {
-    const { shard, stopped } = this.options;
-    const body = this.encoder.encode({ events: this.events, plan: { attributes: this.names } });
+    const { shard } = this.options;
+    const body = `[${this.texts.join(',')}]`;
     const header = { ...this.header, position: { ...this.header.position, ordinal } };
-    this.events = [];
-    this.bytes = 0;
-    for (;;) {
-      if (stopped()) throw new VisageError('stopped', `shard ${shard.shard} is stopping`, { kind: 'retry' });
+    this.texts = [];
+    this.bytes = 2;
+    for (let tries = 1; ; tries++) {
+      throwIfStopped(this.options);
       const outcome = await shard.sink.publish(header, body, this.last);
       if (outcome.kind === 'committed') {
         this.last = { streamSequence: outcome.streamSequence, header };
@@ -145,8 +167,12 @@ class DiffCommits {
       }
       if (outcome.kind === 'fenced')
         throw new VisageError('fenced', `another owner has taken the shard over (${outcome.by})`, { kind: 'stop_shard' });
-      assert(outcome.kind === 'unavailable', 'an outcome is one of three');
+      shard.meter.commitFailures++;
+      if (tries === TRIES_MAX)
+        throw new VisageError('unavailable', `what a rebuild changed cannot be published: ${outcome.why}`, { kind: 'retry' });
       await new Promise<void>((resolve) => shard.clock.timer(RETRY_MS, resolve));
     }
   }
 }
+
+const utf8 = new TextEncoder();

@@ -27,10 +27,11 @@ export type RefoldOptions = {
   /** The sequence of a generation message: the first that is not folded. */
   readonly until: number;
   /** The shard's last commit: nothing past it is stored. */
-  readonly last: LastCommit | undefined;
+  readonly last: LastCommit;
   readonly logCreated: string;
   readonly changesCreated: string;
-  readonly stopped: () => boolean;
+  /** Ends it at once: what waits for the server must not keep a worker from stopping. */
+  readonly signal: AbortSignal;
 };
 
 /** Cost: that of a replay. @throws VisageError `stopped` (retry), and what the fold throws */
@@ -42,13 +43,33 @@ export async function refold(options: RefoldOptions): Promise<void> {
   const hash = meta?.definitionsHash ?? options.generation?.hash;
   if (hash !== undefined && hash !== null) await options.shard.definitions.load(hash);
   const fold = run.begin();
-  const reader = await options.shard.log.open(fold.applied);
+  const { signal } = options;
+  const reader = await unlessAborted(signal, options.shard.log.open(fold.applied));
+  const close = (): void => void reader.close();
+  signal.addEventListener('abort', close, { once: true });
   try {
     while (!(await run.take(reader)));
   } finally {
+    signal.removeEventListener('abort', close);
     await reader.close();
   }
   await run.checkpoint(until);
+}
+
+/** A reader that opens after all is closed again. */
+function unlessAborted(signal: AbortSignal, opening: Promise<LogReader>): Promise<LogReader> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      opening.then((late) => late.close()).catch(() => undefined);
+      reject(new VisageError('stopped', 'the shard is stopping', { kind: 'retry' }));
+    };
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    opening
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', stop))
+      .catch(() => undefined);
+  });
 }
 
 class Refolding {
@@ -85,7 +106,7 @@ class Refolding {
   async take(reader: LogReader): Promise<boolean> {
     const { shard, until } = this.options;
     const batch = await reader.next();
-    if (batch === null || this.options.stopped())
+    if (batch === null || this.options.signal.aborted)
       throw new VisageError('stopped', `shard ${shard.shard} is stopping`, { kind: 'retry' });
     await this.prepare(batch.messages);
     let sliceMs = shard.clock.monotonicMs();
@@ -109,11 +130,11 @@ class Refolding {
     const { shard, last, logCreated, changesCreated } = this.options;
     if (this.last !== null) this.lastFingerprint = fingerprint(this.last);
     const meta = frozenMeta(this.fold, shard, {
-      readThrough: this.fold.applied,
+      readThrough: endedBy === null ? this.fold.applied : endedBy - 1,
       fingerprint: this.lastFingerprint,
       logCreated,
       changesCreated,
-      epoch: last?.header.epoch ?? 0,
+      epoch: last.header.epoch,
       endedBy,
     });
     if (last === undefined)
@@ -127,7 +148,8 @@ class Refolding {
     for (const message of messages) {
       if (message.subject !== control) continue;
       const named = parseControl('definitions', message.body);
-      if (named.kind === 'definitions') await shard.definitions.load(named.hash);
+      const isOurs = named.kind === 'definitions' && (named.generation ?? 1) === this.fold.generation;
+      if (isOurs) await shard.definitions.load(named.hash);
     }
   }
 }

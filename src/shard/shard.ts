@@ -285,7 +285,8 @@ export class Shard {
     for (const message of messages) {
       if (message.subject === control) {
         const named = parseControl('definitions', message.body);
-        if (named.kind === 'definitions') await definitions.load(named.hash);
+        const isOurs = named.kind === 'definitions' && (named.generation ?? 1) === this.fold.generation;
+        if (isOurs) await definitions.load(named.hash);
       }
       if (this.cache.size >= this.fold.profiles) continue; // every profile is in memory
       const key = message.subject.slice(message.subject.indexOf('.', prefix) + 1);

@@ -1,18 +1,13 @@
 // The `definitions` messages of the shards' logs: which is the last, which came when, and a next one.
 // DL1: a next one goes in only right after the one that its sender has seen: of two senders one is told, and nothing goes back.
 import type { LastForMsgRequest, NextMsgRequest } from '@nats-io/jetstream';
-import { headers, type NatsConnection } from '@nats-io/transport-node';
-import { errorText, VisageError } from '../base/errors.ts';
-import { encodeControl, parseControl, type ControlMessage } from '../message/control.ts';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { encodeControl, parseControl, type DefinitionsMessage } from '../message/control.ts';
 import { controlSubject, type Topology } from '../message/subject.ts';
-import { notAllowed } from './permission.ts';
+import { appendControl } from './shard_log.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
 
-const APPEND_TIMEOUT_MS = 5_000;
-const WRONG_LAST_SEQUENCE = [10071, 10164];
-
-type DefinitionsControl = Extract<ControlMessage, { readonly kind: 'definitions' }>;
-export type DefinitionsEntry = { readonly sequence: number; readonly stampMs: number; readonly control: DefinitionsControl };
+export type DefinitionsEntry = { readonly sequence: number; readonly stampMs: number; readonly control: DefinitionsMessage };
 
 export interface DefinitionsLog {
   /** Undefined: the log has none. @throws VisageError `unavailable` (retry) */
@@ -21,7 +16,7 @@ export interface DefinitionsLog {
   all(shard: number): AsyncGenerator<DefinitionsEntry>;
   /** @param after the sequence of the last one; 0: there is none yet   @returns its sequence
    *  @throws VisageError `conflict` (retry): another came first · `append_failed` (retry): it may be in the log or not · `not_allowed` */
-  append(shard: number, control: DefinitionsControl, after: number): Promise<number>;
+  append(shard: number, control: DefinitionsMessage, after: number): Promise<number>;
 }
 
 export async function openDefinitionsLog(nc: NatsConnection, topology: Topology): Promise<DefinitionsLog> {
@@ -46,27 +41,6 @@ export async function openDefinitionsLog(nc: NatsConnection, topology: Topology)
         after = entry.sequence;
       }
     },
-    async append(shard, control, after) {
-      const h = headers();
-      h.set('Nats-Expected-Last-Subject-Sequence', String(after));
-      let answer: { seq?: number; error?: { err_code?: number; description?: string } };
-      try {
-        const reply = await nc.request(subjectOf(shard), encodeControl(control), { headers: h, timeout: APPEND_TIMEOUT_MS });
-        answer = reply.json();
-      } catch (cause) {
-        throw (
-          notAllowed(cause) ??
-          new VisageError('append_failed', `cannot append to the log: ${errorText(cause)}`, { cause, kind: 'retry' })
-        );
-      }
-      if (answer.error === undefined && answer.seq !== undefined) return answer.seq;
-      const conflict = WRONG_LAST_SEQUENCE.includes(answer.error?.err_code ?? 0);
-      const why = conflict ? 'somebody else has appended definitions' : (answer.error?.description ?? 'no sequence');
-      throw new VisageError(
-        conflict ? 'conflict' : 'append_failed',
-        `the log of shard ${shard} did not take the definitions: ${why}`,
-        { kind: 'retry' },
-      );
-    },
+    append: (shard, control, after) => appendControl(nc, subjectOf(shard), encodeControl(control), after),
   };
 }

@@ -1,6 +1,6 @@
 // The shard's log on JetStream.
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { assert } from '../base/assert.ts';
 import { errorText, VisageError } from '../base/errors.ts';
 import { parseControl } from '../message/control.ts';
@@ -12,6 +12,7 @@ import { notAllowed } from './permission.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
 
 const APPEND_TIMEOUT_MS = 5_000;
+const WRONG_LAST_SEQUENCE = [10071, 10164];
 
 /** `nc` publishes and asks; `reading` only reads: a flood of messages must not delay an acknowledgement. */
 export async function openShardLog(options: {
@@ -26,7 +27,7 @@ export async function openShardLog(options: {
   return {
     open: (after): Promise<LogReader> =>
       PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after }),
-    append: (kind, body) => append(nc, controlSubject(topology.root, shard, kind), body),
+    append: (kind, body, after) => appendControl(nc, controlSubject(topology.root, shard, kind), body, after),
     state: () => streamState(jsm, topology.logStream),
     lastForShard: async () => {
       const question = jsm.streams.getMessage(topology.logStream, { last_by_subj: `${prefix}>` });
@@ -41,7 +42,7 @@ export async function openShardLog(options: {
         if (message === null || message.subject !== subject) return found.reverse();
         const control = parseControl('generation', message.data);
         assert(control.kind === 'generation', 'a generation subject has generation messages');
-        found.push({ ...control, sequence: message.seq });
+        found.push({ ...control, sequence: message.seq, stampMs: stampOf(message.timestamp) });
         if (control.previous === 0) return found.reverse();
         question = jsm.streams.getMessage(topology.logStream, { seq: control.previous });
       }
@@ -57,25 +58,25 @@ export async function openShardLog(options: {
 }
 
 /** Publishes and reads the acknowledgement itself: the client's own publish would retry, and might append twice.
- *  @throws VisageError `append_failed` (retry): it may be in the log or not · `not_allowed` */
-async function append(nc: NatsConnection, subject: string, body: Uint8Array): Promise<number> {
+ *  @param after the last sequence of the subject, when it must still be that
+ *  @throws VisageError `append_failed` (retry): it may be in the log or not · `conflict` (retry) · `not_allowed` */
+export async function appendControl(nc: NatsConnection, subject: string, body: Uint8Array, after?: number): Promise<number> {
+  const h = headers();
+  if (after !== undefined) h.set('Nats-Expected-Last-Subject-Sequence', String(after));
   let answer: { seq?: number; error?: { err_code?: number; description?: string } };
   try {
-    answer = (await nc.request(subject, body, { timeout: APPEND_TIMEOUT_MS })).json();
+    answer = (await nc.request(subject, body, { headers: h, timeout: APPEND_TIMEOUT_MS })).json();
   } catch (cause) {
     throw (
       notAllowed(cause) ??
       new VisageError('append_failed', `cannot append to the log: ${errorText(cause)}`, { cause, kind: 'retry' })
     );
   }
-  if (answer.error !== undefined || answer.seq === undefined) {
-    throw new VisageError(
-      'append_failed',
-      `the log refused a control message: ${answer.error?.description ?? 'no sequence'} (${answer.error?.err_code ?? 0})`,
-      { kind: 'retry' },
-    );
-  }
-  return answer.seq;
+  if (answer.error === undefined && answer.seq !== undefined) return answer.seq;
+  const { err_code: code = 0, description = 'no sequence' } = answer.error ?? {};
+  if (WRONG_LAST_SEQUENCE.includes(code))
+    throw new VisageError('conflict', `somebody else has appended to ${subject}`, { kind: 'retry' });
+  throw new VisageError('append_failed', `the log refused a control message: ${description} (${code})`, { kind: 'retry' });
 }
 
 /** @throws VisageError `no_stream` · `unavailable` (retry) */

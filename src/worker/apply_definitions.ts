@@ -13,6 +13,8 @@ import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import type { WorkerStatus } from '../ports/reads.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import { openDefinitionsLog } from '../stream/definitions_log.ts';
+import { openShardLog } from '../stream/shard_log.ts';
+import { generationOf, isBeginning } from './begin_generation.ts';
 import type { Client } from './client.ts';
 import { refuseShortLog } from './setup_root.ts';
 
@@ -42,6 +44,13 @@ export async function applyDefinitions(
   waitMs = APPLIED_MS_MAX,
 ): Promise<Applied> {
   refuseShortLog(settings, file);
+  if (await isBeginning(client.meta)) {
+    throw new VisageError(
+      'rebuild_begun',
+      'a rebuild has begun and not every shard knows of it yet: a worker finishes it when it starts; run this command again then',
+      { kind: 'retry' },
+    );
+  }
   const { document, added } = await makeLive(client, file);
   const told = await tellShards(client, settings, document.hash);
   const status = await inForceOrLate(client, document.hash, waitMs);
@@ -89,15 +98,20 @@ async function makeLive(
 }
 
 /** @returns the shards whose log had other definitions last */
-async function tellShards(client: Client, settings: Settings, hash: string): Promise<number[]> {
-  const log = await openDefinitionsLog(client.nc, client.topology);
+async function tellShards({ nc, topology, meta, partitions }: Client, settings: Settings, hash: string): Promise<number[]> {
+  const definitions = await openDefinitionsLog(nc, topology);
+  const generation = await generationOf(meta);
   const told: number[] = [];
-  for (let shard = 0; shard < client.partitions; shard++) {
-    const last = await log.last(shard);
-    if (last?.control.hash === hash) continue;
-    const control = last?.control ?? { kind: 'definitions', foldVersion: FOLD_VERSION, settings: foldSettingsOf(settings), hash };
+  for (let shard = 0; shard < partitions; shard++) {
+    const last = await definitions.last(shard);
+    const begun = (await (await openShardLog({ nc, reading: nc, topology, shard })).generations()).at(-1);
+    // what is in force: the later of the two
+    const inForce = last === undefined || (begun !== undefined && begun.sequence > last.sequence) ? begun : last.control;
+    if (inForce?.hash === hash) continue;
+    const { foldVersion, settings: fold } = inForce ?? { foldVersion: FOLD_VERSION, settings: foldSettingsOf(settings) };
+    const control = { kind: 'definitions', hash, foldVersion, settings: fold, generation } as const;
     // what the other one made live comes in its order only if nobody gets in between
-    await runAgainOnConflict(log.append(shard, { ...control, hash }, last?.sequence ?? 0));
+    await runAgainOnConflict(definitions.append(shard, control, last?.sequence ?? 0));
     told.push(shard);
   }
   return told;

@@ -110,9 +110,9 @@ export function createWorker(options: WorkerOptions): Worker {
     const root = { nc: asking, topology, meta, settings };
     await finishGeneration(root);
     if (rebuild !== undefined && file !== undefined) {
-      const generation = await beginGeneration(root, file, rebuild === 'partial');
-      if (generation === undefined) logger.info('the definitions are the live ones: there is nothing to rebuild');
-      else logger.info({ generation }, 'a new generation of the state begins');
+      const begun = await beginGeneration(root, file, rebuild === 'partial');
+      if (begun === undefined) logger.info('the definitions are the live ones, or the first: there is nothing to rebuild');
+      else logger.info(begun, 'a new generation of the state begins');
     }
     await haveDefinitions({ nc: asking, topology, meta, settings, document: options.definitions });
     identityLog = await openIdentityLog({ nc: lookups, topology });

@@ -121,7 +121,8 @@ async function explainFromLog(given: ToExplain): Promise<Explanation> {
   await readIdentity({ log, shard: shard.options.shard, key, through: view.sequence, ended }, async (message) => {
     if (message.subject === control) {
       const named = parseControl('definitions', message.body);
-      if (named.kind === 'definitions') await definitions.load(named.hash);
+      const isOurs = named.kind === 'definitions' && (named.generation ?? 1) === (from?.generation ?? 1);
+      if (isOurs) await definitions.load(named.hash);
     }
     const event = events.take(message);
     if (event !== undefined) counted.take(event);
@@ -138,8 +139,8 @@ async function inForceAtFirst({ shard, view, plan, settings, log }: ToExplain): 
   const generation = (await shard.options.log.generations()).findLast(({ sequence }) => sequence <= view.sequence);
   if (generation !== undefined) {
     await definitions.load(generation.hash);
-    return { plan: definitions.planOf(generation.hash), settings: generation.settings, sequence: generation.sequence };
+    return { plan: definitions.planOf(generation.hash), settings: generation.settings, generation: generation.generation };
   }
   // where the beginning is gone, the definitions that went with it are taken to be those of now
-  return (await log.beginning()).sequence <= 1 ? null : { plan, settings, sequence: 0 };
+  return (await log.beginning()).sequence <= 1 ? null : { plan, settings, generation: shard.status().generation };
 }

@@ -24,8 +24,10 @@ export function currentGeneration(
     const isHalfEmitted = start !== undefined && position.sequence === start.sequence && position.ordinal !== ALL_CHANGES;
     return isHalfEmitted ? before(starts, start) : generation;
   }
-  const known = starts.map(({ generation }) => generation).filter((n) => existsSync(generationFolder(dataDirectory, shard, n)));
-  return Math.max(1, ...known);
+  // commits have aged out: an earlier folder is there as long as the later one is not complete
+  const all = [1, ...starts.map(({ generation }) => generation)];
+  const kept = all.filter((n) => existsSync(generationFolder(dataDirectory, shard, n)));
+  return kept[0] ?? all.at(-1)!;
 }
 
 export function nextGeneration(starts: readonly GenerationStart[], current: number): GenerationStart | undefined {

@@ -5,6 +5,7 @@ import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
 import { revisionOf } from '../definitions/extend_definitions.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import { openDefinitionsLog } from '../stream/definitions_log.ts';
+import { openShardLog } from '../stream/shard_log.ts';
 import type { Client } from './client.ts';
 
 /** When a revision came into the logs of the shards: in the first of them and in the last. `exact` false: that or earlier.
@@ -38,7 +39,15 @@ export async function liveDefinitions(client: Client): Promise<LiveDefinitions> 
   const since = new Map<number, RevisionStart>();
   for (let shard = 0; shard < client.partitions; shard++) {
     let reached = 0;
-    for await (const { stampMs, control } of log.all(shard)) {
+    const begun = (
+      await (await openShardLog({ nc: client.nc, reading: client.nc, topology: client.topology, shard })).generations()
+    ).at(-1);
+    if (begun !== undefined) {
+      reached = 1; // all that it began with
+      since.set(1, joined(since.get(1), begun.stampMs, true));
+    }
+    for await (const { stampMs, control, sequence } of log.all(shard)) {
+      if (begun !== undefined && sequence < begun.sequence) continue; // of an earlier generation: its revisions were others
       const revision = revisionOf((await documentOf(control.hash)).data);
       const exact = reached > 0 || !trimmed;
       while (reached < revision) {

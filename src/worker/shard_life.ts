@@ -7,6 +7,7 @@ import type { Topology } from '../message/subject.ts';
 import type { WorkerMeter } from '../ports/metrics.ts';
 import type { LastCommit } from '../ports/change_sink.ts';
 import type { GenerationStart } from '../ports/log.ts';
+import type { ShardMeta } from '../ports/profile_store.ts';
 import { isBetween, rebuild } from '../shard/rebuild.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import { Shard } from '../shard/shard.ts';
@@ -18,6 +19,7 @@ import { openDefinitionsLog } from '../stream/definitions_log.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
+import { finishGeneration, generationOf, isBeginning } from './begin_generation.ts';
 import { currentGeneration, generationFolder, nextGeneration, removeEarlier } from './generation_folders.ts';
 import { nodeClock } from './node_clock.ts';
 import type { ShardLife } from './shard_machine.ts';
@@ -47,7 +49,7 @@ export class LiveShard implements ShardLife {
   private running: Promise<void> | undefined;
   private restoring: Promise<void> | undefined;
   private closing: Promise<void> = Promise.resolve();
-  private isEnding = false;
+  private ending = new AbortController();
 
   constructor(options: ShardLifeOptions) {
     this.options = options;
@@ -60,7 +62,7 @@ export class LiveShard implements ShardLife {
   }
 
   private async openAndRestore(): Promise<void> {
-    this.isEnding = false;
+    this.ending = new AbortController();
     await this.close();
     const { settings, topology, shard, publishing, reading, meter } = this.options;
     const log = await openShardLog({ nc: publishing, reading, topology, shard });
@@ -70,7 +72,8 @@ export class LiveShard implements ShardLife {
     const current = await this.reachGeneration(starts, last, streams);
     const store = this.openStore(current);
     try {
-      this.shard = new Shard(this.shardOptions({ ...streams, store, generation: startOf(starts, current) }));
+      const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
+      this.shard = new Shard(this.shardOptions({ ...streams, store, generation }));
     } catch (error) {
       await store.close();
       throw error;
@@ -103,7 +106,7 @@ export class LiveShard implements ShardLife {
           shard: this.shardOptions({ ...streams, store: built, generation: next }),
           next,
           before: { store, generation: startOf(starts, current) },
-          stopped: () => this.isEnding,
+          signal: this.ending.signal,
         });
       } finally {
         await built.close();
@@ -167,7 +170,7 @@ export class LiveShard implements ShardLife {
 
   /** A life can be ended while it is still being restored: that is waited for. */
   async abandon(): Promise<void> {
-    this.isEnding = true;
+    this.ending.abort();
     await this.restoring?.catch(() => undefined); // its error was reported when it happened
     await this.close();
   }
@@ -193,6 +196,8 @@ export class LiveShard implements ShardLife {
     const { meta, settings, publishing, topology } = this.options;
     const log = await openDefinitionsLog(publishing, topology);
     for (;;) {
+      // a rebuild has begun and not every log has its message: which definitions are live is not said before
+      if (await isBeginning(meta)) await finishGeneration({ nc: publishing, topology, meta, settings });
       const last = await log.last(this.options.shard); // before the live hash: what is made live meanwhile is not gone back from
       const live = await meta.liveDefinitions();
       if (live === undefined)
@@ -200,7 +205,9 @@ export class LiveShard implements ShardLife {
       const inForce = shard.definitionsInForce;
       const wanted = foldSettingsOf(settings);
       if (inForce.hash === live && sameSettings(inForce.settings, wanted)) return;
-      const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: wanted } as const;
+      const { generation } = shard.status();
+      if (generation !== (await generationOf(meta))) return; // its log has the message of a later one, which comes next
+      const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: wanted, generation } as const;
       const sequence = await unlessConflict(log.append(this.options.shard, control, last?.sequence ?? 0));
       if (sequence !== undefined) return shard.reached(sequence, DEFINITIONS_IN_FORCE_MS);
     }
@@ -219,4 +226,19 @@ async function unlessConflict(appending: Promise<number>): Promise<number | unde
 
 function startOf(starts: readonly GenerationStart[], generation: number): GenerationStart | null {
   return starts.find((start) => start.generation === generation) ?? null;
+}
+
+/** The message has aged out of the log: the state itself knows where its generation began. */
+function startOfStored(current: number, meta: ShardMeta | undefined, shard: number): GenerationStart | null {
+  if (current === 1) return null;
+  if (meta !== undefined) {
+    const { generation, generationFrom: sequence, definitionsHash, foldVersion, settings } = meta;
+    const known = { generation, sequence, hash: definitionsHash ?? '', foldVersion, settings };
+    return { kind: 'generation', ...known, stampMs: 0, previous: 0, partialFrom: null };
+  }
+  throw new VisageError(
+    'generation_unknown',
+    `shard ${shard}: its state is lost, and the log no longer has the message with which generation ${current} of it began: start once with --rebuild --partial and the definitions`,
+    { kind: 'stop_shard' },
+  );
 }

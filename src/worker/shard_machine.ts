@@ -52,7 +52,10 @@ export const shardMachine = setup({
     remember: assign({ error: ({ event }) => errorOf(event), attempts: ({ context }) => context.attempts + 1 }),
     forget: assign({ error: undefined, attempts: 0 }),
     logHalt: ({ context }) => context.life.log('error', 'shard halted', context.error),
-    logRetry: ({ context }) => context.life.log('warn', 'shard failed, starting again from its last checkpoint', context.error),
+    logRetry: ({ context: { life, error } }) =>
+      error instanceof VisageError && error.code === 'generation_ended'
+        ? life.log('info', error.message)
+        : life.log('warn', 'shard failed, starting again from its last checkpoint', error),
     logActive: ({ context }) => context.life.log('info', 'shard active'),
     logDrainLate: ({ context }) =>
       context.life.log('warn', `shard could not be drained within ${DRAIN_MS_MAX} ms; the next start replays`),

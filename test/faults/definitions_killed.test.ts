@@ -90,32 +90,24 @@ async function killUntil(kills: number, lifeMsMax: number, change: () => Promise
   await within('the last worker is ready', 30_000, spawnWorker(overrides).ready);
 }
 
-test(
-  `attributes are added under load while the worker is killed -9 five times (seed ${SEED})`,
-  { timeout: 90_000 },
-  async () => {
-    const document = await definitions(ADDED);
-    await killUntil(5, 500, () => applyDefinitions(client, world.settings(), document, 0));
-    const report = await verifyRoot(client);
-    expect(report).toMatchObject({ verified: true, differences: [], chains: { whole: true, problems: [] } });
-    expect(report.profiles).toBeGreaterThan(PROFILES * 0.9);
-    const { hash } = await applyDefinitions(client, world.settings(), document);
-    expect(new Set((await client.status()).shards.map((shard) => shard['definitions']))).toEqual(new Set([hash]));
-  },
-);
+test(`attributes are added under load while the worker is killed -9 five times (seed ${SEED})`, { timeout: 90_000 }, async () => {
+  const document = await definitions(ADDED);
+  await killUntil(5, 500, () => applyDefinitions(client, world.settings(), document, 0));
+  const report = await verifyRoot(client);
+  expect(report).toMatchObject({ verified: true, differences: [], chains: { whole: true, problems: [] } });
+  expect(report.profiles).toBeGreaterThan(PROFILES * 0.9);
+  const { hash } = await applyDefinitions(client, world.settings(), document);
+  expect(new Set((await client.status()).shards.map((shard) => shard['definitions']))).toEqual(new Set([hash]));
+});
 
-test(
-  `a rebuild under load while the worker is killed -9 eight times (seed ${SEED})`,
-  { timeout: 120_000 },
-  async () => {
-    const document = await definitions(CHANGED);
-    const { nc, topology, meta } = client;
-    await killUntil(8, 900, () => beginGeneration({ nc, topology, meta, settings: world.settings() }, document, false));
-    await eventually('every shard has the second generation', async () =>
-      (await client.status()).shards.every((shard) => shard['generation'] === 2 && shard.state === 'active'),
-    );
-    const report = await verifyRoot(client);
-    expect(report).toMatchObject({ verified: true, differences: [], chains: { whole: true, problems: [] } });
-    expect(report.profiles).toBeGreaterThan(PROFILES * 0.9);
-  },
-);
+test(`a rebuild under load while the worker is killed -9 eight times (seed ${SEED})`, { timeout: 120_000 }, async () => {
+  const document = await definitions(CHANGED);
+  const { nc, topology, meta } = client;
+  await killUntil(8, 900, () => beginGeneration({ nc, topology, meta, settings: world.settings() }, document, false));
+  await eventually('every shard has the second generation', async () =>
+    (await client.status()).shards.every((shard) => shard['generation'] === 2 && shard.state === 'active'),
+  );
+  const report = await verifyRoot(client);
+  expect(report).toMatchObject({ verified: true, differences: [], chains: { whole: true, problems: [] } });
+  expect(report.profiles).toBeGreaterThan(PROFILES * 0.9);
+});

@@ -8,8 +8,12 @@ import { loadDefinitionsFile } from '../../src/definitions/load_definitions.ts';
 import type { DefinitionsDocument } from '../../src/definitions/definitions_document.ts';
 import { generateEvents } from '../../src/oracle/generate.ts';
 import { verifyRoot } from '../../src/cli/verify_root.ts';
+import { openShardLog } from '../../src/stream/shard_log.ts';
+import { applyDefinitions } from '../../src/worker/apply_definitions.ts';
+import { finishGeneration } from '../../src/worker/begin_generation.ts';
 import type { Connection } from '../../src/nats/connection.ts';
 import type { Client } from '../../src/worker/client.ts';
+import { eventually } from '../support/eventually.ts';
 import { listenToChanges } from '../support/change_listener.ts';
 import { publishAll } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
@@ -130,9 +134,60 @@ test('a log without its beginning is refused; with --partial values say since wh
   });
 }, 60_000);
 
-async function exported(client: Client): Promise<Map<string, string>> {
+test('two that finish the same rebuild at once: every log takes one message, and apply waits until that is done', async () => {
+  await world.startReady({}, { setup: true, definitions: world.document });
+  const client = await world.client();
+  await publishAll(some(200, 5), { nc });
+  const changed = await definitions(CHANGED);
+  const root = { nc, topology: client.topology, meta: client.meta, settings: world.settings() };
+  // as a start that was killed right after it had said what is to be done
+  await client.meta.createOrGet(`definitions.${changed.hash}`, changed.canonical);
+  await client.meta.putAt('definitions.rebuild', JSON.stringify({ generation: 2, hash: changed.hash, partialFrom: null }), 0);
+  await expect(applyDefinitions(client, world.settings(), changed, 0)).rejects.toMatchObject({ code: 'rebuild_begun' });
+  await Promise.all([finishGeneration(root), finishGeneration(root), finishGeneration(root)]);
+  for (let shard = 0; shard < 4; shard++) {
+    const log = await openShardLog({ nc, reading: nc, topology: client.topology, shard });
+    expect((await log.generations()).map(({ generation }) => generation)).toEqual([2]);
+  }
+  await eventually('every shard has it', async () => (await generationsOf(client)).every((is) => String(is) === '2,active'));
+  expect(await verifyRoot(client)).toMatchObject({ verified: true, chains: { problems: [] } });
+  // what is added after it is of the new generation
+  const added = await definitions(
+    CHANGED.concat('  orders7d: { class: individual, function: count, window: { sliding: 7d } }\n'),
+  );
+  expect((await applyDefinitions(client, world.settings(), added)).waiting).toEqual([]);
+  await publishAll(some(100, 6), { nc });
+  expect(await verifyRoot(client)).toMatchObject({ verified: true, chains: { problems: [] } });
+}, 60_000);
+
+test('the message of a generation ages out of the log: a restart goes on, and the next rebuild gets the next number', async () => {
+  await world.startReady({}, { setup: true, definitions: world.document });
+  const client = await world.client();
+  await publishAll(some(200, 7), { nc });
+  await world.stopWorkers();
+  const changed = await definitions(CHANGED);
+  await world.startReady({}, { definitions: changed, rebuild: 'whole' });
+  const cuts: number[] = [];
+  const before = await exported(client, cuts);
+  await world.stopWorkers();
+  // what is left is the cuts of the export: every shard has read through the first of them
+  await (await jetstreamManager(nc)).streams.purge('VISAGE_LOG', { seq: Math.min(...cuts) });
+  await world.startReady();
+  expect(await generationsOf(client)).toEqual(Array.from({ length: 4 }, () => [2, 'active']));
+  expect(await exported(client)).toEqual(before);
+  await world.stopWorkers();
+  // a shard with hardly a message left is not taken for one with a gap, and its values say since when they count
+  await world.startReady({}, { definitions: world.document, rebuild: 'partial' });
+  expect(await generationsOf(client)).toEqual(Array.from({ length: 4 }, () => [3, 'active']));
+  expect((await exported(client)).size).toBe(0);
+  const last = await publishAll([purchase('ada', { _id: 'a-1', atMs: Date.now(), price: 5 })], { nc });
+  const ada = await client.profile({ namespace: 'customerId', id: 'ada', after: last });
+  expect(ada!.computed['spendLifetime']).toMatchObject({ value: 5, since: expect.any(String) });
+}, 60_000);
+
+async function exported(client: Client, cuts: number[] = []): Promise<Map<string, string>> {
   const all = new Map<string, string>();
-  for await (const { view } of client.exportProfiles()) {
+  for await (const { view } of client.exportProfiles((_, sequence) => cuts.push(sequence))) {
     const values = Object.entries(view.computed).map(([name, { value }]) => [name, value]);
     all.set(`${view.profile.namespace}:${view.profile.id}`, JSON.stringify(values.sort()));
   }

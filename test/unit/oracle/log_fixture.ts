@@ -65,7 +65,7 @@ function attributeOf(text: AttributeText, index: number): Plan['attributes'][num
     slot: -1,
     revision: text.revision ?? 1,
     audience: text.audience ?? false,
-    expression: text.expression ?? null,
+    expression: text.expression == null ? null : { text: '', ...text.expression },
   };
 }
 

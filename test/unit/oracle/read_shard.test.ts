@@ -14,9 +14,9 @@ const plans = new Map<string, OraclePlan>([
   ['h3', planOf([orders, spend, { ...spend, name: 'more', revision: 3 }])],
 ]);
 
-const control = (kind: string, hash: string): [string, object] => [
+const control = (kind: string, hash: string, generation = 1): [string, object] => [
   `ctl.${kind}`,
-  { kind, generation: 2, previous: 0, partial: false, hash, foldVersion: 1, settings: DEFAULT_FOLD_SETTINGS },
+  { kind, generation, previous: 0, partialFrom: null, hash, foldVersion: 1, settings: DEFAULT_FOLD_SETTINGS },
 ];
 const buy = (_id: string): [string, object] => [
   'in.orders.customerId.ada',
@@ -57,12 +57,12 @@ it('begins again for the last generation', async () => {
   const log = [
     control('definitions', 'h1'),
     buy('1'),
-    control('generation', 'h1'),
+    control('generation', 'h1', 2),
     buy('2'),
-    control('generation', 'h2'),
+    control('generation', 'h2', 3),
     buy('3'),
   ];
-  expect(await read([...log, control('definitions', 'h3'), buy('4')])).toEqual({
+  expect(await read([...log, control('definitions', 'h3', 3), buy('4')])).toEqual({
     values: { orders: 4, spend: 20, more: 5 },
     fetched: ['h1', 'h2', 'h3'],
     times: 2,

@@ -151,17 +151,29 @@ describe('a generation', () => {
       kind: 'generation',
       generation: 2,
       previous: 0,
-      partial: false,
+      partialFrom: null,
       hash: 'h2',
       foldVersion: 1,
       settings,
     } as const;
     const generation = ['ctl.generation', new TextDecoder().decode(encodeControl(begun))];
-    const definitions = (hash: string) => [
+    const definitions = (hash: string, of: number) => [
       'ctl.definitions',
-      new TextDecoder().decode(encodeControl({ kind: 'definitions', hash, foldVersion: 1, settings: DEFAULT_FOLD_SETTINGS })),
+      new TextDecoder().decode(
+        encodeControl({ kind: 'definitions', hash, foldVersion: 1, settings: DEFAULT_FOLD_SETTINGS, generation: of }),
+      ),
     ];
-    const log = [event(1), definitions('h1'), event(1), event(1), generation, event(1), definitions('h3'), event(1), event(1)];
+    const log = [
+      event(1),
+      definitions('h1', 1),
+      event(1),
+      event(1),
+      generation,
+      event(1),
+      definitions('h3', 2),
+      event(1),
+      event(1),
+    ];
     log.slice(0, through).forEach(([subject, text], i) =>
       oracle.feed({
         sequence: i + 1,
@@ -176,7 +188,7 @@ describe('a generation', () => {
   const common = { root: 'visage', shard: 0, partitions: 1, planOf: (hash: string) => plans.get(hash)! };
 
   it('folds all of the log under its definitions and settings; later ones add to them', () => {
-    const oracle = new ShardOracle({ ...common, generation: { sequence: 5, hash: 'h2', settings } });
+    const oracle = new ShardOracle({ ...common, generation: { sequence: 5, generation: 2, hash: 'h2', settings } });
     write(oracle, 9);
     expect([oracle.refused.size, oracle.events, oracle.duplicates]).toEqual([0, 5, 1]);
     expect(oracle.profileAt(ADA, at(T), 6)).toMatchObject({ orders: { value: 4 }, all: { value: 0 } });
@@ -187,8 +199,8 @@ describe('a generation', () => {
 
   it('that it was not told of is an error', () => {
     expect(() => write(new ShardOracle(common), 5)).toThrow(AssertionFailed);
-    expect(() => write(new ShardOracle({ ...common, generation: { sequence: 4, hash: 'h2', settings } }), 5)).toThrow(
-      AssertionFailed,
-    );
+    expect(() =>
+      write(new ShardOracle({ ...common, generation: { sequence: 4, generation: 2, hash: 'h2', settings } }), 5),
+    ).toThrow(AssertionFailed);
   });
 });

@@ -59,7 +59,7 @@ export function planByHand(
       limit: given.limit ?? 0,
       revision: given.revision ?? 1,
       audience: false,
-      expression: given.inputs === undefined ? null : { inputs: given.inputs.map(indexOf), evaluate: () => undefined },
+      expression: given.inputs === undefined ? null : { text: '', inputs: given.inputs.map(indexOf), evaluate: () => undefined },
     })),
     expressions: [],
     finiteLatest: [],
@@ -130,7 +130,7 @@ export class Story {
       partitions: 1,
       clockMode,
       planOf: (hash) => this.plans.get(hash)!,
-      from: from === null ? null : { plan, settings: from, sequence: 0 },
+      from: from === null ? null : { plan, settings: from, generation: 1 },
     });
     const admitted: AdmittedEvent[] = [];
     for (const message of this.log.messages.slice(first)) {

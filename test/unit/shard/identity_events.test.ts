@@ -53,7 +53,7 @@ describe('what counts', () => {
   test('of a log that is folded anew under later definitions, what those admit, from the first message on', () => {
     const later = planByHand('two', [{ name: 'n', function: 'count' }], ['orders', 'calls']);
     const story = new Story().buy('a', 0, {}, 0, 'calls').live(COUNT, 1).buy('b', 2, {}, 2, 'returns').live(later, 3).buy('c', 4);
-    const from = { plan: later, settings: DEFAULT_FOLD_SETTINGS, sequence: 3 };
+    const from = { plan: later, settings: DEFAULT_FOLD_SETTINGS, generation: 2 };
     const options = { root: ROOT, shard: 0, partitions: 1, clockMode: 'log', planOf: () => later, from } as const;
     const events = new IdentityEvents(options);
     expect(story.log.messages.map((message) => events.take(message)?.message.id)).toEqual([
