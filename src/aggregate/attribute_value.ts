@@ -4,7 +4,7 @@
 import { assert } from '../base/assert.ts';
 import { formatTime } from '../base/time.ts';
 import { parseIdentityKey } from '../message/identity.ts';
-import { readDecimal, readWide } from './decimal_sum.ts';
+import { readDecimal, readMean, readWide } from './decimal_sum.ts';
 import type { DistinctValues } from './distinct_values.ts';
 import type { IdentityState } from './identity_state.ts';
 import { SLOT, type Part } from './part.ts';
@@ -21,7 +21,9 @@ export function attributeValue(state: IdentityState, attribute: Attribute): unkn
       return sumValue(state, attribute);
     case 'average': {
       const rows = heldRows(state, attribute);
-      return rows === 0 ? undefined : sumValue(state, attribute) / rows + 0; // an underflow from below is 0, not -0
+      if (rows === 0) return undefined;
+      const { whole, nanos, wide } = sumOf(state, attribute);
+      return readMean(whole, nanos, wide ?? 0n, rows);
     }
     case 'mostRecent':
       return latest(state, attribute)?.recentValue;
@@ -81,24 +83,31 @@ function heldRows(state: IdentityState, { measure, slot }: Attribute): number {
 }
 
 function sumValue(state: IdentityState, attribute: Attribute): number {
+  const { whole, nanos, wide } = sumOf(state, attribute);
+  return wide === null ? readDecimal(whole, nanos) : readWide(whole, nanos, wide);
+}
+
+/** One for all: it is read at once. */
+const sum: { whole: number; nanos: number; wide: bigint | null } = { whole: 0, nanos: 0, wide: null };
+
+function sumOf(state: IdentityState, attribute: Attribute): Readonly<typeof sum> {
   const at = attribute.slot * SLOT;
-  let whole = 0;
-  let nanos = 0;
-  let wide: bigint | null = null;
+  sum.whole = sum.nanos = 0;
+  sum.wide = null;
   let n = 0;
   const { parts } = state;
   for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
     const part = parts[i]!;
     const partWide = part.wide?.get(attribute.slot);
-    if (++n > 2 || partWide !== undefined) wide ??= 0n; // three wholes could leave 2^53: add them as BigInt
-    if (wide !== null) {
-      wide += (BigInt(part.acc[at + 1]!) * 10n ** 9n + BigInt(part.acc[at + 2]!)) * 10n ** 331n + (partWide ?? 0n);
+    if (++n > 2 || partWide !== undefined) sum.wide ??= 0n; // three wholes could leave 2^53: add them as BigInt
+    if (sum.wide !== null) {
+      sum.wide += (BigInt(part.acc[at + 1]!) * 10n ** 9n + BigInt(part.acc[at + 2]!)) * 10n ** 331n + (partWide ?? 0n);
     } else {
-      whole += part.acc[at + 1]!;
-      nanos += part.acc[at + 2]!;
+      sum.whole += part.acc[at + 1]!;
+      sum.nanos += part.acc[at + 2]!;
     }
   }
-  return wide === null ? readDecimal(whole, nanos) : readWide(whole, nanos, wide);
+  return sum;
 }
 
 /** The part that holds the latest value of a mostRecent attribute, if it is inside the window. */

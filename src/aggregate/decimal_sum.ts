@@ -10,6 +10,9 @@ const WHOLE_SPILL = 4e15; // above: one more addition could leave 2^53
 const WIDE_SCALE = 340n;
 const WIDE_ONE = 10n ** WIDE_SCALE;
 const WIDE_NANO = 10n ** (WIDE_SCALE - 9n);
+/** Digits that a mean is taken to beyond the scale of the wide lane. */
+const MEAN_SCALE = 40n;
+const MEAN_DIGITS = 10n ** MEAN_SCALE;
 
 /** Result of the last successful `decompose`: whole, nanos. One scratch pair: no allocation per event. */
 export const parts = new Float64Array(2);
@@ -82,6 +85,27 @@ export function readDecimal(whole: number, nanos: number): number {
   // numerator and scale are exact integers, so the one division rounds correctly
   if (numerator < Number.MAX_SAFE_INTEGER && numerator > -Number.MAX_SAFE_INTEGER) return numerator / scale + 0;
   return readWide(whole, nanos, 0n);
+}
+
+/** The double nearest to (whole + nanos·10⁻⁹ + wide) ÷ rows. `rows` is a positive integer. */
+export function readMean(whole: number, nanos: number, wide: bigint, rows: number): number {
+  if (wide === 0n) {
+    let scale = 1e9;
+    let n = nanos;
+    for (; scale > 1 && n % 10 === 0; scale /= 10) n /= 10;
+    const numerator = whole * scale + n;
+    const denominator = scale * rows;
+    // both are exact integers, so the one division rounds correctly
+    if (Math.abs(numerator) < Number.MAX_SAFE_INTEGER && denominator < Number.MAX_SAFE_INTEGER)
+      return numerator / denominator + 0;
+  }
+  const total = BigInt(whole) * WIDE_ONE + BigInt(nanos) * WIDE_NANO + wide;
+  const size = (total < 0n ? -total : total) * MEAN_DIGITS;
+  const quotient = size / BigInt(rows);
+  // a remainder is more than half of nothing: one more digit keeps the rounding on its side
+  const sticky = size % BigInt(rows) === 0n ? '0' : '1';
+  const value = Number(`${total < 0n ? '-' : ''}${quotient}${sticky}e-${WIDE_SCALE + MEAN_SCALE + 1n}`);
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value)) + 0;
 }
 
 /** As `readDecimal`, with the wide lane. */

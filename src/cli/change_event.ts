@@ -12,6 +12,13 @@ export function changeEvents(message: LogMessage): readonly ChangeEvent[] {
   return JSON.parse(new TextDecoder().decode(message.body)) as readonly ChangeEvent[];
 }
 
+/** The generation of a commit, and where it stands: the first of a generation stands where that begins. */
+export function generationOf(message: LogMessage): { readonly generation: number; readonly sequence: number } {
+  const headers = message.headers?.() ?? {};
+  const sequence = Number((headers['Visage-Position'] ?? '').split('/')[0]);
+  return { generation: Number(headers['Visage-Generation'] ?? 1), sequence };
+}
+
 /** The sequence of the shard's log up to which everything visible is in the stream with this commit, as far as it says. */
 export function committedThrough(message: LogMessage): number {
   const [sequence, ordinal] = (message.headers?.()['Visage-Position'] ?? '').split('/').map(Number);

@@ -5,7 +5,7 @@ import { identityKey, type IdentityKey } from '../message/identity.ts';
 import { changesSubject } from '../message/subject.ts';
 import { ChainChecker } from '../oracle/chain.ts';
 import type { Client } from '../worker/client.ts';
-import { changeEvents, committedThrough, type ChangeEvent } from './change_event.ts';
+import { changeEvents, committedThrough, generationOf, type ChangeEvent } from './change_event.ts';
 
 type View = NonNullable<Awaited<ReturnType<Client['profile']>>>;
 
@@ -25,7 +25,10 @@ export async function checkChains(
   const chain = new ChainChecker();
   const straddling = new Map<IdentityKey, ChangeEvent>();
   const filter = changesSubject(client.topology.root, shard);
+  const { root, logStream } = client.topology;
   for await (const message of client.readStream('changes', { from: 'start', until: 'now', filter })) {
+    const { generation, sequence } = generationOf(message);
+    if (generation > 1 && sequence <= cut) chain.generationBegan(`/${root}/${logStream}/${shard}/${generation}`, sequence);
     for (const event of changeEvents(message)) {
       if (event.data.version <= cut) chain.feed(event);
       else if (!straddling.has(identityKey(event.data.profile))) straddling.set(identityKey(event.data.profile), event);

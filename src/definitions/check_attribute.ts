@@ -66,9 +66,9 @@ function checkEventFunction(
     const compiled = compileFilter(filter.trimEnd(), cel, shape);
     if (isMistake(compiled)) at('filter', compiled);
   }
-  const why = NO_VALUE[String(function_)];
+  const why = typeof function_ === 'string' ? NO_VALUE[function_] : undefined;
   if (why !== undefined) {
-    if (value !== undefined) mistakes.push(atKey(located, [...path, 'value'], `${String(function_)} takes no 'value': ${why}`));
+    if (value !== undefined) mistakes.push(atKey(located, [...path, 'value'], `${function_ as string} takes no 'value': ${why}`));
     return { mistakes, formula: attributeType(function_ as EventFunction, null) };
   }
   const needing = VALUE_FUNCTIONS.find((known) => known === function_);

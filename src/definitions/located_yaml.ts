@@ -11,6 +11,7 @@ import {
   isSeq,
   parseDocument,
   visit,
+  type Alias,
   type Document,
   type Node,
   type Pair,
@@ -36,6 +37,16 @@ export function readLocated(file: string, text: string): LocatedFile {
   const mistakes: Mistake[] = document.errors.map((error) => placed(file, lines, error.pos[0], `${syntaxText(error.message)}`));
   const located = { file, text, document, lines };
   visit(document, {
+    Alias: (_key, alias) => {
+      const target = alias.resolve(document);
+      if (target !== undefined && inside(target, alias))
+        mistakes.push(placed(file, lines, alias.range?.[0] ?? 0, `the alias '*${alias.source}' is inside of what it stands for`));
+    },
+    Scalar: (_key, scalar) => {
+      const { value } = scalar;
+      if (typeof value === 'object' && value !== null)
+        mistakes.push(placed(file, lines, scalar.range?.[0] ?? 0, 'only text, numbers, true, false and null can stand here'));
+    },
     Pair: (_key, pair) => {
       if (isScalar(pair.key) && pair.key.value === '__proto__') {
         mistakes.push(placed(file, lines, pair.key.range?.[0] ?? 0, `the key '__proto__' is not allowed`));
@@ -48,6 +59,19 @@ export function readLocated(file: string, text: string): LocatedFile {
   } catch (error) {
     return { ...located, value: undefined, mistakes: [placed(file, lines, 0, errorText(error))] };
   }
+}
+
+/** Is the alias somewhere in the node? Then it has no end. */
+function inside(node: Node, alias: Alias): boolean {
+  let found = false;
+  visit(node, {
+    Alias: (_key, other) => {
+      if (other !== alias) return undefined;
+      found = true;
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 /** A mistake at the key that `path` ends with, or at the nearest parent that exists. */

@@ -1,7 +1,7 @@
 // What each function makes of the rows in its window, and when time alone changes that. Every row is looked at, every time.
 // AF1: no order is assumed of the rows.
 import { formatTime, parseRfc3339, type EpochMs } from '../base/time.ts';
-import { exactSum } from './exact_sum.ts';
+import { exactMean, exactSum } from './exact_sum.ts';
 
 /** What one matching event gives a measure. */
 export type Row = { readonly sequence: number; readonly dataset: string; readonly atMs: EpochMs; readonly value: unknown };
@@ -33,7 +33,7 @@ export function valueOfRows(of: FunctionOverRows, rows: readonly Row[]): Made | 
     case 'average': {
       const numeric = rows.filter(isNumeric);
       if (numeric.length === 0) return undefined;
-      return { value: average(exactSum(numeric.map((row) => row.value)), numeric.length), restsOnMs: oldest(numeric) };
+      return { value: exactMean(numeric.map((row) => row.value)), restsOnMs: oldest(numeric) };
     }
     case 'min':
     case 'max':
@@ -51,11 +51,6 @@ export function valueOfRows(of: FunctionOverRows, rows: readonly Row[]): Made | 
     case 'exists':
       return { value: rows.length > 0, restsOnMs: newest(rows) };
   }
-}
-
-/** −0 (an underflow from below) is 0. */
-export function average(sum: number, count: number): number {
-  return sum / count + 0;
 }
 
 export function isNumeric(row: Row): row is Row & { readonly value: number } {

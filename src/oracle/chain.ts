@@ -20,6 +20,7 @@ export type ChainEvent = {
     readonly version: number;
     /** The version at the profile's previous change event; 0 for the first. */
     readonly previousVersion: number;
+    readonly cause?: readonly { readonly kind: string }[];
     /** `before`/`after` without key: absent. */
     readonly changes: readonly { readonly path: string; readonly before?: unknown; readonly after?: unknown }[];
     readonly audiences: { readonly entered: readonly string[]; readonly exited: readonly string[] };
@@ -115,6 +116,8 @@ export class ChainChecker {
     const changes = new Map(data.changes.map((change) => [change.path, change]));
     const moves = (name: string, enters: boolean): boolean => {
       const change = changes.get(`computed.${name}`);
+      // definitions that change say of attributes that are what they were that they are audiences now, or none any more
+      if (data.cause?.some(({ kind }) => kind === 'definitions') === true) return true;
       if (data.truncated === true) return change !== undefined;
       return change !== undefined && (change.before === true) === !enters && (change.after === true) === enters;
     };
@@ -128,7 +131,7 @@ export class ChainChecker {
       if (!moves(name, false)) this.#problem(`${at}: it exits audience ${name}, but its changes do not say so`);
       if (!link.audiences.delete(name)) this.#problem(`${at}: it exits audience ${name}, but had not entered it`);
     }
-    if (data.truncated === true) return;
+    if (data.truncated === true || data.cause?.some(({ kind }) => kind === 'definitions') === true) return;
     for (const name of this.#entered) {
       const change = changes.get(`computed.${name}`);
       if (change !== undefined && (change.after === true) !== link.audiences.has(name))
@@ -149,6 +152,11 @@ export class ChainChecker {
       if (change.after === undefined) values.delete(change.path);
       else values.set(change.path, change.after);
     }
+  }
+
+  /** Commits say which generation they are of, also when they have no change event: it began at this sequence. */
+  generationBegan(source: string, sequence: number): void {
+    this.#generations.begin(source, sequence);
   }
 
   /** Can this event of a profile be the next one, as far as its previous version tells? */

@@ -13,6 +13,24 @@ export function exactSum(values: readonly number[]): number {
   return rounded(total);
 }
 
+/** Their mean, to the nearest double; the numbers are finite and there is at least one. */
+export function exactMean(values: readonly number[]): number {
+  let total = NOTHING;
+  for (const value of values) total = add(total, decimalOf(value));
+  return meanOf(total, values.length);
+}
+
+/** Long division to 400 digits behind the point: beyond the middle between any two doubles that a quotient of such numbers can be near. */
+function meanOf({ coefficient, exponent }: Decimal, count: number): number {
+  const digits = coefficient * 10n ** BigInt(Math.max(0, exponent) + 800);
+  const negative = digits < 0n;
+  const size = negative ? -digits : digits;
+  const quotient = size / BigInt(count);
+  const more = size % BigInt(count) === 0n ? 0n : 1n;
+  const nearest = rounded({ coefficient: quotient * 10n + more, exponent: Math.min(0, exponent) - 801 });
+  return (negative ? -nearest : nearest) + 0;
+}
+
 /** A sum that is added to before it is rounded. */
 export class ExactTotal {
   readonly #total: Decimal;
@@ -32,6 +50,10 @@ export class ExactTotal {
 
   value(): number {
     return rounded(this.#total);
+  }
+
+  mean(count: number): number {
+    return meanOf(this.#total, count);
   }
 }
 

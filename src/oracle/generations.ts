@@ -20,6 +20,12 @@ export class Generations {
     return true;
   }
 
+  /** Somebody knows where a later generation began. */
+  begin(source: string, sequence: number): void {
+    const { shard, generation } = split(source);
+    if (generation > 1 && this.notice(source)) this.#newest.get(shard)!.firstVersion ??= sequence;
+  }
+
   /** May this be the previous version of a profile's first event of a source that was noticed? */
   begins(source: string, previousVersion: number): boolean {
     const { shard, generation } = split(source);

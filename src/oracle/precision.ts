@@ -4,7 +4,7 @@
 //      late. Datasets are apart because their state is.
 // OP3: `sampled` (countDistinct): within ERRORS_MAX standard errors of the exact number.
 import { parseDuration, parseRfc3339, type DurationMs, type EpochMs } from '../base/time.ts';
-import { average, isNumeric, valueOfRows, type Row } from './attribute_value.ts';
+import { isNumeric, valueOfRows, type Row } from './attribute_value.ts';
 import { ExactTotal } from './exact_sum.ts';
 import { jsonEqual } from './json_equal.ts';
 import { rowsOf, type ExpectedValue, type OverEvents, type ProfileFacts } from './recompute.ts';
@@ -124,9 +124,9 @@ function possibleShares(rows: readonly Row[], { startMs, hopMs }: Edge): Share[]
 function ofShares(attribute: OverEvents, shares: readonly Share[]): number | undefined {
   const count = shares.reduce((so, share) => so + share.count, 0);
   if (attribute.function === 'count') return count;
-  const sum = shares.reduce((so, share) => so.plus(share.total), new ExactTotal()).value();
-  if (attribute.function === 'sum') return sum;
-  return count === 0 ? undefined : average(sum, count);
+  const total = shares.reduce((so, share) => so.plus(share.total), new ExactTotal());
+  if (attribute.function === 'sum') return total.value();
+  return count === 0 ? undefined : total.mean(count);
 }
 
 /** The row of one dataset that makes its value, or none, for each start that may be meant: between two of those no row lies. */

@@ -31,6 +31,8 @@ export type PendingEvent = {
   readonly before: unknown[];
   readonly after: unknown[];
   bytes: number;
+  /** Who entered and exited, when that is not for the values to tell: an attribute became an audience, or is none any more. */
+  readonly audiences?: { readonly entered: readonly string[]; readonly exited: readonly string[] };
 };
 
 /** Where a commit ends, and the shard's running values there. */

@@ -109,7 +109,8 @@ function changesOf(event: PendingEvent, plan: Named, truncated: boolean): string
 }
 
 /** Who was in before and is not now, and the other way round, over the whole commit. */
-function audiencesOf({ attributes, before, after }: PendingEvent, plan: Named): string {
+function audiencesOf({ attributes, before, after, audiences }: PendingEvent, plan: Named): string {
+  if (audiences !== undefined) return JSON.stringify(audiences);
   let entered = '';
   let exited = '';
   for (let i = 0; i < attributes.length; i++) {

@@ -16,7 +16,7 @@ export type GenerationView = { readonly snapshot: StoreSnapshot; readonly plan: 
 
 export type NamedAttributes = NonNullable<ToEncode['plan']>['attributes'];
 
-/** The attributes of both, by name. An attribute is an audience if it is one now, or was one and is gone. */
+/** The attributes of both, by name. */
 export function namesOfBoth(before: Plan | null, after: Plan | null): NamedAttributes {
   const all = new Map(
     [...(before?.attributes ?? []), ...(after?.attributes ?? [])].map((attribute) => [attribute.name, attribute]),
@@ -44,8 +44,8 @@ export function* generationDiff(
     const key = isOldFirst ? was!.key : is.key;
     const event = difference(
       key,
-      isOldFirst ? valuesByName(was!, before.plan!) : undefined,
-      isNewFirst ? valuesByName(is!, after.plan!) : undefined,
+      isOldFirst ? visibleOf(was!, before.plan!) : undefined,
+      isNewFirst ? visibleOf(is!, after.plan!) : undefined,
       names,
       at,
     );
@@ -65,15 +65,20 @@ function* profilesOf({ snapshot, plan }: GenerationView): Generator<IdentityStat
   }
 }
 
-function valuesByName(state: IdentityState, plan: Plan): ReadonlyMap<string, unknown> {
+type Visible = { readonly values: ReadonlyMap<string, unknown>; readonly audiences: readonly string[] };
+
+function visibleOf(state: IdentityState, plan: Plan): Visible {
   const values = allValues(state, plan);
-  return new Map(plan.attributes.map(({ name, index }) => [name, values[index]]));
+  return {
+    values: new Map(plan.attributes.map(({ name, index }) => [name, values[index]])),
+    audiences: plan.attributes.filter(({ audience, index }) => audience && values[index] === true).map(({ name }) => name),
+  };
 }
 
 function difference(
   key: IdentityKey,
-  was: ReadonlyMap<string, unknown> | undefined,
-  is: ReadonlyMap<string, unknown> | undefined,
+  was: Visible | undefined,
+  is: Visible | undefined,
   names: NamedAttributes,
   at: { readonly sequence: number; readonly timeMs: number },
 ): PendingEvent | undefined {
@@ -81,14 +86,17 @@ function difference(
   const before: unknown[] = [];
   const after: unknown[] = [];
   for (const [index, { name }] of names.entries()) {
-    const old = was?.get(name);
-    const now = is?.get(name);
+    const old = was?.values.get(name);
+    const now = is?.values.get(name);
     if (sameValue(old, now)) continue;
     attributes.push(index);
     before.push(old);
     after.push(now);
   }
-  if (attributes.length === 0 && was !== undefined && is !== undefined) return undefined;
+  const entered = is?.audiences.filter((name) => was?.audiences.includes(name) !== true) ?? [];
+  const exited = was?.audiences.filter((name) => is?.audiences.includes(name) !== true) ?? [];
+  const isSame = attributes.length === 0 && entered.length === 0 && exited.length === 0;
+  if (isSame && was !== undefined && is !== undefined) return undefined;
   return {
     key,
     previousVersion: 0,
@@ -102,5 +110,6 @@ function difference(
     before,
     after,
     bytes: 0, // whoever encodes it measures it
+    audiences: { entered, exited },
   };
 }

@@ -18,7 +18,7 @@ import { openConnection, type Connection } from '../nats/connection.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
 import { PartitionReader } from '../stream/partition_reader.ts';
 import { openShardLog, streamState } from '../stream/shard_log.ts';
-import { jetstreamManagerOf } from '../stream/streams.ts';
+import { jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 
 const REQUEST_MS = 35_000;
 const SETTLE_MS_MAX = 60_000;
@@ -52,6 +52,8 @@ export type Client = {
   /** Under the event clock: moves every shard's time at least this far. @throws VisageError `append_failed` (retry) */
   moveTime(timeMs: number): Promise<void>;
   streamState(stream: 'log' | 'changes' | 'dead'): Promise<StreamState>;
+  /** When the first message that the log has was stored. */
+  logBeginningMs(): Promise<number>;
   plan(hash: string): Promise<Plan>;
 };
 
@@ -168,6 +170,7 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
         await (await openShardLog({ nc, reading: nc, topology, shard })).append('tick', body);
     },
     streamState: state,
+    logBeginningMs: async () => stampOf(String((await (await jetstreamManagerOf(nc)).streams.info(names.log)).state.first_ts)),
     plan: async (hash) => compilePlan(parseDefinitionsDocument(await meta.definitions(hash))),
   };
 }

@@ -20,7 +20,7 @@ import type { IdentityLog } from '../stream/identity_log.ts';
 import { readIdentity } from './read_identity.ts';
 import { Turns } from './turns.ts';
 
-const AT_ONCE = 4;
+const AT_ONCE = 2; // more of them only make each other late
 const WAITING_MAX = 16;
 const EVENTS_LISTED = 100;
 const EVENTS_LISTED_MAX = 10_000;

@@ -35,6 +35,8 @@ export async function liveDefinitions(client: Client): Promise<LiveDefinitions> 
     return known;
   };
   const trimmed = (await client.streamState('log')).firstSequence > 1;
+  const beginningMs = trimmed ? await client.logBeginningMs() : 0;
+  const inForce = trimmed ? await shardsWith(client, hash) : new Set<number>();
   const log = await openDefinitionsLog(client.nc, client.topology);
   const since = new Map<number, RevisionStart>();
   for (let shard = 0; shard < client.partitions; shard++) {
@@ -55,6 +57,12 @@ export async function liveDefinitions(client: Client): Promise<LiveDefinitions> 
         since.set(reached, joined(since.get(reached), stampMs, exact));
       }
     }
+    // the message that brought it may be gone from the log; it came before the first that is left
+    if (trimmed && inForce.has(shard))
+      while (reached < revisionOf((await documentOf(hash)).data)) {
+        reached++;
+        since.set(reached, joined(since.get(reached), beginningMs, false));
+      }
   }
   return { document: await documentOf(hash), since };
 }
@@ -67,4 +75,13 @@ function joined(before: RevisionStart | undefined, atMs: number, exact: boolean)
     exact: before.exact && exact,
     shards: before.shards + 1,
   };
+}
+
+/** The shards that have these definitions in force, as far as a worker says. */
+async function shardsWith(client: Client, hash: string): Promise<ReadonlySet<number>> {
+  const shards = await client.status().then(
+    (status) => status.shards,
+    () => [],
+  );
+  return new Set(shards.filter((shard) => shard['definitions'] === hash).map(({ shard }) => shard));
 }

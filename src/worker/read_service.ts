@@ -9,6 +9,8 @@ import type { OwnedShards } from './owned_shards.ts';
 /** No setting allows longer ones: they would not fit a key of the store. */
 const ID_BYTES_MAX = 512;
 const READ_TIMEOUT_MS = 5_000;
+/** A profile of many events takes a while to be read. */
+const EXPLAIN_TIMEOUT_MS = 20_000;
 const READ_TIMEOUT_MS_MAX = 30_000;
 const EXPORT_WAIT_MS = 30_000;
 const EXPORT_POLL_MS = 10;
@@ -32,7 +34,7 @@ export function readService(options: {
     async explain(query) {
       const key = keyOf(query);
       const shard = shards.active(partitionOf(key, partitions));
-      return explanation({ shard, key, query, timeoutMs: timeoutOf(query) });
+      return explanation({ shard, key, query, timeoutMs: timeoutOf({ timeoutMs: EXPLAIN_TIMEOUT_MS, ...query }) });
     },
     async exportPage(query) {
       for (let waited = 0; ; waited += EXPORT_POLL_MS) {

@@ -33,6 +33,10 @@ const CHANGED = DEFINITIONS.replaceAll('SHORT', '1h')
   .replace(/ {2}ordersShort:.*\n/, '')
   .concat('  isBig: { class: individual, function: expression, expression: spendLifetime > 400.0, audience: true }\n');
 
+const WITH_BUYER = DEFINITIONS.replaceAll('SHORT', '1h').concat(
+  '  bought: { class: individual, description: x, eventTypes: [commerce.purchases], function: exists, window: lifetime, audience: false }\n',
+);
+
 async function definitions(text: string, name = 'changed.yaml'): Promise<DefinitionsDocument> {
   const file = join(world.folder, name);
   await writeFile(file, text);
@@ -183,6 +187,24 @@ test('the message of a generation ages out of the log: a restart goes on, and th
   const last = await publishAll([purchase('ada', { _id: 'a-1', atMs: Date.now(), price: 5 })], { nc });
   const ada = await client.profile({ namespace: 'customerId', id: 'ada', after: last });
   expect(ada!.computed['spendLifetime']).toMatchObject({ value: 5, since: expect.any(String) });
+}, 60_000);
+
+test('an attribute becomes an audience, and is none again: who is in it enters and exits, although no value changes', async () => {
+  await world.startReady({}, { setup: true, definitions: await definitions(WITH_BUYER) });
+  const client = await world.client();
+  await publishAll([purchase('ada', { _id: 'a-1', atMs: Date.now(), price: 5 })], { nc });
+  for (const [text, moved] of [
+    [WITH_BUYER.replace('window: lifetime, audience: false', 'window: lifetime, audience: true'), 'entered'],
+    [WITH_BUYER, 'exited'],
+    [WITH_BUYER.replace('description: x', 'description: y'), undefined], // nothing visible
+  ] as const) {
+    await world.stopWorkers();
+    const changes = await listenToChanges(nc);
+    await world.startReady({}, { definitions: await definitions(text), rebuild: 'whole' });
+    const audiences = changes.arrivals.map(({ event }) => (event.data as unknown as { audiences: unknown }).audiences);
+    expect(audiences).toEqual(moved === undefined ? [] : [{ entered: [], exited: [], [moved]: ['bought'] }]);
+    expect(await verifyRoot(client)).toMatchObject({ verified: true, chains: { problems: [] } });
+  }
 }, 60_000);
 
 async function exported(client: Client, cuts: number[] = []): Promise<Map<string, string>> {

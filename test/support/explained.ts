@@ -1,7 +1,7 @@
 // Does an explanation add up? The value once more, from nothing but what the explanation lists.
 // EX1: the order of the list is not relied on; that it is newest first is checked apart.
 // EX2: code of its own, but for the exact decimal sum, which is the oracle's.
-import { exactSum } from '../../src/oracle/exact_sum.ts';
+import { exactMean, exactSum } from '../../src/oracle/exact_sum.ts';
 import { jsonEqual } from '../../src/oracle/json_equal.ts';
 import type { ExplainedEvent, Explanation } from '../../src/profile/explanation.ts';
 
@@ -57,7 +57,7 @@ function fromEvents({ function: name, events }: Explanation, { limit }: Expected
     case 'sum':
       return { value: exactSum(numbers) };
     case 'average':
-      return { value: numbers.length === 0 ? undefined : exactSum(numbers) / numbers.length };
+      return { value: numbers.length === 0 ? undefined : exactMean(numbers) };
     case 'min':
       return { value: sortedBySize(values)[0] };
     case 'max':

@@ -159,7 +159,8 @@ function valueOf({ function: name, value = 'total' }: OverLines, inside: readonl
     case 'sum':
       return pounds(sum);
     case 'average':
-      return inside.length === 0 ? undefined : pounds(sum) / inside.length;
+      // ten-thousandths and their number are whole, so the one division rounds once
+      return inside.length === 0 ? undefined : Number(sum) / (10_000 * inside.length);
     case 'min':
       return value === 'timestamp' ? shown(inOrder(inside)[0]) : shown(byTotal(inside)[0]);
     case 'max':

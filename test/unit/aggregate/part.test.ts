@@ -5,7 +5,7 @@ import { readDecimal, readWide } from '../../../src/aggregate/decimal_sum.ts';
 import { IdentityState } from '../../../src/aggregate/identity_state.ts';
 import { advance, insertValue, isPlainValue, Part, SLOT } from '../../../src/aggregate/part.ts';
 import type { Measure } from '../../../src/aggregate/plan.ts';
-import { exactSum } from '../../../src/oracle/exact_sum.ts';
+import { exactMean, exactSum } from '../../../src/oracle/exact_sum.ts';
 import { attributeOf, measureOf } from './plan_parts.ts';
 
 const EXACT = 5_000;
@@ -99,8 +99,30 @@ describe('a part', () => {
     const m = measure([], { lifetime: true });
     const state = new IdentityState('a.b');
     const at = { atMs: 0, sequence: 1, nowMs: 0, exactEvents: EXACT };
-    for (const value of [-5e-324, 0]) insertValue(state.partFor(m, 0), m, value, at);
+    for (const value of [-5e-324, 0, 0]) insertValue(state.partFor(m, 0), m, value, at);
     expect(attributeValue(state, attributeOf({ function: 'average', slot: 0 }))).toBe(0);
+  });
+
+  it('averages decimals, not doubles: 3.3 divided by 3 is 1.1', () => {
+    const m = measure([], { lifetime: true });
+    const mean = (...values: number[]): unknown => {
+      const state = new IdentityState('a.b');
+      const at = { atMs: 0, sequence: 1, nowMs: 0, exactEvents: EXACT };
+      for (const [i, value] of values.entries()) insertValue(state.partFor(m, i % 4), m, value, at); // spread over four datasets
+      return attributeValue(state, attributeOf({ function: 'average', slot: 0 }));
+    };
+    expect(mean(3, 0.1, 0.2)).toBe(1.1);
+    expect(mean(44.99, 0, 0)).toBe(14.996666666666666);
+    expect(mean(1.7e308, 1.7e308)).toBe(1.7e308);
+    const finite = fc.oneof(
+      fc.integer({ min: -99_999, max: 99_999 }).map((n) => n / 100),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(finite, { minLength: 1, maxLength: 7 }), (values) => {
+        expect(mean(...values)).toBe(exactMean(values));
+      }),
+    );
   });
 
   it('keeps the latest value: later time wins, then higher sequence; nulls and objects are no values', () => {

@@ -29,7 +29,7 @@ describe('average', () => {
 
   it('of what is too large for a double, and of −0', () => {
     const large = shop(attributes, [{ priceTotal: 1.7e308 }, { priceTotal: 1.7e308 }]);
-    expect(large.valueAt('mean', '2026-03-01T00:01:00Z')).toBe(Number.MAX_VALUE / 2);
+    expect(large.valueAt('mean', '2026-03-01T00:01:00Z')).toBe(1.7e308);
     expect(shop(attributes, [{ priceTotal: -0 }]).valueAt('mean', '2026-03-01T00:01:00Z')).toBe(0);
   });
 });
