@@ -20,10 +20,14 @@ export class Extremes {
   /** Over all time; NaN: no value yet, or nobody asks. */
   lifetimeLow = NaN;
   lifetimeHigh = NaN;
+  /** Counts or sums have all of the same windows: the ring, as long as none of it is folded, loses a row at or before every instant at
+   *  which an extreme changes. */
+  readonly isWithinRing: boolean;
 
   constructor(measure: Measure) {
     this.low = hasFinite(measure.low) ? new Staircase('low') : null;
     this.high = hasFinite(measure.high) ? new Staircase('high') : null;
+    this.isWithinRing = isWithin(measure.low, measure) && isWithin(measure.high, measure);
   }
 
   /** Takes in a value that `comparable` gave. @returns the first instant at which a window loses it; Infinity when none does;
@@ -37,11 +41,10 @@ export class Extremes {
     return Math.min(lowDueMs, highDueMs);
   }
 
-  /** Lets rows leave. @returns as `dueMs` */
-  advance(measure: Measure, nowMs: number): number {
+  /** Lets rows leave. */
+  advance(measure: Measure, nowMs: number): void {
     this.low?.dropBefore(earliestStart(measure.low!, nowMs));
     this.high?.dropBefore(earliestStart(measure.high!, nowMs));
-    return this.dueMs(measure, nowMs);
   }
 
   /** The first instant after `nowMs` at which the extreme of a window changes; Infinity: none does. Cost: O(windows × log n) */
@@ -65,6 +68,15 @@ export function comparable(measure: Measure, value: unknown): number {
   const ms = parseRfc3339(value);
   // an offset can carry a time out of the years that RFC 3339 can write
   return ms >= FIRST_TIME_MS && ms <= LAST_TIME_MS ? ms : NaN;
+}
+
+/** Are all finite windows among those that the ring has? */
+function isWithin(set: WindowSet | null, ring: Measure): boolean {
+  return (
+    set === null ||
+    (set.windows.every((ms) => ring.windows.includes(ms)) &&
+      set.calendars.every((one) => ring.calendars.some(({ unit, count }) => unit === one.unit && count === one.count)))
+  );
 }
 
 function takeRow(stairs: Staircase, set: WindowSet, value: number, atMs: number, nowMs: number, rowsMax: number): number {

@@ -136,8 +136,14 @@ function takeExtreme(part: Part, extremes: Extremes, measure: Measure, value: un
   const number = comparable(measure, value);
   if (number !== number) return;
   const leavesMs = extremes.take(measure, number, arrival.atMs, arrival.nowMs, arrival.exactEvents);
+  if (isDueWithRing(part, extremes)) return;
   if (leavesMs === DUE_UNKNOWN) part.dueMs = dueOf(part, measure, arrival.nowMs);
   else if (leavesMs < part.dueMs) part.dueMs = leavesMs;
+}
+
+/** Then the due of the ring is never later than that of the extremes. */
+function isDueWithRing(part: Part, extremes: Extremes): boolean {
+  return extremes.isWithinRing && part.ring !== null && part.tiles === null;
 }
 
 function foldingOf(measure: Measure, nowMs: number, exactEvents: number): Parameters<Tiles['fold']>[2] {
@@ -153,6 +159,7 @@ function foldOldest(part: Part, ring: ValueRing, measure: Measure, nowMs: number
     const rows = ring.takeFront(Math.max(1, Math.min(FOLD_ROWS_MAX, exactEvents >> 3)));
     part.tiles.fold(rows, ring.stride, folding);
   }
+  part.dueMs = dueOf(part, measure, nowMs);
 }
 
 /** Lets every row leave whose time has come. @param fromMs the `nowMs` of the last advance or insert
@@ -160,7 +167,10 @@ function foldOldest(part: Part, ring: ValueRing, measure: Measure, nowMs: number
 export function advance(part: Part, measure: Measure, fromMs: number, nowMs: number): void {
   if (part.dueMs > nowMs) return;
   let dueMs = part.ring === null ? Infinity : advanceRing(part, part.ring, measure, fromMs, nowMs);
-  if (part.extremes !== null) dueMs = Math.min(dueMs, part.extremes.advance(measure, nowMs));
+  if (part.extremes !== null) {
+    part.extremes.advance(measure, nowMs);
+    if (!isDueWithRing(part, part.extremes)) dueMs = Math.min(dueMs, part.extremes.dueMs(measure, nowMs));
+  }
   if (part.keepers !== null) dueMs = Math.min(dueMs, part.keepers.advance(measure, nowMs));
   part.dueMs = dueMs;
 }
@@ -244,7 +254,7 @@ export function dueOf(part: Part, measure: Measure, nowMs: number): number {
       dueMs = Math.min(dueMs, leavesAt(window, firstHeld(part, windowStart(window, nowMs))));
     }
   }
-  if (part.extremes !== null) dueMs = Math.min(dueMs, part.extremes.dueMs(measure, nowMs));
+  if (part.extremes !== null && !isDueWithRing(part, part.extremes)) dueMs = Math.min(dueMs, part.extremes.dueMs(measure, nowMs));
   if (part.keepers !== null) dueMs = Math.min(dueMs, part.keepers.dueMs(measure, nowMs));
   return dueMs;
 }
