@@ -18,12 +18,10 @@ export function attributeValue(state: IdentityState, attribute: Attribute): unkn
     case 'count':
       return heldRows(state, attribute);
     case 'sum':
-      return sumValue(state, attribute);
+      return sumValue(state, attribute, 1);
     case 'average': {
       const rows = heldRows(state, attribute);
-      if (rows === 0) return undefined;
-      const { whole, nanos, wide } = sumOf(state, attribute);
-      return readMean(whole, nanos, wide ?? 0n, rows);
+      return rows === 0 ? undefined : sumValue(state, attribute, rows);
     }
     case 'mostRecent':
       return latest(state, attribute)?.recentValue;
@@ -82,32 +80,27 @@ function heldRows(state: IdentityState, { measure, slot }: Attribute): number {
   return rows;
 }
 
-function sumValue(state: IdentityState, attribute: Attribute): number {
-  const { whole, nanos, wide } = sumOf(state, attribute);
-  return wide === null ? readDecimal(whole, nanos) : readWide(whole, nanos, wide);
-}
-
-/** One for all: it is read at once. */
-const sum: { whole: number; nanos: number; wide: bigint | null } = { whole: 0, nanos: 0, wide: null };
-
-function sumOf(state: IdentityState, attribute: Attribute): Readonly<typeof sum> {
+/** The exact sum divided by a number of rows, rounded once. */
+function sumValue(state: IdentityState, attribute: Attribute, rows: number): number {
   const at = attribute.slot * SLOT;
-  sum.whole = sum.nanos = 0;
-  sum.wide = null;
+  let whole = 0;
+  let nanos = 0;
+  let wide: bigint | null = null;
   let n = 0;
   const { parts } = state;
   for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
     const part = parts[i]!;
     const partWide = part.wide?.get(attribute.slot);
-    if (++n > 2 || partWide !== undefined) sum.wide ??= 0n; // three wholes could leave 2^53: add them as BigInt
-    if (sum.wide !== null) {
-      sum.wide += (BigInt(part.acc[at + 1]!) * 10n ** 9n + BigInt(part.acc[at + 2]!)) * 10n ** 331n + (partWide ?? 0n);
+    if (++n > 2 || partWide !== undefined) wide ??= 0n; // three wholes could leave 2^53: add them as BigInt
+    if (wide !== null) {
+      wide += (BigInt(part.acc[at + 1]!) * 10n ** 9n + BigInt(part.acc[at + 2]!)) * 10n ** 331n + (partWide ?? 0n);
     } else {
-      sum.whole += part.acc[at + 1]!;
-      sum.nanos += part.acc[at + 2]!;
+      whole += part.acc[at + 1]!;
+      nanos += part.acc[at + 2]!;
     }
   }
-  return sum;
+  if (rows > 1) return readMean(whole, nanos, wide ?? 0n, rows);
+  return wide === null ? readDecimal(whole, nanos) : readWide(whole, nanos, wide);
 }
 
 /** The part that holds the latest value of a mostRecent attribute, if it is inside the window. */

@@ -91,7 +91,9 @@ export class ChangeRecorder {
   /** A new profile: every attribute that is not absent is a change. */
   created(state: IdentityState, event: EventMessage): void {
     const values = allValues(state, this.plan!);
-    const { attributes, before, after } = this.lists(0);
+    const attributes: number[] = [];
+    const before: unknown[] = [];
+    const after: unknown[] = [];
     for (let index = 0; index < values.length; index++) {
       if (values[index] === undefined) continue;
       attributes.push(index);
@@ -105,7 +107,11 @@ export class ChangeRecorder {
   compare(state: IdentityState, event: EventMessage | null): void {
     const { list, values, taken } = this;
     // most of what was taken has changed: arrays of that size, cut, leave less garbage than arrays that grow
-    const { attributes, before, after } = this.lists(list.length);
+    const { scratch, silent } = this;
+    if (silent) scratch.attributes.length = scratch.before.length = scratch.after.length = 0;
+    const attributes = silent ? scratch.attributes : new Array<number>(list.length);
+    const before = silent ? scratch.before : new Array<unknown>(list.length);
+    const after = silent ? scratch.after : new Array<unknown>(list.length);
     let n = 0;
     for (let i = 0; i < list.length; i++) {
       const index = list[i]!;
@@ -128,14 +134,6 @@ export class ChangeRecorder {
 
   end(): readonly Change[] {
     return this.changes ?? NO_CHANGES;
-  }
-
-  private lists(length: number): { attributes: number[]; before: unknown[]; after: unknown[] } {
-    if (!this.silent)
-      return { attributes: new Array<number>(length), before: new Array<unknown>(length), after: new Array<unknown>(length) };
-    const { scratch } = this;
-    scratch.attributes.length = scratch.before.length = scratch.after.length = 0;
-    return scratch;
   }
 
   private add(

@@ -81,6 +81,8 @@ export class Fold {
   private readonly context: DecodeContext;
   private readonly prefix: string;
   private readonly idHash = new Uint32Array(2);
+  /** One for all events: no garbage for each. Doubles from the start. */
+  private readonly arrival = { atMs: 0.5, sequence: 0.5, nowMs: 0.5, exactEvents: 0.5 };
   private datasetHashes: readonly number[] = [];
 
   constructor(options: FoldOptions) {
@@ -180,8 +182,11 @@ export class Fold {
   /** @param known the values before are taken already, or there are none */
   private takeIn(state: IdentityState, event: EventMessage, sequence: number, known: boolean): void {
     const plan = this.plan!;
-    const atMs = this.eventClock ? event.timestampMs : event.atMs;
-    const arrival = { atMs, sequence, nowMs: this.shardTimeMs, exactEvents: this.settings.exactEvents };
+    const { arrival } = this;
+    arrival.atMs = this.eventClock ? event.timestampMs : event.atMs;
+    arrival.sequence = sequence;
+    arrival.nowMs = this.shardTimeMs;
+    arrival.exactEvents = this.settings.exactEvents;
     const measures = plan.byEventType.get(event.eventType) ?? plan.anyEventType;
     for (let i = 0; i < measures.length; i++) {
       const measure = plan.measures[measures[i]!]!;
