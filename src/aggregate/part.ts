@@ -206,10 +206,11 @@ function advanceRing(part: Part, ring: ValueRing, measure: Measure, fromMs: numb
  *  @returns the time that keeps the oldest of the rest in it; NaN when there is none */
 function leave(part: Part, ring: ValueRing, measure: Measure, slot: number, startMs: number, limitMs: number): number {
   if (part.tiles !== null && startMs < limitMs) leaveTiles(part, part.tiles, measure, slot, startMs, limitMs);
-  const firstMs = ring.seek(startMs);
-  if (!(firstMs < limitMs)) return part.tiles === null ? firstMs : firstHeld(part, limitMs);
   const { acc } = part;
   const at = slot * SLOT;
+  const isShort = part.tiles === null && ring.chunks.length === 1;
+  const firstMs = isShort ? ring.seekLast(acc[at]!) : ring.seek(startMs);
+  if (!(firstMs < limitMs)) return part.tiles === null ? firstMs : firstHeld(part, limitMs);
   for (let { chunk, offset } = found; chunk < ring.chunks.length; chunk++, offset = 0) {
     const data = ring.dataOf(chunk);
     for (; offset < data.length; offset += ring.stride) {

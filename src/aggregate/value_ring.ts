@@ -9,7 +9,7 @@ import { packedFirstMs, packedRowCount, packRows, unpackRows } from './packed_ro
 const PACKED: number[] = [];
 const OUTSIDE_MAX = 32;
 /** Below this many chunks nothing is packed: most rings stay small, and a packed chunk saves about a kilobyte. */
-const PACK_FROM_CHUNKS = 4;
+const PACK_FROM_CHUNKS = 8;
 
 /** What only a long ring has. */
 type Long = {
@@ -66,6 +66,14 @@ export class ValueRing extends ChunkList {
     const offset = this.rowFor(data, timeMs);
     if (offset === 0 && this.long !== null) this.long.firsts = null;
     this.put(data, offset, timeMs, value);
+  }
+
+  /** Finds the first of the last `rows` rows: a window that holds so many begins there. Only while there is one chunk; then it needs
+   *  no search. @returns its time */
+  seekLast(rows: number): number {
+    found.chunk = 0;
+    found.offset = (this.size - rows) * this.stride;
+    return this.chunks[0]!.data[found.offset]!;
   }
 
   /** Finds the first row at or after `startMs`. @returns its time; NaN when there is none. Cost: O(log n) */
