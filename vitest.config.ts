@@ -1,7 +1,7 @@
 // One project per test folder; `vitest run --project unit` runs one of them, test/run_all.ts all of them against their wall budgets.
 // V1: pool `forks` everywhere: LMDB's native handles do not survive worker threads.
-// V2: folders that start servers or processes run beside no other folder, and one file at a time: two cores, and their timings are part of
-//     what they test. e2e runs two files: they mostly wait, and each has folders, servers and ports of its own.
+// V2: folders that start servers or processes run beside no other folder. integration and e2e run two files at a time: they mostly wait,
+//     and each has folders, servers and ports of its own. faults runs one: its timings are part of what it tests.
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 interface Folder {
@@ -19,7 +19,7 @@ const FOLDERS: Readonly<Record<string, Folder>> = {
   property: { timeoutMs: 60_000, parallel: true, isolate: false },
   conformance: { timeoutMs: 30_000, parallel: true, isolate: true },
   simulation: { timeoutMs: 150_000, parallel: true, isolate: true },
-  integration: { timeoutMs: 60_000, parallel: false, isolate: true, alone: true },
+  integration: { timeoutMs: 60_000, parallel: true, isolate: true, alone: true },
   faults: { timeoutMs: 120_000, parallel: false, isolate: true, alone: true },
   e2e: { timeoutMs: 90_000, parallel: true, isolate: true, alone: true },
 };

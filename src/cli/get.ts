@@ -44,7 +44,11 @@ async function knownFields(client: Client, text: string): Promise<ReadonlySet<st
 }
 
 function onlyFields(view: View, names: ReadonlySet<string>): View {
-  return { ...view, computed: Object.fromEntries(Object.entries(view.computed).filter(([name]) => names.has(name))) };
+  return {
+    ...view,
+    computed: Object.fromEntries(Object.entries(view.computed).filter(([name]) => names.has(name))),
+    audiences: view.audiences.filter((name) => names.has(name)),
+  };
 }
 
 function describe(view: View): string[] {

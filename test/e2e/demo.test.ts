@@ -59,7 +59,7 @@ test.concurrent('a thirteenth attribute while it runs: one command, no restart, 
     const [got, spend, why] = await Promise.all(
       [line('npx visage get'), explain, `${explain.replace('spend30s', NEW)} --json`].map(pasted),
     );
-    expect(got).toMatch(/ appSpend +9\.99\n/);
+    expect(got).toMatch(/ appSpend +9\.99 +counts since \d{4}-.*Z\n/);
     expect(spend).toMatch(/^customerId:ada {2}spend30s 19\.98\n[^]*\n2 events, sum 19\.98\n$/);
     expect(JSON.parse(why!)).toMatchObject({ since, counted: 1, value: 9.99, events: [{ sequence }] });
     await within('an order of its own feed is counted too', 20_000, orderOfTheFeed(client));

@@ -192,7 +192,8 @@ test('the message of a generation ages out of the log: a restart goes on, and th
 test('an attribute becomes an audience, and is none again: who is in it enters and exits, although no value changes', async () => {
   await world.startReady({}, { setup: true, definitions: await definitions(WITH_BUYER) });
   const client = await world.client();
-  await publishAll([purchase('ada', { _id: 'a-1', atMs: Date.now(), price: 5 })], { nc });
+  const last = await publishAll([purchase('ada', { _id: 'a-1', atMs: Date.now(), price: 5 })], { nc });
+  expect(await client.profile({ namespace: 'customerId', id: 'ada', after: last })).toBeDefined();
   for (const [text, moved] of [
     [WITH_BUYER.replace('window: lifetime, audience: false', 'window: lifetime, audience: true'), 'entered'],
     [WITH_BUYER, 'exited'],
