@@ -75,7 +75,7 @@ async function killUntil(kills: number, lifeMsMax: number, change: () => Promise
   await within('the first worker is ready', 20_000, first.ready);
   const nc = await world.connect();
   await publishAll(someEvents(2 * PROFILES, SEED), { nc });
-  const load = publishAll(someEvents(6_000, SEED + 1), { nc, perSecond: EVENTS_PER_SECOND });
+  const load = publishAll(someEvents(4_500, SEED + 1), { nc, perSecond: EVENTS_PER_SECOND });
   load.catch(() => undefined); // awaited below
   const changing = change();
   changing.catch(() => undefined); // as above
@@ -90,9 +90,9 @@ async function killUntil(kills: number, lifeMsMax: number, change: () => Promise
   await within('the last worker is ready', 30_000, spawnWorker(overrides).ready);
 }
 
-test(`attributes are added under load while the worker is killed -9 five times (seed ${SEED})`, { timeout: 90_000 }, async () => {
+test(`attributes are added under load while the worker is killed -9 four times (seed ${SEED})`, { timeout: 90_000 }, async () => {
   const document = await definitions(ADDED);
-  await killUntil(5, 500, () => applyDefinitions(client, world.settings(), document, 0));
+  await killUntil(4, 400, () => applyDefinitions(client, world.settings(), document, 0));
   const report = await verifyRoot(client);
   expect(report).toMatchObject({ verified: true, differences: [], chains: { whole: true, problems: [] } });
   expect(report.profiles).toBeGreaterThan(PROFILES * 0.9);
@@ -100,10 +100,10 @@ test(`attributes are added under load while the worker is killed -9 five times (
   expect(new Set((await client.status()).shards.map((shard) => shard['definitions']))).toEqual(new Set([hash]));
 });
 
-test(`a rebuild under load while the worker is killed -9 eight times (seed ${SEED})`, { timeout: 120_000 }, async () => {
+test(`a rebuild under load while the worker is killed -9 six times (seed ${SEED})`, { timeout: 120_000 }, async () => {
   const document = await definitions(CHANGED);
   const { nc, topology, meta } = client;
-  await killUntil(8, 900, () => beginGeneration({ nc, topology, meta, settings: world.settings() }, document, false));
+  await killUntil(6, 600, () => beginGeneration({ nc, topology, meta, settings: world.settings() }, document, false));
   await eventually('every shard has the second generation', async () =>
     (await client.status()).shards.every((shard) => shard['generation'] === 2 && shard.state === 'active'),
   );

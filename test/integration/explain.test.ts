@@ -326,10 +326,12 @@ test('a log that has lost its beginning: values stay, and what cannot be listed 
   const more = await explained(id, 'spendLifetime', { after });
   expect(more.events.map((event) => [event._id, event.value])).toEqual([['after', 7]]);
   expect(Math.round((more.value as number) * 100)).toBe(Math.round((before.value as number) * 100) + 700);
-  // nothing that is gone reaches into the last three seconds for long
-  await expect
-    .poll(async () => (await explained(id, 'spendShort', { after })).missing, { timeout: 10_000, interval: 200 })
-    .toBeUndefined();
+  // nothing that is gone reaches into the last three seconds for long; the shard's time moves with its messages
+  const short = async (): Promise<string | undefined> => {
+    const moved = await publishAll([purchase(id, { _id: `t-${Date.now()}`, atMs: Date.now() - 60_000 })], { nc: client.nc });
+    return (await explained(id, 'spendShort', { after: moved })).missing;
+  };
+  await expect.poll(short, { timeout: 10_000, interval: 200 }).toBeUndefined();
 });
 
 test('nothing of all that is in the log', () => {
