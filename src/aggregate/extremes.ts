@@ -5,7 +5,7 @@ import { parseRfc3339 } from '../base/time.ts';
 import type { Measure } from './plan.ts';
 import { Staircase } from './staircase.ts';
 import { startsOf } from './thinning.ts';
-import { earliestStart, firstLeave, hasFinite, leavesAt, windowStart, type WindowSet } from './window.ts';
+import { earliestStart, firstLeave, firstOut, hasFinite, type WindowSet } from './window.ts';
 
 /** What `take` answers when rows went: a due that one of them set may no longer be true. */
 export const DUE_UNKNOWN = -Infinity;
@@ -49,8 +49,8 @@ export class Extremes {
 
   /** The first instant after `nowMs` at which the extreme of a window changes; Infinity: none does. Cost: O(windows × log n) */
   dueMs(measure: Measure, nowMs: number): number {
-    const lowDueMs = this.low === null ? Infinity : firstDue(this.low, measure.low!, nowMs);
-    const highDueMs = this.high === null ? Infinity : firstDue(this.high, measure.high!, nowMs);
+    const lowDueMs = this.low === null ? Infinity : firstOut(measure.low!, nowMs, this.low);
+    const highDueMs = this.high === null ? Infinity : firstOut(measure.high!, nowMs, this.high);
     return Math.min(lowDueMs, highDueMs);
   }
 
@@ -90,17 +90,4 @@ function takeRow(stairs: Staircase, set: WindowSet, value: number, atMs: number,
   if (gone > 0) return DUE_UNKNOWN;
   // where it is not the extreme of the window that loses it first, an earlier row leaves sooner
   return firstLeave(set, atMs, nowMs);
-}
-
-function firstDue(stairs: Staircase, { windows, calendars }: WindowSet, nowMs: number): number {
-  let dueMs = Infinity;
-  for (let i = 0; i < windows.length; i++) {
-    const leavesMs = stairs.timeFrom(nowMs - windows[i]!) + windows[i]! + 1;
-    if (leavesMs < dueMs) dueMs = leavesMs; // never true for NaN
-  }
-  for (let i = 0; i < calendars.length; i++) {
-    const heldMs = stairs.timeFrom(windowStart(calendars[i]!, nowMs));
-    if (heldMs === heldMs) dueMs = Math.min(dueMs, leavesAt(calendars[i]!, heldMs));
-  }
-  return dueMs;
 }

@@ -6,7 +6,7 @@ import { DUE_UNKNOWN } from './extremes.ts';
 import type { Measure } from './plan.ts';
 import { startsOf } from './thinning.ts';
 import { ValuedRows } from './valued_rows.ts';
-import { earliestStart, firstLeave, hasFinite, leavesAt, windowStart, type WindowSet } from './window.ts';
+import { earliestStart, firstLeave, firstOut, hasFinite, type WindowSet } from './window.ts';
 
 const LIST_STRIDE = 2; // time, sequence
 
@@ -75,9 +75,9 @@ export class Keepers {
   dueMs(measure: Measure, nowMs: number): number {
     const { earliest, list, distinct } = this;
     return Math.min(
-      earliest === null ? Infinity : firstOut(measure.earliest!, nowMs, (startMs) => earliest.rowFrom(startMs)?.lastMs ?? NaN),
-      list === null ? Infinity : firstOut(measure.list!, nowMs, (startMs) => firstTime(list, startMs)),
-      distinct === null ? Infinity : firstOut(measure.distinct!, nowMs, (startMs) => distinct.timeFrom(startMs)),
+      earliest === null ? Infinity : firstOut(measure.earliest!, nowMs, earliest),
+      list === null ? Infinity : firstOut(measure.list!, nowMs, list),
+      distinct === null ? Infinity : firstOut(measure.distinct!, nowMs, distinct),
     );
   }
 
@@ -97,22 +97,4 @@ export class Keepers {
 
 export function hasKeepers(measure: Measure): boolean {
   return measure.earliest !== null || measure.listLimit > 0 || measure.distinct !== null;
-}
-
-function firstTime(rows: ValuedRows, startMs: number): number {
-  const found = rows.from(startMs);
-  return found === undefined ? NaN : found.chunk.data[found.row * rows.stride]!;
-}
-
-function firstOut(set: WindowSet, nowMs: number, timeFrom: (startMs: number) => number): number {
-  let dueMs = Infinity;
-  for (const ms of set.windows) {
-    const outMs = timeFrom(nowMs - ms) + ms + 1;
-    if (outMs < dueMs) dueMs = outMs; // never true for NaN
-  }
-  for (const window of set.calendars) {
-    const heldMs = timeFrom(windowStart(window, nowMs));
-    if (heldMs === heldMs) dueMs = Math.min(dueMs, leavesAt(window, heldMs));
-  }
-  return dueMs;
 }

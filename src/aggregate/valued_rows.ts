@@ -44,6 +44,12 @@ export class ValuedRows extends ChunkList {
     return undefined;
   }
 
+  /** The time of that row; NaN when there is none. */
+  timeFrom(startMs: number): number {
+    const found = this.from(startMs);
+    return found === undefined ? NaN : found.chunk.data[found.row * this.stride]!;
+  }
+
   /** Drops the rows before `limitMs`. */
   dropBefore(limitMs: number): void {
     while (this.chunks.length > 0) {

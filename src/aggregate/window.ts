@@ -79,6 +79,25 @@ export function firstLeave(set: WindowSet, atMs: EpochMs, nowMs: EpochMs): Epoch
   return leaveMs;
 }
 
+/** Rows in time order: `timeFrom` is the time that keeps the first at or after a start in a window; NaN when there is none. */
+export interface RowsInTime {
+  timeFrom(startMs: EpochMs): EpochMs;
+}
+
+/** The first instant after `nowMs` at which a finite window loses the first of its rows; Infinity: none does. Cost: O(windows × lookup) */
+export function firstOut({ windows, calendars }: WindowSet, nowMs: EpochMs, rows: RowsInTime): EpochMs {
+  let outMs = Infinity;
+  for (let i = 0; i < windows.length; i++) {
+    const leavesMs = rows.timeFrom(nowMs - windows[i]!) + windows[i]! + 1;
+    if (leavesMs < outMs) outMs = leavesMs; // never true for NaN
+  }
+  for (let i = 0; i < calendars.length; i++) {
+    const heldMs = rows.timeFrom(windowStart(calendars[i]!, nowMs));
+    if (heldMs === heldMs) outMs = Math.min(outMs, leavesAt(calendars[i]!, heldMs));
+  }
+  return outMs;
+}
+
 export function hasFinite(set: WindowSet | null): set is WindowSet {
   return set !== null && (set.windows.length > 0 || set.calendars.length > 0);
 }

@@ -21,7 +21,7 @@ export function extendDefinitions(live: DefinitionsDocument, file: DefinitionsDo
   if (lines.length > 0) return { kind: 'changed', lines };
   const added = additions(live.data, file.data);
   if (added.length === 0) return { kind: 'same' };
-  const next = Math.max(1, ...revisionsOf(live.data)) + 1;
+  const next = revisionOf(live.data) + 1;
   const revised = <T extends { readonly revision: number }>(
     entries: ReadonlyMap<string, T>,
     before: ReadonlyMap<string, T>,

@@ -51,6 +51,11 @@ export type DefinitionsMessage = {
   readonly generation?: number;
 };
 
+/** Is the message for the state of this generation? */
+export function isFor({ generation = 1 }: DefinitionsMessage, of: number): boolean {
+  return generation === of;
+}
+
 /** From here on the state is another one: that of the whole log under these definitions and settings. `generation` counts from 1;
  *  `previous` is the sequence of the shard's generation message before; 0: there is none. `partialFrom`: the log had lost its beginning,
  *  and this was the first that it had, stored then. */

@@ -4,7 +4,7 @@
 // B3: plain and slow: every event is kept, nothing expires. Memory: O(log); feed it one shard at a time.
 import { assert } from '../base/assert.ts';
 import type { EpochMs } from '../base/time.ts';
-import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
+import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings, isFor } from '../message/control.ts';
 import { decodeEvent, isRefusal } from '../message/decode.ts';
 import { parseIdentityKey, type IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
@@ -149,7 +149,7 @@ export class ShardOracle {
     }
     if (control.kind === 'tick' && this.#eventClock) this.#moveTime(message, control.timeMs ?? 0);
     const generation = this.#options.generation?.generation ?? 1;
-    if (control.kind === 'definitions' && (control.generation ?? 1) === generation) this.#use(control, message.sequence);
+    if (control.kind === 'definitions' && isFor(control, generation)) this.#use(control, message.sequence);
     if (control.kind !== 'cut') this.#activation.sweep(message.sequence);
   }
 

@@ -1,7 +1,7 @@
 // A shard's log into its oracle, with the definitions that it names fetched on the way.
 // RS1: a generation folds the whole log anew, so the log is read again from its start when one is met, once for all of them.
 import { assert } from '../base/assert.ts';
-import { parseControl } from '../message/control.ts';
+import { isFor, parseControl } from '../message/control.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject } from '../message/subject.ts';
 import { ShardOracle, type OracleGeneration, type ShardOracleOptions } from './brute_force.ts';
@@ -32,8 +32,7 @@ export async function readShard(options: ReadShardOptions): Promise<ShardOracle>
       if (later !== undefined) continue; // this oracle is in vain: what is left to find is a still later one
       if (message.subject === definitions && message.sequence > began) {
         const control = parseControl('definitions', message.body);
-        if (control.kind === 'definitions' && (control.generation ?? 1) === (generation?.generation ?? 1))
-          await fetch(control.hash);
+        if (control.kind === 'definitions' && isFor(control, generation?.generation ?? 1)) await fetch(control.hash);
       }
       oracle.feed(message);
     }

@@ -14,7 +14,7 @@ import { latest } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import { extendsPlan, type Plan } from '../aggregate/plan.ts';
 import { leavesAt } from '../aggregate/window.ts';
-import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
+import { DEFAULT_FOLD_SETTINGS, isFor, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
 import { decodeEvent, isRefusal, splitSubject, type DecodeContext, type EventMessage } from '../message/decode.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { Refusal } from '../message/refusal.ts';
@@ -219,7 +219,7 @@ export class Fold {
     if (control.kind === 'generation') return this.passGeneration(control.generation);
     if (control.kind === 'tick' && control.timeMs !== undefined && this.eventClock) this.moveTime(control.timeMs);
     this.recorder.begin(message.sequence, this.shardTimeMs);
-    if (control.kind === 'definitions' && (control.generation ?? 1) === this.generation) {
+    if (control.kind === 'definitions' && isFor(control, this.generation)) {
       if (control.foldVersion > FOLD_VERSION) {
         throw new VisageError(
           'newer_fold',

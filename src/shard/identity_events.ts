@@ -10,7 +10,7 @@ import type { EpochMs } from '../base/time.ts';
 import { fnv1a32, hash64 } from '../base/fnv1a.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { SeenIds } from '../aggregate/seen_ids.ts';
-import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
+import { DEFAULT_FOLD_SETTINGS, parseControl, type ClockMode, type FoldSettings, isFor } from '../message/control.ts';
 import { decodeEvent, isRefusal, type DecodeContext, type EventMessage } from '../message/decode.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
@@ -76,7 +76,7 @@ export class IdentityEvents {
 
   private useDefinitions(message: LogMessage): void {
     const control = parseControl('definitions', message.body);
-    if (control.kind !== 'definitions' || (control.generation ?? 1) !== (this.options.from?.generation ?? 1)) return;
+    if (control.kind !== 'definitions' || !isFor(control, this.options.from?.generation ?? 1)) return;
     this.settings = control.settings;
     this.plan = this.options.planOf(control.hash);
   }

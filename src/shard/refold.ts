@@ -2,7 +2,6 @@
 // RF1: what is in the store afterwards is the fold of every message before `until`, and its meta says so (`endedBy`).
 // RF2: it can be interrupted at any time: the next call goes on from the last checkpoint.
 import { VisageError } from '../base/errors.ts';
-import { parseControl } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject } from '../message/subject.ts';
@@ -13,6 +12,7 @@ import { Checkpointer } from './checkpointer.ts';
 import { DueIndex } from './due_index.ts';
 import { Fold } from './fold.ts';
 import { frozenMeta } from './frozen_meta.ts';
+import { loadNamed } from './load_named.ts';
 import { ProfileCache } from './profile_cache.ts';
 import type { ShardOptions } from './shard_options.ts';
 
@@ -143,13 +143,8 @@ class Refolding {
   }
 
   private async prepare(messages: readonly LogMessage[]): Promise<void> {
-    const { shard } = this.options;
-    const control = controlSubject(shard.root, shard.shard, 'definitions');
-    for (const message of messages) {
-      if (message.subject !== control) continue;
-      const named = parseControl('definitions', message.body);
-      const isOurs = named.kind === 'definitions' && (named.generation ?? 1) === this.fold.generation;
-      if (isOurs) await shard.definitions.load(named.hash);
-    }
+    const { root, shard, definitions } = this.options.shard;
+    const control = controlSubject(root, shard, 'definitions');
+    for (const message of messages) if (message.subject === control) await loadNamed(definitions, message, this.fold.generation);
   }
 }

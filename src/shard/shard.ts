@@ -22,6 +22,7 @@ import { ExportDesk } from './export_desk.ts';
 import { fence } from './fence.ts';
 import { Fold } from './fold.ts';
 import { frozenMeta } from './frozen_meta.ts';
+import { loadNamed } from './load_named.ts';
 import { Metering, type LifeCounts } from './metering.ts';
 import { ProfileCache } from './profile_cache.ts';
 import { profileView } from './profile_view.ts';
@@ -283,11 +284,7 @@ export class Shard {
     const prefix = shardLogPrefix(root, shard).length + 3;
     let cold: IdentityKey[] | null = null;
     for (const message of messages) {
-      if (message.subject === control) {
-        const named = parseControl('definitions', message.body);
-        const isOurs = named.kind === 'definitions' && (named.generation ?? 1) === this.fold.generation;
-        if (isOurs) await definitions.load(named.hash);
-      }
+      if (message.subject === control) await loadNamed(definitions, message, this.fold.generation);
       if (this.cache.size >= this.fold.profiles) continue; // every profile is in memory
       const key = message.subject.slice(message.subject.indexOf('.', prefix) + 1);
       // only a hint: what is longer is refused, or read when its turn comes; LMDB throws at keys that it cannot have

@@ -17,6 +17,7 @@ import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
 import { jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 import { refuseShortLog } from './setup_root.ts';
+import { unlessConflict } from './unless_conflict.ts';
 
 const PENDING = 'definitions.rebuild';
 /** The number of the last generation that was begun: its messages age out of the log. */
@@ -78,10 +79,10 @@ export async function finishGeneration(root: Rebuilding): Promise<void> {
   for (const log of await logsOf(root)) await tell(log, pending, root.settings);
   const number = await meta.entry(NUMBER);
   if (Number(number.value ?? 1) < pending.generation)
-    await unlessDone(meta.putAt(NUMBER, String(pending.generation), number.revision));
+    await unlessConflict(meta.putAt(NUMBER, String(pending.generation), number.revision));
   const live = await meta.liveDefinitions();
-  if (live !== undefined) await unlessDone(meta.replaceDefinitions(live, pending.hash, await meta.definitions(pending.hash)));
-  await unlessDone(meta.putAt(PENDING, NOTHING_PENDING, revision));
+  if (live !== undefined) await unlessConflict(meta.replaceDefinitions(live, pending.hash, await meta.definitions(pending.hash)));
+  await unlessConflict(meta.putAt(PENDING, NOTHING_PENDING, revision));
 }
 
 async function tell(log: ShardLog, pending: Pending, settings: Settings): Promise<void> {
@@ -96,18 +97,7 @@ async function tell(log: ShardLog, pending: Pending, settings: Settings): Promis
       foldVersion: FOLD_VERSION,
       settings: foldSettingsOf(settings),
     } as const;
-    if (await unlessDone(log.append('generation', encodeControl(message), previous))) return;
-  }
-}
-
-/** @returns false when another worker was first with the same */
-async function unlessDone(writing: Promise<unknown>): Promise<boolean> {
-  try {
-    await writing;
-    return true;
-  } catch (error) {
-    if (error instanceof VisageError && error.code === 'conflict') return false;
-    throw error;
+    if ((await unlessConflict(log.append('generation', encodeControl(message), previous))) !== undefined) return;
   }
 }
 

@@ -6,7 +6,7 @@ import { VisageError } from '../base/errors.ts';
 import { parseRfc3339 } from '../base/time.ts';
 import { didYouMean } from '../definitions/near_miss.ts';
 import type { IdentityKey } from '../message/identity.ts';
-import { parseControl } from '../message/control.ts';
+import { isFor, parseControl } from '../message/control.ts';
 import { controlSubject } from '../message/subject.ts';
 import type { ExplainQuery } from '../ports/reads.ts';
 import type { Explanation } from '../profile/explanation.ts';
@@ -121,7 +121,7 @@ async function explainFromLog(given: ToExplain): Promise<Explanation> {
   await readIdentity({ log, shard: shard.options.shard, key, through: view.sequence, ended }, async (message) => {
     if (message.subject === control) {
       const named = parseControl('definitions', message.body);
-      const isOurs = named.kind === 'definitions' && (named.generation ?? 1) === (from?.generation ?? 1);
+      const isOurs = named.kind === 'definitions' && isFor(named, from?.generation ?? 1);
       if (isOurs) await definitions.load(named.hash);
     }
     const event = events.take(message);

@@ -23,6 +23,7 @@ import { finishGeneration, generationOf, isBeginning } from './begin_generation.
 import { currentGeneration, generationFolder, nextGeneration, removeEarlier } from './generation_folders.ts';
 import { nodeClock } from './node_clock.ts';
 import type { ShardLife } from './shard_machine.ts';
+import { unlessConflict } from './unless_conflict.ts';
 import type { LifeMeter } from './worker_metrics.ts';
 
 const REFRESHES_PER_MAX_AGE = 4;
@@ -211,16 +212,6 @@ export class LiveShard implements ShardLife {
       const sequence = await unlessConflict(log.append(this.options.shard, control, last?.sequence ?? 0));
       if (sequence !== undefined) return shard.reached(sequence, DEFINITIONS_IN_FORCE_MS);
     }
-  }
-}
-
-/** Undefined when somebody else was first. */
-async function unlessConflict(appending: Promise<number>): Promise<number | undefined> {
-  try {
-    return await appending;
-  } catch (error) {
-    if (error instanceof VisageError && error.code === 'conflict') return undefined;
-    throw error;
   }
 }
 
