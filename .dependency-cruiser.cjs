@@ -6,27 +6,29 @@ const ROOMS = {
   base: [],
   message: ['base'],
   profile: ['base', 'message'],
-  aggregate: ['base', 'message'],
-  ports: ['base', 'message', 'profile', 'aggregate'],
-  shard: ['base', 'message', 'profile', 'aggregate', 'ports'],
-  definitions: ['base', 'message', 'profile', 'aggregate'],
-  store: ['base', 'message', 'profile', 'aggregate', 'ports'],
+  record: ['base', 'message'],
+  aggregate: ['base', 'message', 'record'],
+  ports: ['base', 'message', 'profile', 'record', 'aggregate'],
+  shard: ['base', 'message', 'profile', 'record', 'aggregate', 'ports'],
+  definitions: ['base', 'message', 'profile', 'record', 'aggregate'],
+  store: ['base', 'message', 'profile', 'record', 'aggregate', 'ports'],
   nats: ['base'],
-  stream: ['base', 'message', 'profile', 'aggregate', 'ports', 'nats'],
+  stream: ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'nats'],
   metrics: ['base', 'ports'],
-  api: ['base', 'message', 'profile', 'aggregate', 'ports'],
+  api: ['base', 'message', 'profile', 'record', 'aggregate', 'ports'],
   explorer: [],
   producer: ['base', 'message', 'nats'],
   // map files are read as definitions are: located YAML, every mistake at once; the producer comes in through a port
   ingest: ['base', 'message', 'definitions'],
   oracle: ['base', 'message', 'definitions'],
   // store: the twin's disk holds the memory store's records, through the product's own codec
-  simulation: ['base', 'message', 'profile', 'aggregate', 'ports', 'shard', 'definitions', 'oracle', 'store'],
+  simulation: ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'shard', 'definitions', 'oracle', 'store'],
   server: ['base'],
   worker: [
     'base',
     'message',
     'profile',
+    'record',
     'aggregate',
     'ports',
     'shard',
@@ -38,10 +40,10 @@ const ROOMS = {
     'api',
     'producer',
   ],
-  cli: ['base', 'message', 'definitions', 'worker', 'producer', 'ingest', 'oracle', 'simulation', 'server'],
+  cli: ['base', 'message', 'record', 'definitions', 'worker', 'producer', 'ingest', 'oracle', 'simulation', 'server'],
 };
 
-const PURE = ['base', 'message', 'profile', 'aggregate', 'ports', 'shard'];
+const PURE = ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'shard'];
 
 const VENDORS = {
   '@nats-io': ['nats', 'stream', 'api', 'producer'],

@@ -13,6 +13,7 @@ import type { ChangeSink, DeadLetterSink } from '../src/ports/change_sink.ts';
 import type { WorkerMeter } from '../src/ports/metrics.ts';
 import { ALL_CHANGES, type ProfileStore } from '../src/ports/profile_store.ts';
 import { newShardMeter, newWorkerMeter } from '../src/shard/metering.ts';
+import { NO_ERASURES } from '../src/shard/resolve_erase.ts';
 import { Shard } from '../src/shard/shard.ts';
 import { LmdbStore } from '../src/store/lmdb_store.ts';
 import { MemoryStore } from '../src/store/memory_store.ts';
@@ -243,6 +244,8 @@ async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> 
     checkpointMaxDirty: full ? 20_000 : 1e9,
     maxClockJumpMs: 600_000,
     logGap: 'halt',
+    erasures: NO_ERASURES,
+    onErase: () => undefined,
     generation: null,
   });
 }

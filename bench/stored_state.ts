@@ -93,7 +93,7 @@ function listsOf(state: IdentityState): ChunkList[] {
 
 function* viewsOf(snapshot: StoreSnapshot, plan: Plan): Iterable<ProfileView> {
   const at = { ...snapshot.meta, sequence: snapshot.meta.applied };
-  for (const state of statesOf(snapshot, plan)) yield profileView(state, plan, at);
+  for (const state of statesOf(snapshot, plan)) if (state.visible) yield profileView(state, plan, at, plan.policy);
 }
 
 function* statesOf(snapshot: StoreSnapshot, plan: Plan): Iterable<IdentityState> {

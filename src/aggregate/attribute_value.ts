@@ -7,6 +7,7 @@ import { parseIdentityKey } from '../message/identity.ts';
 import { readDecimal, readMean, readWide } from './decimal_sum.ts';
 import type { DistinctValues } from './distinct_values.ts';
 import type { IdentityState } from './identity_state.ts';
+import { mergedRecord } from './merged_record.ts';
 import { SLOT, type Part } from './part.ts';
 import type { Attribute, Plan } from './plan.ts';
 import { windowStart } from './window.ts';
@@ -50,7 +51,11 @@ export function allValues(state: IdentityState, plan: Plan): unknown[] {
     attribute.expression === null ? attributeValue(state, attribute) : undefined,
   );
   if (plan.expressions.length === 0) return values;
-  const inputs = { valueOf: (index: number) => values[index], identity: () => parseIdentityKey(state.key) };
+  const inputs = {
+    valueOf: (index: number) => values[index],
+    identity: () => parseIdentityKey(state.key),
+    record: () => mergedRecord(state, plan, plan.policy),
+  };
   for (const index of plan.expressions) {
     const attribute = plan.attributes[index]!;
     if (attribute.revision <= state.revision) values[index] = attribute.expression!.evaluate(inputs);

@@ -1,5 +1,7 @@
 // Everything that is kept about one identity. Plain data; the fold changes it, the store writes it.
 import type { IdentityKey } from '../message/identity.ts';
+import { Fragment } from '../record/fragment.ts';
+import type { JsonObject } from '../record/json.ts';
 import type { ChunkList } from './chunk_list.ts';
 import { Part } from './part.ts';
 import type { Measure } from './plan.ts';
@@ -9,6 +11,11 @@ import { TILE } from './tiles.ts';
 /** Of a number by number, with the table's slack. */
 const TABLE_ENTRY_BYTES = 40;
 const NO_PARTS = Object.freeze<Part[]>([]) as Part[];
+const NO_FRAGMENTS = Object.freeze<Fragment[]>([]) as Fragment[];
+const NO_DATASETS: readonly number[] = Object.freeze([]);
+
+/** What was deleted of a profile: everything up to `sequence`; what is as of `timeMs` or before stays dead, whenever it arrives. */
+export type Tombstone = { readonly sequence: number; readonly timeMs: number };
 
 export class IdentityState {
   readonly key: IdentityKey;
@@ -23,10 +30,26 @@ export class IdentityState {
   readonly seen = new SeenIds();
   /** Sorted by measure, then dataset. */
   parts: Part[] = NO_PARTS;
+  /** What records say, by dataset (index), ascending; tombstones too. */
+  fragments: Fragment[] = NO_FRAGMENTS;
+  /** Datasets (indexes) with an event that counted and is not deleted, ascending. */
+  eventDatasets: readonly number[] = NO_DATASETS;
+  /** Of the whole profile; null: it was never deleted. */
+  tombstone: Tombstone | null = null;
+  /** The sequence up to which deletes of datasets were applied to it. */
+  clearedTo = 0;
+  /** Is there a profile to see? Not after it was deleted, and not where a dataset's tombstone is all there is. */
+  visible = true;
 
   // What follows belongs to the cache and the checkpoint, and is not stored.
   /** Due as the store's index has it; Infinity when it has no entry. */
   storedDueMs = Infinity;
+  /** It is no more: the store has to remove its record. */
+  removed = false;
+  /** Parts and fragments that were dropped, while the store has records of theirs. */
+  dropped: (Part | Fragment)[] | null = null;
+  /** The records merged by the default policy, once somebody has asked. */
+  merged: JsonObject | null = null;
   /** Approximate memory, as of the last estimate. */
   bytes = 0;
   /** Touched since the clock hand passed. */
@@ -61,6 +84,41 @@ export class IdentityState {
     return made;
   }
 
+  fragmentOf(dataset: number): Fragment | undefined {
+    const { fragments } = this;
+    for (let i = 0; i < fragments.length; i++) if (fragments[i]!.dataset === dataset) return fragments[i];
+    return undefined;
+  }
+
+  addFragment(fragment: Fragment): void {
+    const { fragments } = this;
+    const at = fragments.findIndex(({ dataset }) => dataset > fragment.dataset);
+    if (fragments.length === 0) this.fragments = [fragment];
+    else fragments.splice(at < 0 ? fragments.length : at, 0, fragment);
+  }
+
+  dropParts(goes: (part: Part) => boolean): void {
+    const gone = this.parts.filter(goes);
+    if (gone.length === 0) return;
+    this.parts = this.parts.filter((part) => !goes(part));
+    this.dropped = [...(this.dropped ?? []), ...gone];
+  }
+
+  dropFragments(goes: (fragment: Fragment) => boolean): void {
+    const gone = this.fragments.filter(goes);
+    if (gone.length === 0) return;
+    this.fragments = this.fragments.filter((fragment) => !goes(fragment));
+    this.dropped = [...(this.dropped ?? []), ...gone];
+    this.merged = null;
+  }
+
+  /** Remembers that an event of the dataset counted. */
+  addEventDataset(dataset: number): void {
+    const { eventDatasets } = this;
+    for (let i = 0; i < eventDatasets.length; i++) if (eventDatasets[i] === dataset) return;
+    this.eventDatasets = sharedList([...eventDatasets, dataset].sort((a, b) => a - b));
+  }
+
   addPart(part: Part): void {
     const { parts } = this;
     let at = this.firstPart(part.measure);
@@ -70,6 +128,20 @@ export class IdentityState {
     else parts.splice(at, 0, part);
   }
 }
+
+/** The same lists again and again: most profiles have the events of the same few datasets. */
+function sharedList(datasets: readonly number[]): readonly number[] {
+  const text = datasets.join();
+  const known = LISTS.get(text);
+  if (known !== undefined) return known;
+  if (LISTS.size < LISTS_MAX) LISTS.set(text, datasets);
+  return datasets;
+}
+
+const LISTS = new Map<string, readonly number[]>();
+const LISTS_MAX = 1_024;
+/** A parsed record against its text. */
+const PARSED_FACTOR = 4;
 
 /** Approximate heap bytes: objects, unboxed doubles with their growth slack, strings. */
 export function estimateBytes(state: IdentityState): number {
@@ -89,6 +161,10 @@ export function estimateBytes(state: IdentityState): number {
       if (distinct !== null) bytes += distinct.size * TABLE_ENTRY_BYTES;
     }
     bytes += valueBytes(part.recentValue);
+  }
+  for (const { text } of state.fragments) {
+    const length = text?.length ?? 0;
+    bytes += 120 + length * (state.merged === null ? 1 : PARSED_FACTOR);
   }
   return bytes;
 }

@@ -2,7 +2,9 @@
 // P1: every order in a plan is by revision, then by name, never by the order in a file: the same definitions give the same plan,
 //     and additions never move what was there.
 import type { Identity } from '../message/identity.ts';
-import type { Admission, EventBody } from '../message/decode.ts';
+import type { Admission, EventBody } from '../message/admission.ts';
+import type { JsonObject } from '../record/json.ts';
+import type { MergePolicy } from '../record/merge_policy.ts';
 import type { Window, WindowSet } from './window.ts';
 
 /** The functions over events; `expression` is over other attributes. */
@@ -76,14 +78,21 @@ export type Attribute = {
   readonly expression: Expression | null;
 };
 
-/** What an expression asks for; both answer undefined when the attribute is absent. */
-export type ExpressionInputs = { readonly valueOf: (attribute: number) => unknown; readonly identity: () => Identity };
+/** What an expression asks for: the value of another attribute (undefined when it is absent), the profile's identity, and what records say
+ *  of it, merged by the default policy. */
+export type ExpressionInputs = {
+  readonly valueOf: (attribute: number) => unknown;
+  readonly identity: () => Identity;
+  readonly record: () => JsonObject;
+};
 
 export type Expression = {
   /** As the definitions have it: what it computes goes by this. */
   readonly text: string;
   /** The attributes that it names (indexes into Plan.attributes), ascending. */
   readonly inputs: readonly number[];
+  /** Does it read fields of the profile that records say? */
+  readonly readsRecord: boolean;
   /** The value; undefined when it has none: an input that it cannot do without is absent, a division by zero, any error. A number
    *  is finite; integers come as numbers. A function of the inputs alone. Never throws. */
   readonly evaluate: (inputs: ExpressionInputs) => unknown;
@@ -95,6 +104,10 @@ export type Plan = {
   /** The greatest revision of anything in it; 1 when nothing was added since the first. */
   readonly revision: number;
   readonly admission: Admission;
+  /** By name; exactly one is the default. */
+  readonly policies: readonly MergePolicy[];
+  /** The default one: change events and expressions go by it. */
+  readonly policy: MergePolicy;
   /** Names of the datasets, by revision, then name; `DatasetRule.index` points here. */
   readonly datasets: readonly string[];
   readonly measures: readonly Measure[];
@@ -113,6 +126,7 @@ export type Plan = {
 export function extendsPlan(before: Plan, after: Plan): boolean {
   return (
     after.revision >= before.revision &&
+    JSON.stringify(before.policy) === JSON.stringify(after.policy) &&
     before.datasets.every((name, i) => after.datasets[i] === name && isSameRule(before, after, name)) &&
     before.measures.every((measure, i) => asData(measure) === asData(after.measures[i])) &&
     before.attributes.every((attribute, i) => asData(attribute) === asData(after.attributes[i]))
@@ -120,7 +134,9 @@ export function extendsPlan(before: Plan, after: Plan): boolean {
 }
 
 function isSameRule(before: Plan, after: Plan, dataset: string): boolean {
-  return before.admission.datasets.get(dataset)?.profile === after.admission.datasets.get(dataset)?.profile;
+  const rule = before.admission.datasets.get(dataset);
+  const other = after.admission.datasets.get(dataset);
+  return rule?.profile === other?.profile && rule?.behavior === other?.behavior;
 }
 
 /** All that a measure keeps and an attribute reads; compiled functions are left out. */

@@ -68,6 +68,13 @@ export class SeenIds extends ChunkList {
     return out;
   }
 
+  /** Forgets all. */
+  clear(): void {
+    while (this.size > 0) this.drop();
+    this.compact();
+    this.table = null;
+  }
+
   /** Moves forgotten rows out: what the store sees is what is remembered. */
   compact(): void {
     if (this.dead === 0) return;

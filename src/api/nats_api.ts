@@ -4,10 +4,10 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
-import type { ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
+import type { EventsQuery, ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
 import { fitExplanation } from '../profile/fit_explanation.ts';
 
-const VERBS = ['profile', 'explain', 'export', 'status'] as const;
+const VERBS = ['profile', 'explain', 'events', 'export', 'status'] as const;
 type Verb = (typeof VERBS)[number];
 const IN_FLIGHT_MAX = 10_000;
 const FLUSH_MS = 500;
@@ -37,7 +37,7 @@ export function serveNatsApi(options: {
           return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
         const bytesMax = (options.nc.info?.max_payload ?? Infinity) - ROOM_BYTES;
         const answering = answer(options.reads, verb, message, bytesMax)
-          .then((ok) => void message.respond(JSON.stringify({ ok: ok ?? null })))
+          .then((ok) => respond(message, JSON.stringify({ ok: ok ?? null }), bytesMax))
           .catch((thrown: unknown) => {
             if (options.nc.isClosed()) return; // nobody can be told any more
             if (!(thrown instanceof VisageError)) options.onDefect(thrown);
@@ -68,8 +68,10 @@ async function answer(reads: ReadService, verb: Verb, message: Msg, bytesMax: nu
       return reads.profile(profileQuery(parse(message)));
     case 'explain': {
       const explanation = await reads.explain(explainQuery(parse(message)));
-      return explanation === undefined ? undefined : fitExplanation(explanation, bytesMax);
+      return explanation !== undefined && 'events' in explanation ? fitExplanation(explanation, bytesMax) : explanation;
     }
+    case 'events':
+      return reads.events(eventsQuery(parse(message)), bytesMax);
     case 'export':
       return reads.exportPage(exportQuery(parse(message)));
   }
@@ -85,17 +87,34 @@ function parse(message: Msg): Record<string, unknown> {
   throw new VisageError('bad_request', 'the request must be a JSON object', { kind: 'usage' });
 }
 
-function profileQuery(data: Record<string, unknown>): ProfileQuery {
+function identityQuery(data: Record<string, unknown>): Pick<ProfileQuery, 'namespace' | 'id' | 'after' | 'timeoutMs'> {
   const { namespace, id, after, timeoutMs } = data;
   if (typeof namespace !== 'string' || typeof id !== 'string')
     throw new VisageError('bad_request', 'namespace and id must be strings', { kind: 'usage' });
-  return { namespace, id, ...sequenceOf('after', after), ...sequenceOf('timeoutMs', timeoutMs) };
+  return { namespace, id, ...wholeNumber('after', after), ...wholeNumber('timeoutMs', timeoutMs) };
+}
+
+function profileQuery(data: Record<string, unknown>): ProfileQuery {
+  return { ...identityQuery(data), ...textOf('policy', data), ...textsOf('fields', data) };
 }
 
 function explainQuery(data: Record<string, unknown>): ExplainQuery {
   const { field, limit } = data;
   if (typeof field !== 'string') throw new VisageError('bad_request', 'field must be a string', { kind: 'usage' });
-  return { ...profileQuery(data), field, ...sequenceOf('limit', limit) };
+  return { ...identityQuery(data), ...textOf('policy', data), field, ...wholeNumber('limit', limit) };
+}
+
+function eventsQuery(data: Record<string, unknown>): EventsQuery {
+  return {
+    ...identityQuery(data),
+    ...textOf('start', data),
+    ...textOf('end', data),
+    ...textsOf('types', data),
+    ...textsOf('properties', data),
+    ...textOf('order', data),
+    ...wholeNumber('limit', data['limit']),
+    ...textOf('page', data),
+  };
 }
 
 function exportQuery(data: Record<string, unknown>): ExportQuery {
@@ -105,11 +124,35 @@ function exportQuery(data: Record<string, unknown>): ExportQuery {
   return { shard, cut, after };
 }
 
-function sequenceOf(name: 'after' | 'timeoutMs' | 'limit', value: unknown): { [key in typeof name]?: number } {
+function wholeNumber<N extends string>(name: N, value: unknown): { [key in N]?: number } {
   if (value === undefined) return {};
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw new VisageError('bad_request', `${name} must be a whole number, 0 or more`, { kind: 'usage' });
-  return { [name]: value };
+  return { [name]: value } as { [key in N]?: number };
+}
+
+function textOf<N extends string>(name: N, data: Record<string, unknown>): { [key in N]?: string } {
+  const value = data[name];
+  if (value === undefined) return {};
+  if (typeof value !== 'string') throw new VisageError('bad_request', `${name} must be a string`, { kind: 'usage' });
+  return { [name]: value } as { [key in N]?: string };
+}
+
+function textsOf<N extends string>(name: N, data: Record<string, unknown>): { [key in N]?: readonly string[] } {
+  const value = data[name];
+  if (value === undefined) return {};
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string'))
+    throw new VisageError('bad_request', `${name} must be an array of strings`, { kind: 'usage' });
+  return { [name]: value as readonly string[] } as { [key in N]?: readonly string[] };
+}
+
+/** @throws VisageError `too_large` (refuse): the server would cut the connection */
+function respond(message: Msg, answer: string, bytesMax: number): void {
+  if (Buffer.byteLength(answer) > bytesMax + ROOM_BYTES)
+    throw new VisageError('too_large', 'the answer is larger than the server carries: ask for less, or over HTTP', {
+      kind: 'refuse',
+    });
+  message.respond(answer);
 }
 
 function respondError(message: Msg, thrown: unknown): void {

@@ -1,10 +1,10 @@
-// GET /profiles/{namespace}/{id} and …/explain/{field}. PR1: an unknown profile is 404, never an empty one. PR2: reads at once are
-// bounded. PR3: what is answered is of this moment, and about a person: no cache keeps it.
+// GET /profiles/{namespace}/{id}, …/explain/{field}, …/events; /schemas/union/{class}. PR1: an unknown profile is 404, never an empty one.
+// PR2: reads at once are bounded. PR3: what is answered is of this moment, and about a person: no cache keeps it.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { VisageError } from '../base/errors.ts';
 import type { ReadService } from '../ports/reads.ts';
 import { sendProblem } from './problem.ts';
-import { afterOf, limitOf, refuseUnknown, timeoutOf, type Query } from './read_query.ts';
+import { afterOf, eventsOf, fieldsOf, limitOf, policyOf, refuseUnknown, timeoutOf, type Query } from './read_query.ts';
 
 const READS_MAX = 1_000;
 
@@ -30,16 +30,31 @@ export function profileRoutes(app: FastifyInstance, reads: ReadService, onDefect
   app.get('/profiles/:namespace/:id', (request, reply) =>
     answer(reply, async () => {
       const query = request.query as Query;
-      refuseUnknown(query, ['after', 'timeout']);
-      return reads.profile({ ...(request.params as Named), ...afterOf(query), ...timeoutOf(query) });
+      refuseUnknown(query, ['policy', 'fields', 'after', 'timeout']);
+      const named = request.params as Named;
+      return reads.profile({ ...named, ...policyOf(query), ...fieldsOf(query), ...afterOf(query), ...timeoutOf(query) });
     }),
   );
   app.get('/profiles/:namespace/:id/explain/:field', (request, reply) =>
     answer(reply, async () => {
       const query = request.query as Query;
-      refuseUnknown(query, ['limit', 'after', 'timeout']);
+      refuseUnknown(query, ['policy', 'limit', 'after', 'timeout']);
       const named = request.params as Named & { readonly field: string };
-      return reads.explain({ ...named, ...limitOf(query), ...afterOf(query), ...timeoutOf(query) });
+      return reads.explain({ ...named, ...policyOf(query), ...limitOf(query), ...afterOf(query), ...timeoutOf(query) });
+    }),
+  );
+  app.get('/profiles/:namespace/:id/events', (request, reply) =>
+    answer(reply, async () => {
+      const query = request.query as Query;
+      refuseUnknown(query, ['start', 'end', 'type', 'property', 'order', 'limit', 'page', 'after', 'timeout']);
+      const named = request.params as Named;
+      return reads.events({ ...named, ...eventsOf(query), ...limitOf(query), ...afterOf(query), ...timeoutOf(query) });
+    }),
+  );
+  app.get('/schemas/union/:class', (request, reply) =>
+    answer(reply, async () => {
+      refuseUnknown(request.query as Query, []);
+      return reads.unionSchema((request.params as { readonly class: string }).class);
     }),
   );
 }

@@ -5,7 +5,8 @@ import { formatTime } from '../base/time.ts';
 import { compilePlan } from '../definitions/compile_plan.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import { loadDefinitionsFile } from '../definitions/load_definitions.ts';
-import { beyondTheLog } from '../definitions/log_reach.ts';
+import { definitionsWarnings } from '../definitions/definitions_warnings.ts';
+import { beyondTheLog, shownBeyondTheLog } from '../definitions/log_reach.ts';
 import { windowText } from '../definitions/window_definition.ts';
 import { applyDefinitions, type Applied } from '../worker/apply_definitions.ts';
 import { liveDefinitions, type RevisionStart } from '../worker/list_definitions.ts';
@@ -47,13 +48,19 @@ export function registerDefinitions(program: Command): void {
 async function check(path: string, options: CommonOptions): Promise<void> {
   const document = loadDefinitionsFile(path);
   compilePlan(document);
-  const warnings = options.config === undefined ? [] : beyondTheLog(document, settingsOf(options).log.maxAgeMs);
-  const { namespaces, schemas, datasets, computedAttributes } = document.data;
+  const logMaxAgeMs = options.config === undefined ? 0 : settingsOf(options).log.maxAgeMs;
+  const warnings = [
+    ...definitionsWarnings(document),
+    ...beyondTheLog(document, logMaxAgeMs),
+    ...shownBeyondTheLog(document, logMaxAgeMs),
+  ];
+  const { namespaces, schemas, datasets, mergePolicies, computedAttributes } = document.data;
   const attributes = [...computedAttributes.values()];
   const counts = {
     namespaces: namespaces.size,
     schemas: schemas.size,
     datasets: datasets.size,
+    mergePolicies: mergePolicies.size,
     computedAttributes: attributes.length,
     expressions: attributes.filter(({ expression }) => expression !== null).length,
     audiences: attributes.filter(({ audience }) => audience).length,
@@ -64,6 +71,7 @@ async function check(path: string, options: CommonOptions): Promise<void> {
   const sections = [
     counted(counts.computedAttributes, 'computed attribute') + ` (${of})`,
     counted(counts.datasets, 'dataset'),
+    ...(counts.mergePolicies === 0 ? [] : [counted(counts.mergePolicies, 'merge policy', 'merge policies')]),
     counted(counts.schemas, 'schema'),
     counted(counts.namespaces, 'namespace'),
   ];
@@ -143,6 +151,6 @@ function sinceText(start: RevisionStart | undefined): string {
   return `${exact ? '' : 'at the latest '}${formatTime(earliestMs)}${last}`;
 }
 
-function counted(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+function counted(n: number, noun: string, plural = `${noun}s`): string {
+  return `${n} ${n === 1 ? noun : plural}`;
 }

@@ -25,7 +25,7 @@ export function registerDemo(program: Command): void {
   program
     .command('demo')
     .description(
-      'start a server, a worker and a producer; show a value entering and leaving its window, a kill -9 survived, and the verification; then keep running for you to try',
+      'start a server, a worker and a producer; show a value entering and leaving its window, two datasets that disagree, a kill -9 survived, and the verification; then keep running for you to try',
     )
     .option('--events <count>', 'how many events to publish', wholeNumber(EVENTS_MIN), EVENTS)
     .option('--exit', 'end after the verification; the last line is a JSON summary; exit code 0 only if everything was verified')
@@ -92,12 +92,19 @@ async function invite(root: DemoRoot): Promise<void> {
   const order = `{"_id":"mine-'$RANDOM'","timestamp":"'$(date -u +%Y-%m-%dT%H:%M:%SZ)'","eventType":"commerce.purchases","commerce":{"order":{"priceTotal":9.99,"channel":"app"}}}`;
   const lines = [
     '',
-    `7  It keeps running, with about ${1000 / TRICKLE_MS} events a second. In another terminal:`,
+    `8  It keeps running, with about ${1000 / TRICKLE_MS} events a second. In another terminal:`,
     '',
     `npx visage tail --profile customerId ada ${config}`,
     `echo '${order}' | npx visage publish orders customerId ada - ${config}`,
     `npx visage get customerId ada ${config}`,
     `npx visage explain customerId ada spend30s ${config}`,
+    '',
+    '   What crm and loyalty say about her, by the other policy; who says what about her first name; another tier, and no profile any more:',
+    '',
+    `npx visage get customerId ada --policy crmFirst ${config}`,
+    `npx visage explain customerId ada person.name.firstName ${config}`,
+    `echo '{"loyalty":{"tier":"bronze"}}' | npx visage publish loyalty customerId ada - --operation merge ${config}`,
+    `npx visage delete customerId ada ${config}`,
     '',
     '   A thirteenth attribute, appSpend, while it runs; it counts the orders that come from then on:',
     '',

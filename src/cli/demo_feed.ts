@@ -1,4 +1,7 @@
 // The demo's producer: publishes, many at once, and counts what the log has acknowledged.
+import { formatTime, type EpochMs } from '../base/time.ts';
+import { PROFILE_TOKEN } from '../message/subject.ts';
+import type { Identity } from '../message/identity.ts';
 import type { Sent } from '../producer/delivery.ts';
 import type { Producer } from '../producer/producer.ts';
 import type { Client } from '../worker/client.ts';
@@ -14,8 +17,22 @@ export type Message = {
   readonly duplicate: boolean;
 };
 
+/** To a record. `lastUpdatedMs`: without it the log's time. `isDead`: it must come to nothing, because what it says is deleted. */
+export type RecordWrite = {
+  readonly dataset: string;
+  readonly identity: Identity;
+  readonly operation: 'create' | 'merge';
+  readonly record: object;
+  readonly lastUpdatedMs?: EpochMs;
+  readonly isDead?: boolean;
+};
+
 export class Feed {
+  /** Events. */
   published = 0;
+  /** Writes to records that must apply, and those that must not. */
+  records = 0;
+  deadRecords = 0;
   /** Those that must be refused, those that must be dropped as known, and of the others how many of each customer. */
   invalid = 0;
   duplicates = 0;
@@ -38,6 +55,21 @@ export class Feed {
     return sent;
   }
 
+  async write({ dataset, identity, operation, record, lastUpdatedMs, isDead }: RecordWrite): Promise<Sent> {
+    const when = lastUpdatedMs === undefined ? {} : { lastUpdated: formatTime(lastUpdatedMs) };
+    const sent = await this.producer.send(dataset, record, { identity, operation, ...when });
+    if (isDead === true) this.deadRecords++;
+    else this.records++;
+    this.reached(sent);
+    return sent;
+  }
+
+  async deleteProfile(identity: Identity): Promise<Sent> {
+    const sent = await this.producer.send(PROFILE_TOKEN, null, { identity, operation: 'delete' });
+    this.reached(sent);
+    return sent;
+  }
+
   /** Sends all of them. `onProgress` hears each acknowledgement. */
   async sendAll(messages: Iterator<Message>, onProgress: () => void): Promise<void> {
     const failures: unknown[] = [];
@@ -49,11 +81,15 @@ export class Feed {
     if (failures.length > 0) throw failures[0];
   }
 
-  private count(message: Message, { shard, sequence }: Sent): void {
+  private count(message: Message, sent: Sent): void {
     this.published++;
     if (!message.valid) this.invalid++;
     else if (message.duplicate) this.duplicates++;
     else this.expected.set(message.id, (this.expected.get(message.id) ?? 0) + 1);
+    this.reached(sent);
+  }
+
+  private reached({ shard, sequence }: Sent): void {
     this.last.set(shard, Math.max(this.last.get(shard) ?? 0, sequence));
   }
 }

@@ -9,8 +9,10 @@ const POLL_MS = 25;
 
 export type Proof = {
   readonly report: VerifyReport;
-  /** Published messages that are accounted for: counted in a profile, dropped as known, or refused. */
+  /** Published events that are accounted for: counted in a profile, dropped as known, or refused. */
   readonly applied: number;
+  /** Writes to records that were applied. */
+  readonly records: number;
   readonly deadLettered: number;
   readonly lost: number;
   readonly repeated: number;
@@ -30,7 +32,7 @@ export async function untilApplied(client: Client, feed: Feed, timeoutMs: number
   }
 }
 
-/** Brute force over the whole log, chains of all change events, and every customer's count against what was sent. */
+/** Brute force over the whole log, chains of all change events, and every customer's count, and the records, against what was sent. */
 export async function prove(client: Client, feed: Feed): Promise<Proof> {
   const counted = new Map<string, number>();
   const report = await verifyRoot(client, {
@@ -47,7 +49,10 @@ export async function prove(client: Client, feed: Feed): Promise<Proof> {
   const deadLettered = dead.lastSequence;
   lost += Math.max(0, feed.invalid - deadLettered);
   repeated += Math.max(0, deadLettered - feed.invalid);
+  const { records } = report;
+  lost += Math.max(0, feed.records - records);
+  repeated += Math.max(0, records - feed.records) + Math.max(0, feed.deadRecords - report.dead); // what is deleted must not come back
   const applied = total + report.duplicates + deadLettered;
   const holds = report.verified && report.chains.whole && lost === 0 && repeated === 0 && applied === feed.published;
-  return { report, applied, deadLettered, lost, repeated, holds };
+  return { report, applied, records, deadLettered, lost, repeated, holds };
 }

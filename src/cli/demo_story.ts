@@ -5,6 +5,7 @@ import { sabotage } from '../worker/sabotage.ts';
 import type { ChangeEvent } from './change_event.ts';
 import { Feed } from './demo_feed.ts';
 import { prove, untilApplied, type Proof } from './demo_proof.ts';
+import { recordIsDeleted, recordsDisagree } from './demo_records.ts';
 import type { DemoRoot } from './demo_root.ts';
 import { ChangeWatch, type Arrival } from './demo_watch.ts';
 
@@ -22,6 +23,8 @@ export type StoryOptions = { readonly events: number; readonly sabotage: boolean
 export type Summary = {
   events: number;
   applied: number;
+  /** Writes to records that were applied. */
+  records: number;
   deadLettered: number;
   changeEvents: number;
   profiles: number;
@@ -52,6 +55,9 @@ export async function tellStory(root: DemoRoot, options: StoryOptions): Promise<
 async function story(stage: Stage): Promise<Summary> {
   const { feed, say } = stage;
   const order = await anOrder(stage);
+  const nowMs = Date.now();
+  await recordsDisagree(stage, ADA, nowMs);
+  await recordIsDeleted(stage, nowMs);
   const eventsPerSecond = await eventsAndAKill(stage);
   const first = await proof(stage);
   if (first !== undefined)
@@ -65,7 +71,7 @@ async function story(stage: Stage): Promise<Summary> {
   if (last !== undefined) {
     const { report } = last;
     say(
-      `6  verification: ${report.compared} profiles recomputed from ${report.events + report.duplicates + report.refused} messages of the log by brute force, ` +
+      `7  verification: ${report.compared} profiles recomputed from ${report.events + report.records + report.duplicates + report.dead + report.refused} messages of the log by brute force, ` +
         `now and while the windows were full: ${report.differenceCount + (first?.report.differenceCount ?? 0)} differences (${report.tookMs} ms)`,
     );
     for (const { profile, path, exported, expected } of [...(first?.report.differences ?? []), ...report.differences].slice(0, 3))
@@ -75,6 +81,7 @@ async function story(stage: Stage): Promise<Summary> {
   return {
     events: feed.published,
     applied: last?.applied ?? 0,
+    records: last?.records ?? 0,
     deadLettered: last?.deadLettered ?? 0,
     changeEvents: last?.report.chains.events ?? stage.watch.events,
     profiles: last?.report.profiles ?? 0,
@@ -118,7 +125,7 @@ async function anOrder({ feed, root, watch, say, failures }: Stage): Promise<Ord
   return { dueMs, left: watch.next(expired, dueMs - Date.now() + LEAVES_TIMEOUT_MS) };
 }
 
-/** Steps 3 and 4. @returns events applied per second, the kill and the restart included */
+/** Steps 4 and 5. @returns events applied per second, the kill and the restart included */
 async function eventsAndAKill(stage: Stage): Promise<number> {
   const { feed, root, say, failures } = stage;
   const total = stage.events - feed.published;
@@ -142,12 +149,12 @@ async function eventsAndAKill(stage: Stage): Promise<number> {
     if (++acknowledged === Math.ceil(total / 2)) halfWay.resolve();
   });
   await Promise.race([halfWay.promise, sending]);
-  say(`3  ${acknowledged} of ${total} events published, out of order, some twice, some broken: ${rate(acknowledged, startMs)}/s`);
+  say(`4  ${acknowledged} of ${total} events published, out of order, some twice, some broken: ${rate(acknowledged, startMs)}/s`);
   const { pid } = root.worker;
   const killedAt = acknowledged;
   const killedMs = performance.now();
   await root.worker.kill();
-  say(`4  kill -9 of the worker (process ${pid}) in mid-stream, at event ${killedAt}; the log goes on taking them`);
+  say(`5  kill -9 of the worker (process ${pid}) in mid-stream, at event ${killedAt}; the log goes on taking them`);
   if (stage.sabotage) await damage(root, say, failures);
   await root.restartWorker();
   say(`   a new worker (process ${root.worker.pid}) is ready ${Math.round(performance.now() - killedMs)} ms later`);
@@ -177,7 +184,7 @@ async function damage(root: DemoRoot, say: Stage['say'], failures: string[]): Pr
   else say(`   sabotage: one value in the LMDB of shard ${shard} was changed`);
 }
 
-/** Step 5. @returns how late a consumer heard of it */
+/** Step 6. @returns how late a consumer heard of it */
 async function theOrderLeaves({ say, failures }: Stage, order: Order | undefined): Promise<number | null> {
   if (order === undefined) return null;
   const { dueMs } = order;
@@ -191,7 +198,7 @@ async function theOrderLeaves({ say, failures }: Stage, order: Order | undefined
   const { before, after } = changeOf(arrival.event)!;
   const latenessMs = arrival.arrivedMs - dueMs;
   say(
-    `5  ada's order has left the window: ${SPEND} ${shown(before)} → ${shown(after)}, due at ${formatTime(dueMs)}, ` +
+    `6  ada's order has left the window: ${SPEND} ${shown(before)} → ${shown(after)}, due at ${formatTime(dueMs)}, ` +
       `changed ${Date.parse(arrival.event.time) - dueMs} ms and heard of ${latenessMs} ms after that`,
   );
   if (after !== 0) failures.push(`${SPEND} of ada is ${shown(after)} after her only order has left; it should be 0`);

@@ -1,13 +1,15 @@
-// `explain`: the events behind a computed value, newest first, and when it changes next.
+// `explain`: the events behind a computed value, newest first, and when it changes next; or who says what about a field of the records.
 import type { Command } from 'commander';
 import { VisageError } from '../base/errors.ts';
 import { identityKey, identityName } from '../message/identity.ts';
 import type { Client } from '../worker/client.ts';
 import { command, wholeNumber, withClient, type CommonOptions } from './command.ts';
+import { describeField } from './explain_field.ts';
 import { print, printJson } from './output.ts';
+import { askedRight } from './read_options.ts';
 import { table } from './table.ts';
 
-type ExplainOptions = CommonOptions & { readonly after?: number; readonly limit?: number };
+type ExplainOptions = CommonOptions & { readonly after?: number; readonly limit?: number; readonly policy?: string };
 type Explanation = NonNullable<Awaited<ReturnType<Client['explain']>>>;
 
 /** As long as a worker gives: who asks why can wait. */
@@ -18,27 +20,29 @@ export function registerExplain(program: Command): void {
   command(
     program,
     'explain <namespace> <id> <field>',
-    'why a computed value is what it is: the events in its window',
+    'why a value is what it is: the events in its window, or the datasets that say something about the field',
     'explain customerId ada spend30d --config worker.yaml',
   )
+    .option('--policy <name>', 'of a record field: the merge policy (default: the default one)')
     .option('--limit <n>', 'list at most so many events (default: 100)', wholeNumber(1, LIMIT_MAX))
     .option('--after <sequence>', 'wait until everything up to this sequence is in it', wholeNumber(0))
     .option('--json', 'print one JSON object')
     .action(async (namespace: string, id: string, field: string, options: ExplainOptions) => {
       const identity = { namespace, id };
       identityKey(identity); // wrong names are said before a connection is made
-      const { after, limit } = options;
+      const { after, limit, policy } = options;
       const query = {
         ...identity,
         field,
         timeoutMs: TIMEOUT_MS,
         ...(after === undefined ? {} : { after }),
         ...(limit === undefined ? {} : { limit }),
+        ...(policy === undefined ? {} : { policy }),
       };
-      const explanation = await withClient(options, (client) => client.explain(query));
+      const explanation = await withClient(options, (client) => askedRight(client.why(query)));
       if (explanation === undefined) throw new VisageError('no_profile', `there is no profile ${identityName(identity)}`);
       if (options.json === true) return printJson(explanation);
-      for (const line of describe(explanation)) await print(line);
+      for (const line of 'events' in explanation ? describe(explanation) : describeField(explanation)) await print(line);
     });
 }
 
@@ -89,9 +93,10 @@ function eventLines(explanation: Explanation): string[] {
   const heads = ['', 'event', 'dataset', 'time', 'value', 'sequence', 'leaves at'];
   const decide = events.some((event) => event.decides === true) ? ['* decides the value', ''] : [''];
   const shown = explanation.truncated === true ? `, ${events.length} of them listed` : '';
+  const aged = explanation.agedOut === undefined ? '' : `, ${explanation.agedOut} past their time to live and not listed`;
   return [
     ...(rows.length === 0 ? [] : [...table(heads, rows), ...decide]),
-    `${counted} ${counted === 1 ? 'event' : 'events'}${shown}, ${name} ${valueText(explanation)}`,
+    `${counted} ${counted === 1 ? 'event' : 'events'}${shown}${aged}, ${name} ${valueText(explanation)}`,
   ];
 }
 

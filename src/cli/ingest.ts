@@ -3,6 +3,7 @@
 import { Option, type Command } from 'commander';
 import type { IngestFormat, IngestReport, Progress } from '../ingest/ingest.ts';
 import { loadIngestMap } from '../ingest/ingest_map.ts';
+import type { RecordOperation } from '../message/decode.ts';
 import { command, settingsOf, withClient, type CommonOptions } from './command.ts';
 import { Interrupted, WrongUse } from './failure.ts';
 import { ingestFile } from './ingest_file.ts';
@@ -10,12 +11,14 @@ import { print, printJson, remark } from './output.ts';
 import { number, progressLine, type ProgressState } from './progress.ts';
 
 const FORMATS = ['ndjson', 'csv'] as const;
+const OPERATIONS = ['create', 'merge', 'delete'] as const satisfies readonly RecordOperation[];
 const EXTENSIONS: Readonly<Record<string, IngestFormat>> = { ndjson: 'ndjson', jsonl: 'ndjson', json: 'ndjson', csv: 'csv' };
 
 type IngestCommandOptions = CommonOptions & {
   readonly dataset: string;
   readonly format?: IngestFormat;
   readonly map?: string;
+  readonly operation?: RecordOperation;
 };
 
 export function registerIngest(program: Command): void {
@@ -28,7 +31,22 @@ export function registerIngest(program: Command): void {
     .requiredOption('--dataset <name>', 'the dataset that the rows belong to')
     .addOption(new Option('--format <format>', 'without it the name of the file says it').choices(FORMATS))
     .option('--map <file>', 'how columns become identity, _id, timestamp, eventType and fields; needed for CSV')
+    .addOption(
+      new Option(
+        '--operation <operation>',
+        'what records do, where their row does not say: create (without it), merge or delete',
+      ).choices(OPERATIONS),
+    )
     .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+  $ npx visage ingest customers.ndjson --dataset crm --config worker.yaml
+  $ npx visage ingest changes.ndjson --dataset crm --operation merge --config worker.yaml
+
+A dataset has events or records, as its schema says. Lines of NDJSON are sent as they stand; { "header": …, "body": { "xdmEntity": … } } is
+unwrapped, and header.operations.data is the operation. The same file with another operation is another ingestion.`,
+    )
     .action(async (file: string, options: IngestCommandOptions) => {
       const startMs = performance.now();
       const format = options.format ?? formatOf(file);
@@ -43,6 +61,7 @@ export function registerIngest(program: Command): void {
           format,
           dataset: options.dataset,
           map,
+          ...(options.operation === undefined ? {} : { operation: options.operation }),
           signal: stop.signal,
           onProgress: (progress) => line.show(stateOf(progress)),
         }),

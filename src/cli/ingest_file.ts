@@ -1,34 +1,40 @@
 // Ingesting a file into a root: the client and a producer behind the ports of the room `ingest`.
-import { VisageError } from '../base/errors.ts';
-import type { DefinitionsData } from '../definitions/definitions_document.ts';
-import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
-import { didYouMean } from '../definitions/near_miss.ts';
 import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { ingest, type IngestOptions, type IngestReport } from '../ingest/ingest.ts';
-import { checkNamespace } from '../ingest/ingest_map.ts';
+import { checkUse } from '../ingest/check_map.ts';
 import type { IngestLog, PositionStore } from '../ingest/ingest_ports.ts';
+import type { RowRules } from '../ingest/row_message.ts';
+import { chooseIdentity } from '../producer/choose_identity.ts';
 import { createProducer } from '../producer/create_producer.ts';
+import { checkOperation } from '../producer/message_kind.ts';
 import type { Client } from '../worker/client.ts';
+import { definedDataset, liveAdmission } from './live_admission.ts';
 
 const CLOSE_MS = 2_000;
 
-export type IngestFileOptions = Pick<IngestOptions, 'path' | 'format' | 'dataset' | 'map' | 'signal' | 'onProgress'>;
+export type IngestFileOptions = Pick<IngestOptions, 'path' | 'format' | 'dataset' | 'map' | 'signal' | 'onProgress'> & {
+  /** Of records whose row does not say. Default: `create`. */
+  readonly operation?: RowRules['operation'];
+};
 
-/** @throws VisageError `no_definitions`, `unknown_dataset`, and what `ingest` throws */
+/** @throws VisageError `no_definitions`, `unknown_dataset`, `bad_operation`, and what `ingest` throws */
 export async function ingestFile(client: Client, settings: Settings, options: IngestFileOptions): Promise<IngestReport> {
-  const { dataset, map } = options;
-  const data = await definitionsFor(client, dataset);
-  if (map !== null) checkNamespace(map, [...data.namespaces.keys()]);
+  const { dataset, map, operation = 'create' } = options;
+  const admission = await liveAdmission(client);
+  const { behavior } = definedDataset(admission, dataset);
+  checkOperation(dataset, { operation }, admission);
+  if (map !== null) checkUse(map, { namespaces: [...admission.namespaces.keys()], dataset, behavior });
   const { maxFutureSkewMs, dedupeHorizonMs } = foldSettingsOf(settings);
   const producer = await createProducer({
     connection: client.nc,
     root: client.topology.root,
     partitions: client.partitions,
-    namespaces: Object.fromEntries([...data.namespaces].map(([name, { priority }]) => [name, priority])),
+    namespaces: Object.fromEntries(admission.namespaces), // each row names its owner: nothing has to be read
   });
   try {
     return await ingest({
       ...options,
+      rules: { behavior, operation, identityOf: (payload) => chooseIdentity(payload, dataset, admission) },
       now: Date.now,
       sender: producer,
       log: logOf(client, dataset),
@@ -40,20 +46,6 @@ export async function ingestFile(client: Client, settings: Settings, options: In
     // nothing of ours is under way, or it is given up
     await Promise.race([producer.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
   }
-}
-
-async function definitionsFor(client: Client, dataset: string): Promise<DefinitionsData> {
-  const hash = await client.meta.liveDefinitions();
-  if (hash === undefined)
-    throw new VisageError('no_definitions', "no definitions are live; run 'visage setup --definitions FILE' first");
-  const { data } = parseDefinitionsDocument(await client.meta.definitions(hash));
-  if (data.datasets.has(dataset)) return data;
-  const known = [...data.datasets.keys()];
-  throw new VisageError(
-    'unknown_dataset',
-    `no dataset '${dataset}' is defined${didYouMean(dataset, known)}; defined: ${known.join(', ')}`,
-    { kind: 'usage' },
-  );
 }
 
 function logOf(client: Client, dataset: string): IngestLog {

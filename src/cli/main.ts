@@ -3,8 +3,11 @@
 import { Command } from 'commander';
 import { version } from '../worker/version.ts';
 import { registerDead } from './dead.ts';
+import { registerDelete } from './delete.ts';
 import { registerDefinitions } from './definitions.ts';
 import { registerDemo } from './demo.ts';
+import { registerEvents } from './events.ts';
+import { registerErase } from './erase.ts';
 import { registerExplain } from './explain.ts';
 import { registerExport } from './export.ts';
 import { reportFailure } from './failure.ts';
@@ -33,7 +36,10 @@ for (const register of [
   registerPublish,
   registerIngest,
   registerGet,
+  registerEvents,
   registerExplain,
+  registerDelete,
+  registerErase,
   registerTail,
   registerExport,
   registerVerify,

@@ -46,6 +46,10 @@ function describe(report: VerifyReport): string[] {
       `${compared} of ${profiles} profiles recomputed from sequence ${report.fromSequence} on: ` +
         `${report.events} events, ${report.duplicates} duplicates, ${report.refused} refused; ${report.differenceCount} differences`,
     );
+  if (report.records + report.stale + report.dead > 0)
+    lines.push(
+      `${report.records} writes to records; not counted are ${report.stale} that an older time had, ${report.dead} of before a delete`,
+    );
   if (report.pendingExpiries > 0)
     lines.push(`${report.pendingExpiries} of them as of just before a change that was due at the moment of the cut`);
   if (report.inexact > 0)

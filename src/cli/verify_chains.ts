@@ -4,8 +4,11 @@
 import { identityKey, type IdentityKey } from '../message/identity.ts';
 import { changesSubject } from '../message/subject.ts';
 import { ChainChecker } from '../oracle/chain.ts';
+import type { HashOf } from '../oracle/keyed_hashes.ts';
 import type { Client } from '../worker/client.ts';
 import { changeEvents, committedThrough, generationOf, type ChangeEvent } from './change_event.ts';
+
+const COMPUTED = 'computed.';
 
 type View = NonNullable<Awaited<ReturnType<Client['profile']>>>;
 
@@ -17,12 +20,18 @@ export type ChainReport = {
   readonly problems: readonly string[];
 };
 
+/** @param at `hashOf`: the keyed hash by which erasures name an identity, where it is known */
 export async function checkChains(
   client: Client,
-  at: { readonly shard: number; readonly cut: number; readonly views: readonly View[] },
+  at: {
+    readonly shard: number;
+    readonly cut: number;
+    readonly views: readonly View[];
+    readonly hashOf: HashOf | undefined;
+  },
 ): Promise<ChainReport> {
-  const { shard, cut, views } = at;
-  const chain = new ChainChecker();
+  const { shard, cut, views, hashOf } = at;
+  const chain = new ChainChecker(hashOf === undefined ? {} : { hashOf });
   const straddling = new Map<IdentityKey, ChangeEvent>();
   const filter = changesSubject(client.topology.root, shard);
   const { root, logStream } = client.topology;
@@ -31,7 +40,10 @@ export async function checkChains(
     if (generation > 1 && sequence <= cut) chain.generationBegan(`/${root}/${logStream}/${shard}/${generation}`, sequence);
     for (const event of changeEvents(message)) {
       if (event.data.version <= cut) chain.feed(event);
-      else if (!straddling.has(identityKey(event.data.profile))) straddling.set(identityKey(event.data.profile), event);
+      else {
+        const key = chain.keyOf(event);
+        if (key !== undefined && !straddling.has(key)) straddling.set(key, event);
+      }
     }
     if (committedThrough(message) >= cut) break;
   }
@@ -57,7 +69,10 @@ function upToTheCut(view: View, chain: ChainChecker, straddling: ReadonlyMap<Ide
     {
       ...view,
       version,
-      computed: Object.fromEntries([...values].map(([path, value]) => [path.replace(/^computed\./, ''), { value }])),
+      attributes: chain.attributesOf(key) ?? view.attributes,
+      computed: Object.fromEntries(
+        [...values].flatMap(([path, value]) => (path.startsWith(COMPUTED) ? [[path.slice(COMPUTED.length), { value }]] : [])),
+      ),
       audiences: [...chain.audiencesOf(key)!],
     },
   ];

@@ -6,6 +6,7 @@ import { fnv1a32 } from '../base/fnv1a.ts';
 import { parseRfc3339 } from '../base/time.ts';
 import { identityKey, type IdentityKey } from '../message/identity.ts';
 import { compareExport, type Difference } from '../oracle/compare.ts';
+import type { HashOf } from '../oracle/keyed_hashes.ts';
 import { readShard } from '../oracle/read_shard.ts';
 import type { Client } from '../worker/client.ts';
 import { checkChains, type ChainReport } from './verify_chains.ts';
@@ -22,7 +23,13 @@ export type VerifyOptions = {
   readonly sample?: number;
   /** Hears every exported profile. */
   readonly onProfile?: (view: View) => void;
+  /** The keyed hash by which erasures name an identity; default: the client's, where it has one. A root with an erasure cannot be verified
+   *  without it. */
+  readonly hashOf?: HashOf;
 };
+
+/** A client that knows the root's erasure secret. */
+type KnowsErasures = { readonly hashOf?: HashOf };
 
 export type VerifyReport = {
   /** Everything that was to be compared was, and agrees. */
@@ -33,9 +40,13 @@ export type VerifyReport = {
   readonly fromSequence: number;
   readonly profiles: number;
   readonly compared: number;
-  /** Events that count · sent again under an `_id` that was known · refused, in the log up to the cuts. */
+  /** Events that count · writes to records that were applied · messages sent again under an `_id` that was known · writes older than what
+   *  they would have replaced · what came after its time was deleted · refused, in the log up to the cuts. */
   readonly events: number;
+  readonly records: number;
   readonly duplicates: number;
+  readonly stale: number;
+  readonly dead: number;
   readonly refused: number;
   /** Profiles with a change due at the moment of the cut, and not yet applied. */
   readonly pendingExpiries: number;
@@ -51,7 +62,7 @@ export type VerifyReport = {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Exported = { readonly shard: number; readonly cut: number; readonly texts: string[] };
 
-/** @throws VisageError from the worker, e.g. `no_worker`, `shard_halted` */
+/** @throws VisageError from the worker, e.g. `no_worker`, `shard_halted`; `erasure_unreadable` */
 export async function verifyRoot(client: Client, options: VerifyOptions = {}): Promise<VerifyReport> {
   const startMs = performance.now();
   const fromSequence = (await client.streamState('log')).firstSequence;
@@ -63,7 +74,10 @@ export async function verifyRoot(client: Client, options: VerifyOptions = {}): P
     profiles: shards.reduce((sum, shard) => sum + shard.texts.length, 0),
     compared: 0,
     events: 0,
+    records: 0,
     duplicates: 0,
+    stale: 0,
+    dead: 0,
     refused: 0,
     pendingExpiries: 0,
     inexact: 0,
@@ -76,15 +90,20 @@ export async function verifyRoot(client: Client, options: VerifyOptions = {}): P
   if (fromSequence > 1)
     report.unverifiable = `the log begins at sequence ${fromSequence}: what was before is gone, so values cannot be recomputed from it`;
   const plans = new Map<string, Plan>();
+  const hashOf = options.hashOf ?? hashOfClient(client);
   for (const shard of shards) {
     const views = shard.texts.map((text) => JSON.parse(text) as View);
     shard.texts.length = 0;
-    if (report.unverifiable === null) await compareShard(client, { ...shard, views, plans, sample: options.sample }, report);
-    if (report.chains.whole) report.chains = add(report.chains, await checkChains(client, { ...shard, views }));
+    if (report.unverifiable === null) await compareShard(client, { ...shard, views, plans, hashOf, sample: options.sample }, report);
+    if (report.chains.whole) report.chains = add(report.chains, await checkChains(client, { ...shard, views, hashOf }));
   }
   report.verified = report.unverifiable === null && report.differenceCount === 0 && report.chains.problemCount === 0;
   report.tookMs = Math.round(performance.now() - startMs);
   return report;
+}
+
+function hashOfClient(client: Client & KnowsErasures): HashOf | undefined {
+  return client.hashOf === undefined ? undefined : (key) => client.hashOf!(key);
 }
 
 /** All of it first: a worker does not keep an export open for as long as a comparison may take. */
@@ -102,6 +121,7 @@ type ShardToCompare = {
   readonly cut: number;
   readonly views: readonly View[];
   readonly plans: Map<string, Plan>;
+  readonly hashOf: HashOf | undefined;
   readonly sample: number | undefined;
 };
 
@@ -113,6 +133,7 @@ async function compareShard(client: Client, to: ShardToCompare, report: Mutable<
     shard,
     partitions,
     clock,
+    ...(to.hashOf === undefined ? {} : { hashOf: to.hashOf }),
     log: () => client.readLog(shard, cut),
     plan: async (hash) => {
       const plan = plans.get(hash) ?? (await client.plan(hash));
@@ -137,7 +158,10 @@ async function compareShard(client: Client, to: ShardToCompare, report: Mutable<
   }
   report.compared += sampled.length;
   report.events += oracle.events;
+  report.records += oracle.records;
   report.duplicates += oracle.duplicates;
+  report.stale += oracle.stale;
+  report.dead += oracle.dead;
   report.refused += oracle.refused.size;
 }
 

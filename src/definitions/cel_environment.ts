@@ -1,9 +1,9 @@
 // CEL as filters and values use it: one variable, `event`, typed from the union of the event schemas.
 // C1: an expression is a function of the event alone. C2: its time is bounded by the event's size (cel_limits.ts, both).
 // C3: `evaluate` never throws; an error of any kind is undefined.
-import type { EventBody } from '../message/decode.ts';
+import type { EventBody } from '../message/admission.ts';
 import { refusedUse, type Limits } from './cel_limits.ts';
-import { children, eventPath, type CelNode, type ExpressionMistake } from './cel_node.ts';
+import { children, eventPath, memberPath, type CelNode, type ExpressionMistake } from './cel_node.ts';
 import { celLanguage, FAILED, type CelFailure, type CelProgram, type CelType } from './cel_program.ts';
 import { suggestPath, type EventShape } from './event_shape.ts';
 
@@ -34,7 +34,7 @@ export function celEnvironment(shape: EventShape): CelEnvironment {
     check(text) {
       const program = language.parse(text);
       if ('failure' in program) return expressionMistake(program.failure, shape);
-      const refused = refusedUse(program.root, LIMITS) ?? undeclaredHas(program.root, shape);
+      const refused = refusedUse(program.root, LIMITS) ?? undeclaredHas(program.root, shape, 'event');
       if (refused !== undefined) return refused;
       const result = program.check();
       if ('failure' in result) return expressionMistake(result.failure, shape);
@@ -43,7 +43,7 @@ export function celEnvironment(shape: EventShape): CelEnvironment {
   };
 }
 
-function celSchema(fields: ReadonlyMap<string, EventShape>): CelType {
+export function celSchema(fields: ReadonlyMap<string, EventShape>): CelType {
   const schema = Object.create(null) as Record<string, CelType>;
   for (const [key, field] of fields) {
     if (field.kind === 'list') schema[key] = `list<${field.item}>`;
@@ -79,7 +79,8 @@ function declaresPrototypeName(shape: EventShape): boolean {
   );
 }
 
-function asMaps(value: unknown): unknown {
+/** A JSON value as the interpreter reads it truly, whatever its keys are called. Cost: O(size) */
+export function asMaps(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(asMaps);
   if (typeof value !== 'object' || value === null) return value;
   return new Map(Object.entries(value).map(([key, inner]) => [key, asMaps(inner)]));
@@ -88,7 +89,7 @@ function asMaps(value: unknown): unknown {
 function expressionMistake({ code, summary, offset, node }: CelFailure, shape: EventShape): ExpressionMistake {
   if (code === 'no_such_key' && node?.op === '.') {
     const path = eventPath(node);
-    if (path !== undefined) return { offset, message: undeclaredText(path, shape) };
+    if (path !== undefined) return { offset, message: undeclaredText(path, shape, 'event') };
   }
   if (code === 'unknown_variable') return { offset, message: `${summary}; the only variable is 'event'` };
   const hint = mixesNumbers(summary) ? '; numbers of an event are doubles: write 0.0 instead of 0' : '';
@@ -101,20 +102,23 @@ export function mixesNumbers(summary: string): boolean {
   return mixed !== null && mixed[1] !== mixed[2];
 }
 
-function undeclaredText(path: readonly string[], shape: EventShape): string {
-  return `no schema declares '${['event', ...path].join('.')}'${suggestPath(shape, path)}`;
+export type Root = 'event' | 'profile';
+
+export function undeclaredText(path: readonly string[], shape: EventShape, root: Root): string {
+  const schema = root === 'event' ? 'schema' : 'schema of records';
+  return `no ${schema} declares '${[root, ...path].join('.')}'${suggestPath(shape, path, `${root}.`)}`;
 }
 
 /** The library lets `has()` ask for anything. */
-function undeclaredHas(node: CelNode, shape: EventShape): ExpressionMistake | undefined {
+export function undeclaredHas(node: CelNode, shape: EventShape, root: Root): ExpressionMistake | undefined {
   if (node.op === 'call' && node.args[0] === 'has') {
     const argument = node.args[1][0];
-    const path = argument === undefined ? undefined : eventPath(argument);
+    const path = argument === undefined ? undefined : memberPath(argument, root);
     const missing = path === undefined ? undefined : undeclared(shape, path);
-    if (missing !== undefined) return { offset: argument!.pos, message: undeclaredText(missing, shape) };
+    if (missing !== undefined) return { offset: argument!.pos, message: undeclaredText(missing, shape, root) };
   }
   for (const child of children(node.args)) {
-    const below = undeclaredHas(child, shape);
+    const below = undeclaredHas(child, shape, root);
     if (below !== undefined) return below;
   }
   return undefined;

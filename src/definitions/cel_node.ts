@@ -11,9 +11,14 @@ export const LOOPS: ReadonlySet<string> = new Set(['exists', 'all', 'exists_one'
 
 /** The path of `event.a.b`, or undefined when the node is anything else. `event` itself is []. */
 export function eventPath(node: CelNode): readonly string[] | undefined {
-  if (node.op === 'id') return node.args === 'event' ? [] : undefined;
+  return memberPath(node, 'event');
+}
+
+/** The path of `root.a.b`, or undefined when the node is anything else. */
+export function memberPath(node: CelNode, root: string): readonly string[] | undefined {
+  if (node.op === 'id') return node.args === root ? [] : undefined;
   if (node.op !== '.') return undefined;
-  const parent = eventPath(node.args[0]);
+  const parent = memberPath(node.args[0], root);
   return parent === undefined ? undefined : [...parent, node.args[1]];
 }
 

@@ -4,12 +4,21 @@ import type { Window } from '../aggregate/window.ts';
 import { celEnvironment } from './cel_environment.ts';
 import { checkAttribute } from './check_attribute.ts';
 import { expressionMistakes } from './check_expressions.ts';
-import { entriesOf, isMap, mapped, type Entries, type Raw } from './definition_entries.ts';
-import type { AttributeDefinition, DefinitionsData, NamespaceDefinition } from './definitions_document.ts';
-import { unionShape, type EventShape } from './event_shape.ts';
+import { entriesOf, isMap, mapped, type Entries } from './definition_entries.ts';
+import { datasetMistakes, readTimeToLive } from './check_datasets.ts';
+import { checkSchemas, type Shapes } from './check_schemas.ts';
+import { policyMistakes, policyOf } from './check_policies.ts';
+import { identityMistakes, identityPlaces } from './identity_places.ts';
+import type {
+  AttributeDefinition,
+  DatasetDefinition,
+  DefinitionsData,
+  NamespaceDefinition,
+  SchemaDefinition,
+} from './definitions_document.ts';
 import type { Formula } from './expression_graph.ts';
-import { SECTIONS, type FileAttribute, type FileDataset, type FileNamespace, type FileSchema } from './file_shape.ts';
-import { atKey, atValue, type LocatedFile, type Path } from './located_yaml.ts';
+import { SECTIONS, type FileAttribute, type FileDataset, type FileNamespace, type FilePolicy, type FileSchema } from './file_shape.ts';
+import { atKey, atValue, type LocatedFile } from './located_yaml.ts';
 import type { Mistake } from './mistakes.ts';
 import { didYouMean } from './near_miss.ts';
 import { show, typeText } from './shape_mistakes.ts';
@@ -18,24 +27,28 @@ import { readWindow } from './window_definition.ts';
 const MAX_ATTRIBUTES = 100;
 const LIST_LIMIT = 50;
 
-/** @returns the data, to be used only when there are no mistakes */
-export function checkDefinitions(files: readonly LocatedFile[]): { data: DefinitionsData; mistakes: readonly Mistake[] } {
+/** @param isStored written by `definitions apply` or `setup`, maybe of an earlier release with fewer rules (check_schemas.ts)
+ *  @returns the data, to be used only when there are no mistakes */
+export function checkDefinitions(files: readonly LocatedFile[], isStored = false): { data: DefinitionsData; mistakes: readonly Mistake[] } {
   const mistakes: Mistake[] = files.flatMap((file) => file.mistakes);
   const readable = files.filter((file) => file.mistakes.length === 0);
   for (const file of readable) mistakes.push(...topLevelMistakes(file));
   const namespaces = entriesOf<FileNamespace>('namespaces', readable, mistakes);
   const schemas = entriesOf<FileSchema>('schemas', readable, mistakes);
   const datasets = entriesOf<FileDataset>('datasets', readable, mistakes);
+  const policies = entriesOf<FilePolicy>('mergePolicies', readable, mistakes);
   const attributes = entriesOf<FileAttribute>('computedAttributes', readable, mistakes);
   const complete = readable.length === files.length;
   if (complete && files[0] !== undefined) {
     if (namespaces.size === 0) mistakes.push(atKey(files[0], [], 'no namespaces are defined; at least one is needed'));
     if (datasets.size === 0) mistakes.push(atKey(files[0], [], 'no datasets are defined; at least one is needed'));
   }
-  // With an unreadable file the missing names may be in it.
-  if (complete) mistakes.push(...referenceMistakes(datasets, schemas));
-  const shape = eventShape(schemas, complete, mistakes);
-  const windows = attributeWindows(attributes, shape, complete, mistakes);
+  mistakes.push(...identityMistakes(schemas, namespaces, complete));
+  mistakes.push(...datasetMistakes(datasets, schemas, complete));
+  mistakes.push(...policyMistakes(policies, { datasets, schemas }, complete));
+  const checked = checkSchemas(schemas, complete, isStored);
+  mistakes.push(...checked.mistakes);
+  const windows = attributeWindows(attributes, checked.shapes, complete, mistakes);
   const extra = [...attributes.values()][MAX_ATTRIBUTES];
   if (extra !== undefined)
     mistakes.push(atKey(extra.located, extra.path, `more than ${MAX_ATTRIBUTES} computed attributes (${attributes.size})`));
@@ -45,8 +58,14 @@ export function checkDefinitions(files: readonly LocatedFile[]): { data: Definit
       priority,
       unique: unique ?? false,
     })),
-    schemas: mapped(schemas, (schema) => schema),
-    datasets: mapped(datasets, ({ schema, profile, revision }) => ({ schema, profile, revision: revision ?? 1 })),
+    schemas: mapped(schemas, (schema): SchemaDefinition => ({
+      class: schema.class,
+      behavior: schema.behavior,
+      jsonSchema: schema.jsonSchema,
+      identities: identityPlaces(schema),
+    })),
+    datasets: mapped(datasets, datasetOf),
+    mergePolicies: mapped(policies, policyOf),
     computedAttributes: mapped(attributes, (attribute, name) =>
       attributeOf(attribute, windows.get(name) ?? { kind: 'lifetime' }),
     ),
@@ -67,48 +86,19 @@ function topLevelMistakes(file: LocatedFile): Mistake[] {
   return mistakes;
 }
 
-function referenceMistakes(datasets: Entries<FileDataset>, schemas: Entries<FileSchema>): Mistake[] {
-  return [...datasets.values()].flatMap(({ raw: { schema }, located, path }) => {
-    if (typeof schema !== 'string' || schemas.has(schema)) return [];
-    const known = schemas.size === 0 ? 'none is defined' : `defined: ${[...schemas.keys()].join(', ')}`;
-    return [atValue(located, [...path, 'schema'], `unknown schema '${schema}'${didYouMean(schema, schemas.keys())}; ${known}`)];
-  });
-}
-
-function eventShape(schemas: Entries<FileSchema>, complete: boolean, mistakes: Mistake[]): EventShape {
-  const valid = [...schemas.values()].filter((entry) => isMap(entry.raw['jsonSchema']));
-  const union = unionShape(new Map(valid.map((entry) => [entry.name, entry.raw['jsonSchema'] as Raw])));
-  for (const { schema, path, message } of union.mistakes) {
-    const entry = schemas.get(schema)!;
-    mistakes.push(atKey(entry.located, [...entry.path, 'jsonSchema', ...path], message));
-  }
-  for (const { located, path, raw } of valid) {
-    const pointer = notJson(raw['jsonSchema'], []);
-    if (pointer !== undefined) mistakes.push(atValue(located, [...path, 'jsonSchema', ...pointer], 'not a JSON value'));
-  }
-  // A schema that cannot be read may declare anything.
-  return complete && valid.length === schemas.size && valid.length > 0 ? union.shape : { kind: 'dyn' };
-}
-
-/** YAML knows numbers that JSON does not. */
-function notJson(value: unknown, path: Path): Path | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : path;
-  if (typeof value !== 'object' || value === null)
-    return ['string', 'boolean'].includes(typeof value) || value === null ? undefined : path;
-  for (const key of Object.keys(value)) {
-    const found = notJson((value as Record<string, unknown>)[key], [...path, key]);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+function datasetOf({ schema, profile, timeToLive, revision }: FileDataset): DatasetDefinition {
+  const read = timeToLive === undefined ? undefined : readTimeToLive(timeToLive);
+  return { schema, profile, timeToLiveMs: read !== undefined && 'ms' in read ? read.ms : null, revision: revision ?? 1 };
 }
 
 /** Checks every attribute. @returns the windows that are windows */
 function attributeWindows(
   attributes: Entries<FileAttribute>,
-  shape: EventShape,
+  shapes: Shapes,
   complete: boolean,
   mistakes: Mistake[],
 ): ReadonlyMap<string, Window> {
+  const shape = shapes.event;
   const cel = celEnvironment(shape);
   const windows = new Map<string, Window>();
   const formulas = new Map<string, Formula>();
@@ -122,7 +112,7 @@ function attributeWindows(
     mistakes.push(...checked.mistakes);
     formulas.set(entry.name, checked.formula);
   }
-  mistakes.push(...expressionMistakes(attributes, formulas, complete));
+  mistakes.push(...expressionMistakes(attributes, formulas, shapes.record, complete));
   return windows;
 }
 

@@ -1,18 +1,20 @@
 // The rules of all expressions of a file together, and of audiences, whose type an expression may decide.
 // CX1: every mistake, each once, at its place.
 import type { Entries, Entry } from './definition_entries.ts';
+import type { EventShape } from './event_shape.ts';
 import { expressionGraph, type ExpressionGraph, type Formula } from './expression_graph.ts';
 import { FUNCTIONS, type FileAttribute } from './file_shape.ts';
 import { atKey, atValue } from './located_yaml.ts';
 import type { Mistake } from './mistakes.ts';
 
-/** @param complete false: a file could not be read, and names may be in it */
+/** @param record what records say of a profile   @param complete false: a file could not be read, and names may be in it */
 export function expressionMistakes(
   attributes: Entries<FileAttribute>,
   formulas: ReadonlyMap<string, Formula>,
+  record: EventShape,
   complete: boolean,
 ): Mistake[] {
-  const graph = expressionGraph(formulas, complete);
+  const graph = expressionGraph(formulas, record, complete);
   const mistakes: Mistake[] = [];
   for (const [name, found] of graph.mistakes) {
     const { located, path } = attributes.get(name)!;

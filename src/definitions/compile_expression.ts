@@ -1,7 +1,7 @@
 // One filter or value of a computed attribute: checked against the union schema, then compiled.
 // X1: what compiles never throws on any event. X2: the fast forms answer exactly as the interpreter does.
 import { unreachable } from '../base/assert.ts';
-import type { EventBody } from '../message/decode.ts';
+import type { EventBody } from '../message/admission.ts';
 import type { CelEnvironment, CheckedExpression } from './cel_environment.ts';
 import { eventPath, type CelNode, type ExpressionMistake } from './cel_node.ts';
 import { strictPaths } from './strict_paths.ts';

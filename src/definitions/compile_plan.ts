@@ -5,13 +5,14 @@
 import type { Attribute, EventFunction, Measure, Plan } from '../aggregate/plan.ts';
 import { fnv1a32 } from '../base/fnv1a.ts';
 import { VisageError } from '../base/errors.ts';
-import type { DatasetRule } from '../message/decode.ts';
 import { attributeType } from './attribute_type.ts';
 import { celEnvironment } from './cel_environment.ts';
 import type { ExpressionMistake } from './cel_node.ts';
 import { compileFilter, compileValue, isMistake, VALUE_FUNCTIONS, type CompiledValue } from './compile_expression.ts';
+import { datasetRule } from './dataset_rules.ts';
 import type { AttributeDefinition, DefinitionsDocument } from './definitions_document.ts';
-import { unionShape, type EventShape } from './event_shape.ts';
+import { recordShape, schemasOf, unionShape, type EventShape } from './event_shape.ts';
+import { planPolicies } from './merge_policies.ts';
 import { planExpressions } from './plan_expressions.ts';
 import { slotOf, windowSet } from './plan_windows.ts';
 
@@ -26,7 +27,7 @@ const nothing = (): undefined => undefined;
 export function compilePlan(document: DefinitionsDocument): Plan {
   const { data } = document;
   const named = byRevision(data.computedAttributes).map(([name, definition]) => ({ name, definition }));
-  const { shape } = unionShape(new Map([...data.schemas].map(([name, schema]) => [name, schema.jsonSchema])));
+  const { shape } = unionShape(schemasOf(data, 'event'));
   const { compiled, groups } = compileMeasures(named, shape);
   const measures = compiled.map(({ measure }) => measure);
   refuseCollisions(measures);
@@ -38,13 +39,12 @@ export function compilePlan(document: DefinitionsDocument): Plan {
         ? { text: definition.expression! }
         : attributeType(definition.function, measureOf.get(index)!.value),
   }));
-  const { expressions, order } = planExpressions(formulas);
+  const { expressions, order } = planExpressions(formulas, recordShape(schemasOf(data, 'record')));
   const attributes = named.map((each, index): Attribute => ({
     ...attributeOf(each, index, measureOf.get(index)?.measure),
     expression: expressions.get(index) ?? null,
   }));
-  const datasets = byRevision(data.datasets);
-  const rules = datasets.map(([name, { profile }], index): DatasetRule => ({ name, index, profile }));
+  const datasets = byRevision(data.datasets).map(([name]) => name);
   return {
     hash: document.hash,
     revision: Math.max(
@@ -52,10 +52,11 @@ export function compilePlan(document: DefinitionsDocument): Plan {
       ...[...named.map(({ definition }) => definition), ...data.datasets.values()].map((each) => each.revision),
     ),
     admission: {
-      datasets: new Map(rules.map((rule) => [rule.name, rule])),
-      namespaces: new Set([...data.namespaces.keys()].sort()),
+      datasets: new Map(datasets.map((name, index) => [name, datasetRule(data, name, index)])),
+      namespaces: new Map([...data.namespaces].map(([name, { priority }]) => [name, priority])),
     },
-    datasets: datasets.map(([name]) => name),
+    ...planPolicies(data.mergePolicies, datasets),
+    datasets,
     measures,
     attributes,
     expressions: order,

@@ -1,11 +1,13 @@
 // Definitions as data: checked, complete, and with one canonical text and hash per meaning.
 // D1: equal meaning gives equal text: keys sorted, event types a sorted set, durations in their largest unit, defaults written out
-//     where the key existed in the first release; what came later (audience, revision) is left out when it says nothing, so that a
-//     document keeps its hash from release to release.
+//     where the key existed in the first release; what came later (audience, revision, identities, timeToLive, mergePolicies) is left
+//     out when it says nothing, so that a document keeps its hash from release to release.
 // D2: the canonical text is itself a valid definitions file: what is kept in KV can be printed, read and applied again.
 import { createHash } from 'node:crypto';
 import type { AttributeFunction } from '../aggregate/plan.ts';
 import type { Window } from '../aggregate/window.ts';
+import { formatDuration, type DurationMs } from '../base/time.ts';
+import { policyFileForm, type PolicyDefinition } from './merge_policies.ts';
 import { windowFileForm } from './window_definition.ts';
 
 export type NamespaceDefinition = {
@@ -16,12 +18,23 @@ export type NamespaceDefinition = {
 
 export type SchemaDefinition = {
   readonly class: 'individual';
-  readonly behavior: 'event';
+  readonly behavior: 'event' | 'record';
   readonly jsonSchema: Readonly<Record<string, unknown>>;
+  /** By path. */
+  readonly identities: readonly IdentityPlace[];
 };
 
+/** `path`: a JSON pointer into the payload. */
+export type IdentityPlace = { readonly path: string; readonly namespace: string };
+
 /** `revision`: of the definitions it came in with; 1: the first. */
-export type DatasetDefinition = { readonly schema: string; readonly profile: boolean; readonly revision: number };
+export type DatasetDefinition = {
+  readonly schema: string;
+  readonly profile: boolean;
+  /** Null: its events never age. */
+  readonly timeToLiveMs: DurationMs | null;
+  readonly revision: number;
+};
 
 /** `eventTypes`, `filter`, `value`, `limit` and `expression` are null when absent; `description` is ''. */
 export type AttributeDefinition = {
@@ -45,6 +58,8 @@ export type DefinitionsData = {
   readonly namespaces: ReadonlyMap<string, NamespaceDefinition>;
   readonly schemas: ReadonlyMap<string, SchemaDefinition>;
   readonly datasets: ReadonlyMap<string, DatasetDefinition>;
+  /** As the file has them: none, where it defines none. */
+  readonly mergePolicies: ReadonlyMap<string, PolicyDefinition>;
   readonly computedAttributes: ReadonlyMap<string, AttributeDefinition>;
 };
 
@@ -55,8 +70,11 @@ export function documentOf(data: DefinitionsData): DefinitionsDocument {
   const canonical = canonicalJson({
     version: 1,
     namespaces: Object.fromEntries(data.namespaces),
-    schemas: Object.fromEntries(data.schemas),
+    schemas: Object.fromEntries([...data.schemas].map(([name, schema]) => [name, schemaForm(schema)])),
     datasets: Object.fromEntries([...data.datasets].map(([name, dataset]) => [name, datasetForm(dataset)])),
+    ...(data.mergePolicies.size === 0
+      ? {}
+      : { mergePolicies: Object.fromEntries([...data.mergePolicies].map(([name, policy]) => [name, policyFileForm(policy)])) }),
     computedAttributes: Object.fromEntries([...data.computedAttributes].map(([name, attribute]) => [name, fileForm(attribute)])),
   });
   return { hash: hashOf(canonical), canonical, data };
@@ -66,8 +84,13 @@ export function hashOf(canonical: string): string {
   return createHash('sha256').update(canonical).digest('hex');
 }
 
-function datasetForm({ schema, profile, revision }: DatasetDefinition): Record<string, unknown> {
-  return { schema, profile, ...revisionForm(revision) };
+function schemaForm({ identities, ...schema }: SchemaDefinition): Record<string, unknown> {
+  return { ...schema, ...(identities.length === 0 ? {} : { identities }) };
+}
+
+function datasetForm({ schema, profile, timeToLiveMs, revision }: DatasetDefinition): Record<string, unknown> {
+  const timeToLive = timeToLiveMs === null ? {} : { timeToLive: formatDuration(timeToLiveMs) };
+  return { schema, profile, ...timeToLive, ...revisionForm(revision) };
 }
 
 function fileForm(attribute: AttributeDefinition): Record<string, unknown> {

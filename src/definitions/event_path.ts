@@ -1,7 +1,7 @@
 // Reading one path of an event, as fast as closures allow.
 // R1: own properties only; no value of Object.prototype, Array.prototype or String.prototype is ever seen.
 // R2: undefined means "missing": JSON has no undefined. R3: never throws. R4: steps go through objects only, not into arrays.
-import type { EventBody } from '../message/decode.ts';
+import type { EventBody } from '../message/admission.ts';
 
 export type Read = (event: EventBody) => unknown;
 

@@ -1,7 +1,9 @@
-// The union of the event schemas as a tree of types: what expressions may read.
-// Boundary: reads JSON Schema's structure only (type, properties, items, additionalProperties); validating payloads is not done here.
+// The union of schemas as a tree of types: what expressions may read, of events and of records.
+// Boundary: reads JSON Schema's structure only (type, properties, items, additionalProperties); mistakes in it are found in
+// schema_rules.ts, conflicts between schemas in type_conflicts.ts.
 // E1: every number is `double` (JSON has no integers). E2: where a schema leaves a level open, that level is `dyn`: anything may be read.
-// E3: two schemas that give one path different types are a mistake that names both places; the path is then `dyn`.
+// E3: independent of the order of schemas. Where two give one path different types, it is `dyn`.
+import type { DefinitionsData, SchemaDefinition } from './definitions_document.ts';
 import { didYouMean } from './near_miss.ts';
 
 export type Primitive = 'double' | 'string' | 'bool';
@@ -10,11 +12,15 @@ export type EventShape =
   | { readonly kind: 'list'; readonly item: Primitive | 'dyn' }
   | { readonly kind: Primitive | 'dyn' };
 
-export type ShapeMistake = { readonly schema: string; readonly path: readonly (string | number)[]; readonly message: string };
-type Report = (path: readonly (string | number)[], message: string) => void;
+/** The JSON schemas of one behaviour, by name. */
+export function schemasOf(
+  data: Pick<DefinitionsData, 'schemas'>,
+  behavior: SchemaDefinition['behavior'],
+): ReadonlyMap<string, Readonly<Record<string, unknown>>> {
+  return new Map([...data.schemas].filter(([, schema]) => schema.behavior === behavior).map(([name, { jsonSchema }]) => [name, jsonSchema]));
+}
 
 const DYN: EventShape = { kind: 'dyn' };
-const TYPES = ['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'];
 /** Keywords that decide about a value beside `type` and `properties`: the level is left open rather than read wrongly. */
 const COMBINING = ['$ref', '$dynamicRef', 'allOf', 'anyOf', 'oneOf', 'if', 'not', 'dependentSchemas', 'patternProperties'];
 
@@ -26,46 +32,39 @@ const ENVELOPE: ReadonlyMap<string, EventShape> = new Map<string, EventShape>([
   ['identityMap', DYN],
 ]);
 
-/** The union of the schemas (name → JSON schema), in name order, with every mistake found in them. */
-export function unionShape(schemas: ReadonlyMap<string, Readonly<Record<string, unknown>>>): {
-  shape: EventShape;
-  mistakes: ShapeMistake[];
-} {
-  const mistakes: ShapeMistake[] = [];
-  const origins = new Map<string, string>();
-  let union: EventShape | undefined;
-  for (const name of [...schemas.keys()].sort()) {
-    const report: Report = (path, message) => void mistakes.push({ schema: name, path, message });
-    const shape = shapeOf(schemas.get(name), [], report);
-    if (shape.kind !== 'object' && shape.kind !== 'dyn') {
-      report(['type'], `an event is an object; this schema says '${shape.kind}'`);
-      continue;
-    }
-    union = union === undefined ? note(shape, [], name, origins) : merge(union, shape, { path: [], name, origins, report });
-  }
-  if (union === undefined || union.kind !== 'object') return { shape: union ?? DYN, mistakes };
-  return { shape: { kind: 'object', fields: new Map([...union.fields, ...ENVELOPE]) }, mistakes };
+type Schemas = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+
+/** What events are, by the schemas that may be theirs. */
+export function unionShape(schemas: Schemas): { readonly shape: EventShape } {
+  const union = unionOf(schemas);
+  if (union?.kind !== 'object') return { shape: DYN };
+  return { shape: { kind: 'object', fields: new Map([...union.fields, ...ENVELOPE]) } };
 }
 
-function shapeOf(schema: unknown, path: readonly (string | number)[], report: Report): EventShape {
-  if (typeof schema === 'boolean') return DYN;
-  if (!isMap(schema)) {
-    report(path, 'a JSON schema must be a map, true or false');
-    return DYN;
+/** What records say of a profile: without what they say about themselves (record/envelope.ts). */
+export function recordShape(schemas: Schemas): EventShape {
+  const union = unionOf(schemas);
+  if (union === undefined) return { kind: 'object', fields: new Map() };
+  if (union.kind !== 'object') return DYN;
+  const { _id, identityMap, ...rest } = Object.fromEntries(union.fields) as Record<string, EventShape>;
+  const fields = new Map(Object.entries(rest));
+  const audit = fields.get('extSourceSystemAudit');
+  if (audit?.kind === 'object') {
+    const left = new Map([...audit.fields].filter(([key]) => key !== 'lastUpdatedDate'));
+    fields.delete('extSourceSystemAudit');
+    if (left.size > 0) fields.set('extSourceSystemAudit', { kind: 'object', fields: left });
   }
-  for (const type of [schema['type']].flat()) {
-    if (type !== undefined && !TYPES.includes(type as string)) {
-      report(
-        [...path, 'type'],
-        `unknown type ${JSON.stringify(type)}${typeof type === 'string' ? didYouMean(type, TYPES) : ''}; known: ${TYPES.join(', ')}`,
-      );
-      return DYN;
-    }
-  }
-  if (schema['properties'] !== undefined && !isMap(schema['properties'])) {
-    report([...path, 'properties'], `'properties' must be a map`);
-    return DYN;
-  }
+  return { kind: 'object', fields };
+}
+
+function unionOf(schemas: Schemas): EventShape | undefined {
+  const shapes = [...schemas.keys()].sort().map((name) => jsonShape(schemas.get(name)));
+  return shapes.length === 0 ? undefined : shapes.reduce(merge);
+}
+
+/** What one JSON schema says of its payloads; where it cannot be read it is open. */
+export function jsonShape(schema: unknown): EventShape {
+  if (!isMap(schema)) return DYN;
   if (COMBINING.some((keyword) => keyword in schema)) return DYN;
   const type = schema['type'] ?? (schema['properties'] === undefined ? undefined : 'object');
   switch (type) {
@@ -77,61 +76,41 @@ function shapeOf(schema: unknown, path: readonly (string | number)[], report: Re
     case 'boolean':
       return { kind: 'bool' };
     case 'array': {
-      const item = schema['items'] === undefined ? DYN : shapeOf(schema['items'], [...path, 'items'], report);
+      const item = schema['items'] === undefined || schema['prefixItems'] !== undefined ? DYN : jsonShape(schema['items']);
       return { kind: 'list', item: item.kind === 'object' || item.kind === 'list' ? 'dyn' : item.kind };
     }
     case 'object':
-      return objectOf(schema, path, report);
+      return objectOf(schema);
     default:
       return DYN; // no type, several types, or null
   }
 }
 
-function objectOf(schema: Readonly<Record<string, unknown>>, path: readonly (string | number)[], report: Report): EventShape {
-  const properties = schema['properties'] as Readonly<Record<string, unknown>> | undefined;
+function objectOf(schema: Readonly<Record<string, unknown>>): EventShape {
+  const { properties } = schema;
   const fields = new Map<string, EventShape>();
-  for (const key of Object.keys(properties ?? {}))
-    fields.set(key, shapeOf(properties![key], [...path, 'properties', key], report));
-  const open = schema['additionalProperties'] !== undefined && schema['additionalProperties'] !== false;
-  return fields.size === 0 || open ? DYN : { kind: 'object', fields };
+  if (isMap(properties)) for (const key of Object.keys(properties)) fields.set(key, jsonShape(properties[key]));
+  return isOpenObject(schema) ? DYN : { kind: 'object', fields };
 }
 
-type Merging = {
-  readonly path: readonly string[];
-  readonly name: string;
-  readonly origins: Map<string, string>;
-  readonly report: Report;
-};
+/** May an object that the schema is for have fields that it does not name? */
+export function isOpenObject(schema: Readonly<Record<string, unknown>>): boolean {
+  const { properties, additionalProperties } = schema;
+  if (COMBINING.some((keyword) => keyword in schema) || !isMap(properties)) return true;
+  return Object.keys(properties).length === 0 || (additionalProperties !== undefined && additionalProperties !== false);
+}
 
-function merge(a: EventShape, b: EventShape, merging: Merging): EventShape {
-  if (a.kind === 'dyn' || b.kind === 'dyn') return DYN;
+function merge(a: EventShape, b: EventShape): EventShape {
   if (a.kind === 'object' && b.kind === 'object') {
     const fields = new Map(a.fields);
     for (const [key, shape] of b.fields) {
-      const other = a.fields.get(key);
-      const path = [...merging.path, key];
-      fields.set(
-        key,
-        other === undefined ? note(shape, path, merging.name, merging.origins) : merge(other, shape, { ...merging, path }),
-      );
+      const other = fields.get(key);
+      fields.set(key, other === undefined ? shape : merge(other, shape));
     }
     return { kind: 'object', fields };
   }
-  if (a.kind === b.kind && !(a.kind === 'list' && b.kind === 'list' && a.item !== b.item)) return a;
-  if (a.kind === 'list' && b.kind === 'list') return { kind: 'list', item: 'dyn' };
-  const first = merging.origins.get(merging.path.join('\0')) ?? 'another schema';
-  merging.report(
-    merging.path.flatMap((key) => ['properties', key]),
-    `'${merging.path.join('.')}' is ${b.kind} in schema '${merging.name}' but ${a.kind} in schema '${first}'; one path has one type`,
-  );
-  return DYN;
-}
-
-/** Remembers which schema brought each path in. */
-function note(shape: EventShape, path: readonly string[], name: string, origins: Map<string, string>): EventShape {
-  origins.set(path.join('\0'), name);
-  if (shape.kind === 'object') for (const [key, field] of shape.fields) note(field, [...path, key], name, origins);
-  return shape;
+  if (a.kind === 'list' && b.kind === 'list') return a.item === b.item ? a : { kind: 'list', item: 'dyn' };
+  return a.kind === b.kind ? a : DYN;
 }
 
 /** The type at a path, `dyn` below an open level, undefined where nothing is declared. */
@@ -145,7 +124,7 @@ export function shapeAt(shape: EventShape, path: readonly string[]): EventShape 
 }
 
 /** What a wrong path may have meant: a near name at its own level, else the same last name anywhere. */
-export function suggestPath(shape: EventShape, path: readonly string[]): string {
+export function suggestPath(shape: EventShape, path: readonly string[], root = 'event.'): string {
   const parent = shapeAt(shape, path.slice(0, -1));
   const last = path.at(-1) ?? '';
   if (parent?.kind === 'object') {
@@ -153,7 +132,7 @@ export function suggestPath(shape: EventShape, path: readonly string[]): string 
     if (near !== '') return near;
   }
   const elsewhere = findName(shape, last, []);
-  return elsewhere === undefined ? '' : ` (did you mean 'event.${elsewhere.join('.')}'?)`;
+  return elsewhere === undefined ? '' : ` (did you mean '${root}${elsewhere.join('.')}'?)`;
 }
 
 function findName(shape: EventShape, name: string, path: readonly string[]): readonly string[] | undefined {

@@ -11,6 +11,7 @@ import {
   type ParsedExpression,
 } from './computed_expression.ts';
 import { isMistake } from './compile_expression.ts';
+import type { EventShape } from './event_shape.ts';
 
 /** An attribute as expressions see it: a type, or an expression to find it from. */
 export type Formula = InputType | { readonly text: string };
@@ -25,16 +26,16 @@ export type ExpressionGraph = {
   readonly mistakes: ReadonlyMap<string, readonly ExpressionMistake[]>;
 };
 
-/** @param formulas in the order of the plan   @param allKnown false: some attributes could not be read, any name may be one
+/** @param formulas in the order of the plan   @param record what records say of a profile   @param allKnown false: some attributes could not be read, any name may be one
  *  Cost: about 100 µs an expression */
-export function expressionGraph(formulas: ReadonlyMap<string, Formula>, allKnown = true): ExpressionGraph {
+export function expressionGraph(formulas: ReadonlyMap<string, Formula>, record: EventShape, allKnown = true): ExpressionGraph {
   const types = new Map<string, InputType>();
   for (const [name, formula] of formulas) types.set(name, 'text' in formula ? UNKNOWN_TYPE : formula);
   const mistakes = new Map<string, ExpressionMistake[]>();
   const parsed = new Map<string, ParsedExpression>();
   for (const [name, formula] of formulas) {
     if (!('text' in formula)) continue;
-    const result = parseExpression(formula.text, types, allKnown);
+    const result = parseExpression(formula.text, types, allKnown, record);
     if (result.mistakes.length > 0) mistakes.set(name, [...result.mistakes]);
     if ('root' in result) parsed.set(name, result);
   }

@@ -1,6 +1,8 @@
-// Which names an expression reads: computed attributes by bare name or under `computed`, and the profile's own fields.
+// Which names an expression reads: computed attributes by bare name or under `computed`, and the profile's fields: its identity and
+// what records say of it.
 // EN1: every unknown name is a mistake at its place. EN2: names bound by a loop or `bind` are none of these.
 import { boundName, children, eventPath, type CelNode, type ExpressionMistake } from './cel_node.ts';
+import type { EventShape } from './event_shape.ts';
 import { didYouMean } from './near_miss.ts';
 
 export type NameUse = { readonly name: string; readonly offset: number; readonly bare: boolean };
@@ -8,14 +10,16 @@ export type NameUse = { readonly name: string; readonly offset: number; readonly
 export type NamesRead = {
   /** Attributes, in the order of the text, repeated when they are. */
   readonly attributes: readonly NameUse[];
-  /** Does it read `profile.…`? */
-  readonly profile: boolean;
+  /** The top fields of `profile.…` that it reads. */
+  readonly profile: readonly string[];
   /** Words of the language that it uses: an attribute of such a name cannot be meant. */
   readonly words: readonly NameUse[];
   readonly mistakes: readonly ExpressionMistake[];
 };
 
-export const PROFILE_FIELDS = ['namespace', 'id'] as const;
+/** The profile's identity. They are these whatever records say. */
+export const PROFILE_FIELDS: readonly string[] = ['namespace', 'id'];
+const SHOWN_MAX = 20;
 /** Types and packages that CEL has as variables. */
 const LANGUAGE = ['bool', 'bytes', 'cel', 'double', 'google', 'int', 'list', 'map', 'optional', 'string', 'type', 'uint'];
 const ROOTS = ['computed', 'profile', 'event'];
@@ -27,11 +31,17 @@ export function isWord(name: string): boolean {
   return LANGUAGE.includes(name) || ROOTS.includes(name);
 }
 
-/** @param attributes all that there are; null when some could not be read: then any name may be one */
-export function namesRead(root: CelNode, attributes: ReadonlySet<string>, allKnown: boolean): NamesRead {
+/** @param attributes all that there are, unless some could not be read (`allKnown`): then any name may be one
+ *  @param record what records say of a profile */
+export function namesRead(
+  root: CelNode,
+  attributes: ReadonlySet<string>,
+  allKnown: boolean,
+  record: EventShape,
+): NamesRead {
   const found = {
     attributes: [] as NameUse[],
-    profile: false,
+    profile: [] as string[],
     words: [] as NameUse[],
     mistakes: [] as ExpressionMistake[],
   };
@@ -40,7 +50,7 @@ export function namesRead(root: CelNode, attributes: ReadonlySet<string>, allKno
     if (attributes.has(name)) found.attributes.push({ name, offset: node.start, bare });
     else if (allKnown) {
       const near = name.length > 1 ? didYouMean(name, attributes) : ''; // one letter is near to any other
-      mistake(node, `unknown name '${name}'${near}; an expression reads computed attributes, profile.namespace and profile.id`);
+      mistake(node, `unknown name '${name}'${near}; an expression reads computed attributes and profile.<field>`);
     }
   };
   const visit = (node: CelNode, bound: ReadonlySet<string>): void => {
@@ -80,11 +90,14 @@ export function namesRead(root: CelNode, attributes: ReadonlySet<string>, allKno
       else attribute(name, node, false);
       return;
     }
-    found.profile = true;
-    if (name === undefined || !PROFILE_FIELDS.some((field) => field === name)) {
-      const what = name === undefined ? `'profile' is followed by a field` : `the profile has no '${name}' here`;
-      mistake(node, `${what}${didYouMean(name ?? '', PROFILE_FIELDS)}; known here: ${PROFILE_FIELDS.join(', ')}`);
+    const fields = [...PROFILE_FIELDS, ...(record.kind === 'object' ? record.fields.keys() : [])];
+    if (name !== undefined && (record.kind === 'dyn' || fields.includes(name))) {
+      if (!found.profile.includes(name)) found.profile.push(name);
+      return;
     }
+    const what = name === undefined ? `'profile' is followed by a field` : `the profile has no '${name}' here`;
+    const shown = fields.length > SHOWN_MAX ? [...fields.slice(0, SHOWN_MAX), '…'] : fields;
+    mistake(node, `${what}${didYouMean(name ?? '', fields)}; known here: ${shown.join(', ')}`);
   };
   visit(root, new Set());
   return found;

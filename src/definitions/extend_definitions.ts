@@ -1,12 +1,22 @@
 // What a definitions file adds to the live definitions, or in what it contradicts them.
-// XD1: everything that is live stands in the file as it is; what is new gets the next revision, what was there keeps its own.
+// XD1: everything that is live stands in the file as it is; what is new gets the next revision, what was there keeps its own. A live
+//      JSON schema may get properties (schema_additions.ts), a live dataset another time-to-live: it is for look-ups only.
 // XD2: `revision`s in the file are not read: who adds does not have to know what is live.
-// XD3: the paths of events that the live schemas declare keep their types, so a filter that is live means what it meant.
-import type { AttributeDefinition, DatasetDefinition, DefinitionsData, DefinitionsDocument } from './definitions_document.ts';
+// XD3: the paths that the live schemas declare keep their types, so a filter or expression that is live means what it meant.
+// XD4: the default merge policy stays what it is: change events and expressions go by it.
+import type {
+  AttributeDefinition,
+  DatasetDefinition,
+  DefinitionsData,
+  DefinitionsDocument,
+  SchemaDefinition,
+} from './definitions_document.ts';
 import { documentOf } from './definitions_document.ts';
 import { differences } from './differences.ts';
-import { unionShape, type EventShape } from './event_shape.ts';
+import { recordShape, schemasOf, unionShape, type EventShape } from './event_shape.ts';
 import { ENTRY_NOUN, SECTIONS } from './file_shape.ts';
+import { policiesInForce, policyFileForm } from './merge_policies.ts';
+import { addedFields } from './schema_additions.ts';
 
 export type Extension =
   | { readonly kind: 'same' }
@@ -47,8 +57,9 @@ function revisionsOf(data: DefinitionsData): number[] {
 function changedLines(live: DefinitionsData, file: DefinitionsData): string[] {
   const kept = {
     namespaces: only(file.namespaces, live.namespaces),
-    schemas: only(file.schemas, live.schemas),
-    datasets: first<DatasetDefinition>(only(file.datasets, live.datasets)),
+    schemas: withoutAdditions(live.schemas, only(file.schemas, live.schemas)),
+    datasets: withTimesToLiveOf(live.datasets, first<DatasetDefinition>(only(file.datasets, live.datasets))),
+    mergePolicies: only(file.mergePolicies, live.mergePolicies),
     computedAttributes: withDescriptionsOf(
       live.computedAttributes,
       first(only(file.computedAttributes, live.computedAttributes)),
@@ -56,7 +67,8 @@ function changedLines(live: DefinitionsData, file: DefinitionsData): string[] {
   };
   const before = { ...live, datasets: first(live.datasets), computedAttributes: first(live.computedAttributes) };
   const lines = differences(documentOf(before), documentOf(kept));
-  return lines.length > 0 ? lines : typeChanges(live, file);
+  const changes = [...lines, ...defaultPolicyChange(live, file, lines)];
+  return changes.length > 0 ? changes : typeChanges(live, file);
 }
 
 /** The entries that `names` has too. */
@@ -66,6 +78,38 @@ function only<T>(entries: ReadonlyMap<string, T>, names: ReadonlyMap<string, unk
 
 function first<T extends { readonly revision: number }>(entries: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
   return new Map([...entries].map(([name, entry]) => [name, { ...entry, revision: 1 }]));
+}
+
+/** A schema that only adds fields to the live one counts as that. */
+function withoutAdditions(
+  live: ReadonlyMap<string, SchemaDefinition>,
+  file: ReadonlyMap<string, SchemaDefinition>,
+): ReadonlyMap<string, SchemaDefinition> {
+  return new Map(
+    [...file].map(([name, entry]) => {
+      const { jsonSchema } = live.get(name)!;
+      return [name, addedFields(jsonSchema, entry.jsonSchema) === undefined ? entry : { ...entry, jsonSchema }];
+    }),
+  );
+}
+
+function withTimesToLiveOf(
+  live: ReadonlyMap<string, DatasetDefinition>,
+  file: ReadonlyMap<string, DatasetDefinition>,
+): ReadonlyMap<string, DatasetDefinition> {
+  return new Map([...file].map(([name, entry]) => [name, { ...entry, timeToLiveMs: live.get(name)!.timeToLiveMs }]));
+}
+
+/** @param known what is said already: a live policy that differs */
+function defaultPolicyChange(live: DefinitionsData, file: DefinitionsData, known: readonly string[]): string[] {
+  const [before, after] = [defaultPolicy(live), defaultPolicy(file)];
+  if (before === after || known.some((line) => line.startsWith('mergePolicies.'))) return [];
+  return [`default merge policy: live ${before}, file ${after}`];
+}
+
+function defaultPolicy({ mergePolicies }: DefinitionsData): string {
+  const [name, policy] = [...policiesInForce(mergePolicies)].find(([, each]) => each.default)!;
+  return `${name} ${JSON.stringify(policyFileForm(policy))}`;
 }
 
 /** A description says nothing that is computed. */
@@ -85,17 +129,22 @@ function additions(live: DefinitionsData, file: DefinitionsData): string[] {
   const described = [...live.computedAttributes]
     .filter(([name, { description }]) => file.computedAttributes.get(name)?.description !== description)
     .map(([name]) => `description of ${name}`);
-  return [...added, ...described];
+  const fields = [...live.schemas].flatMap(([name, { jsonSchema }]) =>
+    (addedFields(jsonSchema, file.schemas.get(name)!.jsonSchema) ?? []).map((path) => `field ${path} of schema ${name}`),
+  );
+  const times = [...live.datasets]
+    .filter(([name, { timeToLiveMs }]) => file.datasets.get(name)!.timeToLiveMs !== timeToLiveMs)
+    .map(([name]) => `time-to-live of ${name}`);
+  return [...added, ...fields, ...times, ...described];
 }
 
 function typeChanges(live: DefinitionsData, file: DefinitionsData): string[] {
   const lines: string[] = [];
-  compareShapes(shapeOf(live), shapeOf(file), 'event', lines);
+  // of a behaviour that nothing live has, nothing live has read a path
+  const [events, records] = [schemasOf(live, 'event'), schemasOf(live, 'record')];
+  if (events.size > 0) compareShapes(unionShape(events).shape, unionShape(schemasOf(file, 'event')).shape, 'event', lines);
+  if (records.size > 0) compareShapes(recordShape(records), recordShape(schemasOf(file, 'record')), 'profile', lines);
   return lines;
-}
-
-function shapeOf(data: DefinitionsData): EventShape {
-  return unionShape(new Map([...data.schemas].map(([name, { jsonSchema }]) => [name, jsonSchema]))).shape;
 }
 
 function compareShapes(live: EventShape, file: EventShape, path: string, lines: string[]): void {
@@ -103,7 +152,7 @@ function compareShapes(live: EventShape, file: EventShape, path: string, lines: 
     for (const [key, field] of live.fields) compareShapes(field, file.fields.get(key)!, `${path}.${key}`, lines);
   } else if (typeText(live) !== typeText(file)) {
     lines.push(
-      `type of ${path}: live ${typeText(live)}, file ${typeText(file)}: a new schema must leave the types of the old ones`,
+      `type of ${path}: live ${typeText(live)}, file ${typeText(file)}: what is added must leave the types that are live`,
     );
   }
 }

@@ -2,7 +2,7 @@
 // T1: the same answer as the interpreter for every event. An answer is true, false or undefined (an error, such as a missing key);
 //     && and || absorb errors as CEL does: `false && error` is false. Proved against the interpreter in the tests.
 // T2: never throws, allocates nothing. T3: null for anything it does not know; the caller then takes the interpreter.
-import type { EventBody } from '../message/decode.ts';
+import type { EventBody } from '../message/admission.ts';
 import { eventPath, type CelNode } from './cel_node.ts';
 import { reader, type Read } from './event_path.ts';
 import { shapeAt, type EventShape } from './event_shape.ts';

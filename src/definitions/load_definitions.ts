@@ -25,7 +25,7 @@ export function parseDefinitionsDocument(canonicalJson: string): DefinitionsDocu
   const hash = hashOf(canonicalJson);
   try {
     return {
-      ...checkedDocument([readLocated(`definitions ${hash.slice(0, 12)}`, canonicalJson)]),
+      ...checkedDocument([readLocated(`definitions ${hash.slice(0, 12)}`, canonicalJson)], true),
       hash,
       canonical: canonicalJson,
     };
@@ -41,8 +41,8 @@ export function parseDefinitionsDocument(canonicalJson: string): DefinitionsDocu
   }
 }
 
-function checkedDocument(files: readonly LocatedFile[]): DefinitionsDocument {
-  const { data, mistakes } = checkDefinitions(files);
+function checkedDocument(files: readonly LocatedFile[], isStored = false): DefinitionsDocument {
+  const { data, mistakes } = checkDefinitions(files, isStored);
   if (mistakes.length > 0) throw new MistakesError('bad_definitions', mistakes);
   return documentOf(data);
 }

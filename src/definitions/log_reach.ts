@@ -1,4 +1,4 @@
-// How far back attributes look, against how long the log is kept. LR1: never too short: a month is taken at 31 days.
+// How far back attributes and look-ups reach, against how long the log is kept. LR1: never too short: a month is taken at 31 days.
 import type { CalendarUnit, Window } from '../aggregate/window.ts';
 import { formatDuration } from '../base/time.ts';
 import type { DefinitionsDocument } from './definitions_document.ts';
@@ -16,6 +16,19 @@ export function beyondTheLog(document: DefinitionsDocument, logMaxAgeMs: number)
       ([name, { window }]) =>
         `log.maxAge is ${formatDuration(logMaxAgeMs)}, but ${name} looks back ${windowText(window)}: keep the log at least as long`,
     );
+}
+
+/** One line for each dataset whose events would be shown longer than the log has them. */
+export function shownBeyondTheLog(document: DefinitionsDocument, logMaxAgeMs: number): string[] {
+  if (logMaxAgeMs === 0) return [];
+  return [...document.data.datasets].flatMap(([name, { timeToLiveMs }]) =>
+    timeToLiveMs === null || timeToLiveMs <= logMaxAgeMs
+      ? []
+      : [
+          `log.maxAge is ${formatDuration(logMaxAgeMs)}, but events of ${name} have a time-to-live of ${formatDuration(timeToLiveMs)}: ` +
+            'look-ups show them only as long as the log has them',
+        ],
+  );
 }
 
 /** A lifetime needs no log: what it has counted it keeps. */

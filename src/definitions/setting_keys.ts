@@ -4,7 +4,7 @@ import { parseBytes } from '../base/bytes.ts';
 import { errorText } from '../base/errors.ts';
 import { parseDuration } from '../base/time.ts';
 
-type Kind =
+export type Kind =
   | { readonly kind: 'duration'; readonly min: string; readonly max: string; readonly zero?: true }
   | { readonly kind: 'size'; readonly min: string; readonly max: string }
   | { readonly kind: 'whole'; readonly min: number; readonly max: number }
@@ -12,8 +12,8 @@ type Kind =
   | { readonly kind: 'list' }
   | { readonly kind: 'choice'; readonly values: readonly string[] };
 
-/** `standard` is the default, written as in the file; undefined means that it resolves to null. */
-export type SettingKey = { readonly key: string; readonly type: Kind; readonly standard: unknown };
+/** `text`: for editors (config/schemas/settings.schema.json). `standard` is the default, written as in the file; undefined means that it resolves to null. */
+export type SettingKey = { readonly key: string; readonly text: string; readonly type: Kind; readonly standard: unknown };
 
 export type SettingValue = number | string | readonly string[] | null;
 
@@ -31,41 +31,42 @@ const port: Pick<SettingKey, 'type'> = { type: { kind: 'whole', min: 0, max: 65_
 const path: Pick<SettingKey, 'type' | 'standard'> = { type: { kind: 'text' }, standard: undefined };
 
 export const SETTING_KEYS: readonly SettingKey[] = [
-  { key: 'nats.servers', type: { kind: 'list' }, standard: ['nats://127.0.0.1:4222'] },
-  { key: 'nats.credentials', ...path },
-  { key: 'nats.tls.ca', ...path },
-  { key: 'nats.tls.cert', ...path },
-  { key: 'nats.tls.key', ...path },
-  { key: 'root', type: { kind: 'text', pattern: /^[a-z][a-z0-9_-]{0,31}$/ }, standard: 'visage' },
-  { key: 'instance', type: { kind: 'text', pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/ }, standard: undefined },
-  { key: 'partitions', type: { kind: 'whole', min: 1, max: 1024 }, standard: 16 },
-  { key: 'replicas', type: { kind: 'whole', min: 1, max: 5 }, standard: 1 },
-  { key: 'clock', type: { kind: 'choice', values: ['log', 'event'] }, standard: 'log' },
-  { key: 'dataDirectory', type: { kind: 'text' }, standard: './visage-data' },
-  { key: 'log.maxAge', ...age('0', true) },
-  { key: 'log.maxBytes', type: { kind: 'size', min: '1MB', max: '1000TB' }, standard: undefined },
-  { key: 'changes.maxAge', ...age('7d') },
-  { key: 'dead.maxAge', ...age('30d') },
-  { key: 'tick', ...interval('100ms') },
-  { key: 'maxFutureSkew', type: { kind: 'duration', min: '1ms', max: '365d', zero: true }, standard: '5m' },
-  { key: 'maxClockJump', type: { kind: 'duration', min: '1s', max: '365d' }, standard: '10m' },
-  { key: 'commit.interval', ...interval('10ms') },
-  { key: 'checkpoint.interval', ...interval('2s') },
-  { key: 'checkpoint.maxDirtyProfiles', type: { kind: 'whole', min: 1, max: 100_000_000 }, standard: 20_000 },
-  { key: 'cache.maxBytes', type: { kind: 'size', min: '1MB', max: '1TB' }, standard: '512MB' },
-  { key: 'http.host', type: { kind: 'text' }, standard: '127.0.0.1' },
-  { key: 'http.port', ...port, standard: 8080 },
-  { key: 'admin.host', type: { kind: 'text' }, standard: '0.0.0.0' },
-  { key: 'admin.port', ...port, standard: 9090 },
-  { key: 'logGap', type: { kind: 'choice', values: ['halt', 'continue'] }, standard: 'halt' },
-  { key: 'dedupeHorizon', type: { kind: 'duration', min: '1s', max: '3650d' }, standard: '7d' },
-  { key: 'exactEvents', type: { kind: 'whole', min: 16, max: 10_000_000 }, standard: 5_000 },
-  { key: 'limits.eventBytes', type: { kind: 'size', min: '64B', max: '1MB' }, standard: '10KB' },
+  { key: 'nats.servers', text: 'addresses of the NATS servers', type: { kind: 'list' }, standard: ['nats://127.0.0.1:4222'] },
+  { key: 'nats.credentials', text: 'path of a credentials file', ...path },
+  { key: 'nats.tls.ca', text: 'path of a PEM file; TLS is on when any of the three is given', ...path },
+  { key: 'nats.tls.cert', text: 'path of a PEM file; goes with key', ...path },
+  { key: 'nats.tls.key', text: 'path of a PEM file; goes with cert', ...path },
+  { key: 'root', text: 'prefix of every subject, stream and bucket; two roots share an account without touching each other', type: { kind: 'text', pattern: /^[a-z][a-z0-9_-]{0,31}$/ }, standard: 'visage' },
+  { key: 'instance', text: "the worker's name; default: host and process id", type: { kind: 'text', pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/ }, standard: undefined },
+  { key: 'partitions', text: 'number of shards, for life', type: { kind: 'whole', min: 1, max: 1024 }, standard: 16 },
+  { key: 'replicas', text: 'of every stream and bucket', type: { kind: 'whole', min: 1, max: 5 }, standard: 1 },
+  { key: 'clock', text: "for life: the time that windows go by, the log's or the events' own", type: { kind: 'choice', values: ['log', 'event'] }, standard: 'log' },
+  { key: 'dataDirectory', text: 'LMDB, one folder per shard', type: { kind: 'text' }, standard: './visage-data' },
+  { key: 'log.maxAge', text: 'how far back the log goes; 0 keeps it for ever', ...age('0', true) },
+  { key: 'log.maxBytes', text: 'the disk that the log may take; setup needs it', type: { kind: 'size', min: '1MB', max: '1000TB' }, standard: undefined },
+  { key: 'changes.maxAge', text: 'how long change events can be read', ...age('7d') },
+  { key: 'dead.maxAge', text: 'how long refused messages are kept', ...age('30d') },
+  { key: 'tick', text: 'how late a value may leave its window', ...interval('100ms') },
+  { key: 'maxFutureSkew', text: 'what is dated later than this after the log is refused', type: { kind: 'duration', min: '1ms', max: '365d', zero: true }, standard: '5m' },
+  { key: 'maxClockJump', text: "the server's clock may not jump further ahead than this between two messages", type: { kind: 'duration', min: '1s', max: '365d' }, standard: '10m' },
+  { key: 'commit.interval', text: 'how long changes are gathered before they are published and committed', ...interval('10ms') },
+  { key: 'checkpoint.interval', text: 'how often the state goes to disk', ...interval('2s') },
+  { key: 'checkpoint.maxDirtyProfiles', text: 'or earlier, when so many profiles changed', type: { kind: 'whole', min: 1, max: 100_000_000 }, standard: 20_000 },
+  { key: 'cache.maxBytes', text: 'memory for profiles, of the whole worker', type: { kind: 'size', min: '1MB', max: '1TB' }, standard: '512MB' },
+  { key: 'http.host', text: 'where profiles are served', type: { kind: 'text' }, standard: '127.0.0.1' },
+  { key: 'http.port', text: '0 takes any free one', ...port, standard: 8080 },
+  { key: 'admin.host', text: 'health and metrics only', type: { kind: 'text' }, standard: '0.0.0.0' },
+  { key: 'admin.port', text: '0 takes any free one', ...port, standard: 9090 },
+  { key: 'logGap', text: 'what to do when messages are missing in the log', type: { kind: 'choice', values: ['halt', 'continue'] }, standard: 'halt' },
+  { key: 'dedupeHorizon', text: "how long an event's _id is remembered", type: { kind: 'duration', min: '1s', max: '3650d' }, standard: '7d' },
+  { key: 'exactEvents', text: 'values of a measure and profile kept one by one; past it the oldest are folded', type: { kind: 'whole', min: 16, max: 10_000_000 }, standard: 5_000 },
+  { key: 'limits.eventBytes', text: 'a larger event is refused', type: { kind: 'size', min: '64B', max: '1MB' }, standard: '10KB' },
+  { key: 'limits.recordBytes', text: 'a larger record is refused', type: { kind: 'size', min: '64B', max: '10MB' }, standard: '100KB' },
   // An id may triple when percent-encoded and must still fit a key of LMDB (1,978 bytes).
-  { key: 'limits.idBytes', type: { kind: 'size', min: '16B', max: '512B' }, standard: '512B' },
-  { key: 'limits.depth', type: { kind: 'whole', min: 1, max: 100 }, standard: 16 },
-  { key: 'limits.identitiesPerMessage', type: { kind: 'whole', min: 1, max: 1000 }, standard: 20 },
-  { key: 'limits.dedupeIds', type: { kind: 'whole', min: 1, max: 1_000_000 }, standard: 10_000 },
+  { key: 'limits.idBytes', text: 'an identity with a longer id is refused', type: { kind: 'size', min: '16B', max: '512B' }, standard: '512B' },
+  { key: 'limits.depth', text: 'how deeply a body may be nested', type: { kind: 'whole', min: 1, max: 100 }, standard: 16 },
+  { key: 'limits.identitiesPerMessage', text: 'a message that names more is refused', type: { kind: 'whole', min: 1, max: 1000 }, standard: 20 },
+  { key: 'limits.dedupeIds', text: 'ids remembered per identity, oldest out first', type: { kind: 'whole', min: 1, max: 1_000_000 }, standard: 10_000 },
 ];
 
 const UNIT_SUFFIX: Readonly<Partial<Record<Kind['kind'], string>>> = { duration: 'Ms' };

@@ -34,6 +34,7 @@ export type Settings = {
   readonly dedupeHorizonMs: number;
   readonly limits: {
     readonly eventBytes: number;
+    readonly recordBytes: number;
     readonly idBytes: number;
     readonly depth: number;
     readonly identitiesPerMessage: number;
@@ -49,6 +50,7 @@ export function foldSettingsOf(settings: Settings): FoldSettings {
     dedupeIds: settings.limits.dedupeIds,
     exactEvents: settings.exactEvents,
     eventBytes: settings.limits.eventBytes,
+    recordBytes: settings.limits.recordBytes,
     idBytes: settings.limits.idBytes,
     depth: settings.limits.depth,
     identitiesPerMessage: settings.limits.identitiesPerMessage,

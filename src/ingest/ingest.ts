@@ -4,20 +4,23 @@
 //      rest go out under the same message id and `_id` as before.
 // IN2: a row is named by its number in the file and the file by its hash, so that every run names it alike.
 // IN3: what cannot be known is refused, not guessed: a log that lost what was acknowledged, or was trimmed past what a resume needs.
+// IN4: a file of records with another operation is another ingestion: to delete what a file has created is no repetition.
 import { createHash } from 'node:crypto';
 import { VisageError } from '../base/errors.ts';
 import { formatTime, parseRfc3339, type EpochMs } from '../base/time.ts';
 import { AckWindow, EMPTY_TALLY, type Tally } from './ack_window.ts';
 import { csvHeader, csvRows } from './csv_rows.ts';
 import { FileBytes, hashFile, type FileFacts } from './file_bytes.ts';
-import { checkColumns, type IngestMap } from './ingest_map.ts';
+import { checkColumns } from './check_map.ts';
+import type { IngestMap } from './ingest_map.ts';
 import type { IngestLog, PositionStore, Sender } from './ingest_ports.ts';
 import { IngestRun } from './ingest_run.ts';
-import { rowMapper, type MapRow } from './map_row.ts';
+import { rowMapper } from './map_row.ts';
 import { ndjsonRows } from './ndjson_rows.ts';
-import { payloadRow } from './payload_row.ts';
+import { payloadMapper } from './payload_row.ts';
 import { Patience, Stopped } from './patience.ts';
 import { PositionKeeper, readPosition, refuseRunning, type Found, type PositionRecord } from './position.ts';
+import type { MapRow, RowRules } from './row_message.ts';
 import { checkLog, checkTrimmed, checkWhole, LogScan } from './resume.ts';
 
 export type IngestFormat = 'ndjson' | 'csv';
@@ -26,8 +29,9 @@ export type IngestOptions = {
   readonly path: string;
   readonly format: IngestFormat;
   readonly dataset: string;
-  /** Null: every line is an event. CSV needs one. */
+  /** Null: every line is an event or a record. CSV needs one. */
   readonly map: IngestMap | null;
+  readonly rules: RowRules;
   readonly sender: Sender;
   readonly log: IngestLog;
   /** The key of this dataset and file. */
@@ -112,7 +116,7 @@ type Prepared = {
 /** @returns the report when there is nothing to do   @throws Stopped, and what `ingest` throws */
 async function prepare(options: IngestOptions, facts: FileFacts, patience: Patience): Promise<Prepared | IngestReport> {
   const { format, map, dataset, now } = options;
-  const store = options.positionOf(`ingest.${dataset}.${facts.hash}`);
+  const store = options.positionOf(`ingest.${dataset}.${facts.hash}${suffixOf(options, '.')}`);
   const read = (): Promise<Found> => patience.until(() => readPosition(store));
   const found = await refuseRunning(read, await read(), (ms) => patience.pause(ms));
   const { record } = found;
@@ -148,7 +152,10 @@ async function runOnce(options: IngestOptions, { facts, found, keeper, mapRow }:
   const { record } = found;
   const window = new AckWindow(record === undefined ? EMPTY_TALLY : tallyOf(record));
   const skippedBefore = window.tally.sent;
-  const messagePrefix = `i${createHash('sha256').update(`${dataset}\n${facts.hash}`).digest('hex').slice(0, 20)}-`;
+  const messagePrefix = `i${createHash('sha256')
+    .update(`${dataset}\n${facts.hash}${suffixOf(options, '\n')}`)
+    .digest('hex')
+    .slice(0, 20)}-`;
   const scan = new LogScan(new Set());
   const run = new IngestRun({
     dataset,
@@ -157,7 +164,7 @@ async function runOnce(options: IngestOptions, { facts, found, keeper, mapRow }:
     window,
     keeper,
     present: scan.present,
-    idPrefix: `${facts.hash.slice(0, 16)}-`,
+    idPrefix: `${facts.hash.slice(0, 16)}${suffixOf(options, '-')}-`,
     messagePrefix,
     latestMs: () => now() + options.maxFutureSkewMs,
     signal: options.signal,
@@ -213,6 +220,11 @@ async function finish(run: IngestRun, log: IngestLog, keeper: PositionKeeper, ta
   return run.again(() => keeper.write(tally, 'done'));
 }
 
+/** Behind what names the file (IN4): nothing for what is created. */
+function suffixOf({ rules }: IngestOptions, before: string): string {
+  return rules.behavior === 'record' && rules.operation !== 'create' ? `${before}${rules.operation}` : '';
+}
+
 function tallyOf(record: PositionRecord): Tally {
   const { rows, sent, refused, refusals, greatestTimestamp } = record;
   return {
@@ -224,12 +236,12 @@ function tallyOf(record: PositionRecord): Tally {
   };
 }
 
-async function mapperOf({ map, format }: IngestOptions, facts: FileFacts): Promise<MapRow> {
-  if (format === 'ndjson') return map === null ? payloadRow : rowMapper(map, null);
+async function mapperOf({ map, format, rules }: IngestOptions, facts: FileFacts): Promise<MapRow> {
+  if (format === 'ndjson') return map === null ? payloadMapper(rules) : rowMapper(map, null, rules);
   if (map === null) throw new VisageError('no_map', 'a CSV file needs a map file', { kind: 'usage' });
   const header = await csvHeader(new FileBytes(facts).chunks());
   checkColumns(map, header);
-  return rowMapper(map, header);
+  return rowMapper(map, header, rules);
 }
 
 function already(record: PositionRecord, facts: FileFacts, mapDiffers: boolean): IngestReport {

@@ -1,4 +1,4 @@
-// The map file of `ingest`: which columns become identity, _id, timestamp, eventType and fields.
+// The map file of `ingest`: which columns become identity, _id, timestamp, eventType and fields, and for records operation and lastUpdated.
 // IM1: every mistake at once, each at its place; a map that comes out of here is complete and every expression in it parses.
 // IM2: two fields never fight for one place, and none can take that of the envelope or `__proto__`.
 import { createHash } from 'node:crypto';
@@ -7,6 +7,7 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { atKey, atValue, readLocated, type LocatedFile, type Path } from '../definitions/located_yaml.ts';
 import { MistakesError, type Mistake } from '../definitions/mistakes.ts';
 import { didYouMean } from '../definitions/near_miss.ts';
+import type { RecordOperation } from '../message/decode.ts';
 import { show, typeText } from '../definitions/shape_mistakes.ts';
 import { isExpressionMistake, parseExpression, type Expression } from './expression.ts';
 import { timeParser, type ParseTime } from './zoned_time.ts';
@@ -19,21 +20,28 @@ export type IngestMap = {
   readonly identity: { readonly namespace: string; readonly column: string; readonly integer: boolean };
   /** Columns that make the `_id` together; null: file hash and row. */
   readonly id: readonly string[] | null;
-  readonly timestamp: { readonly column: string; readonly parse: ParseTime };
+  /** Null: not named. Events need it. */
+  readonly timestamp: TimeColumn | null;
   readonly eventType: { readonly text: string } | { readonly column: string } | null;
+  /** Of records; null: that of the command. A column that is empty says the command's too. */
+  readonly operation: { readonly always: RecordOperation } | { readonly column: string } | null;
+  /** Of records; null: not named. */
+  readonly lastUpdated: TimeColumn | null;
   readonly fields: readonly MapField[];
   /** Every column that is named, and where. */
   readonly columns: readonly NamedAt[];
   readonly namespaceAt: NamedAt;
+  /** Where these sections are, or would be. */
+  readonly places: { readonly timestamp: Mistake; readonly operation: Mistake; readonly lastUpdated: Mistake };
 };
 
+export type TimeColumn = { readonly column: string; readonly parse: ParseTime };
 type NamedAt = { readonly name: string; readonly place: Mistake };
 type Raw = Readonly<Record<string, unknown>>;
 
-const SECTIONS = ['identity', '_id', 'timestamp', 'eventType', 'fields'];
+const SECTIONS = ['identity', '_id', 'timestamp', 'eventType', 'operation', 'lastUpdated', 'fields'];
+const OPERATIONS: readonly unknown[] = ['create', 'merge', 'delete'] satisfies RecordOperation[];
 const ENVELOPE = ['_id', 'timestamp', 'eventType', 'identityMap'];
-const NAMES_MAX = 30;
-const NAME_LENGTH_MAX = 60;
 const STEPS_MAX = 15; // an event may be nested 16 deep
 
 /** @throws MistakesError `bad_map`: every mistake with its place   @throws VisageError `bad_map` when the file cannot be read */
@@ -57,40 +65,6 @@ export function parseIngestMap(file: string, text: string): IngestMap {
   return { ...map, hash: createHash('sha256').update(text).digest('hex') };
 }
 
-/** Before the first row: has the file what the map names? @throws MistakesError `bad_map` */
-export function checkColumns(map: IngestMap, header: readonly string[]): void {
-  const [first] = map.columns;
-  // a row instead of a header: nothing of it is quoted, it may be a customer's
-  if (first !== undefined && !map.columns.some(({ name }) => header.includes(name)))
-    throw new MistakesError('bad_map', [
-      { ...first.place, message: `line 1 of the file has none of the map's columns; is it a header?` },
-    ]);
-  const mistakes = map.columns.flatMap(({ name, place }): Mistake[] => {
-    const count = header.filter((column) => column === name).length;
-    if (count === 1) return [];
-    if (count > 1) return [{ ...place, message: `the file has ${count} columns '${name}'; which one is meant?` }];
-    const message = `the file has no column '${name}'${didYouMean(name, header)}; it has ${listOf(header)}`;
-    return [{ ...place, message }];
-  });
-  if (mistakes.length > 0) throw new MistakesError('bad_map', mistakes);
-}
-
-function listOf(header: readonly string[]): string {
-  const names = header
-    .slice(0, NAMES_MAX)
-    .map((name) => (name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name));
-  if (header.length > NAMES_MAX) names.push(`and ${header.length - NAMES_MAX} more`);
-  return names.join(', ');
-}
-
-/** @throws MistakesError `bad_map` */
-export function checkNamespace(map: IngestMap, known: readonly string[]): void {
-  const { name, place } = map.namespaceAt;
-  if (known.includes(name)) return;
-  const message = `no namespace '${name}' is defined${didYouMean(name, known)}; defined: ${known.join(', ')}`;
-  throw new MistakesError('bad_map', [{ ...place, message }]);
-}
-
 class MapReader {
   readonly mistakes: Mistake[] = [];
   private readonly columns: NamedAt[] = [];
@@ -108,11 +82,22 @@ class MapReader {
     return {
       ...identity,
       id: this.id(root['_id']),
-      timestamp: this.timestamp(root['timestamp']),
+      timestamp: this.time('timestamp', root['timestamp']),
       eventType: this.eventType(root['eventType']),
+      operation: this.operation(root['operation']),
+      lastUpdated: this.time('lastUpdated', root['lastUpdated']),
       fields: this.fields(root['fields']),
       columns: this.columns,
+      places: {
+        timestamp: this.placeOf('timestamp'),
+        operation: this.placeOf('operation'),
+        lastUpdated: this.placeOf('lastUpdated'),
+      },
     };
+  }
+
+  private placeOf(section: string): Mistake {
+    return atKey(this.located, [section], '');
   }
 
   private identity(raw: unknown): Pick<IngestMap, 'identity' | 'namespaceAt'> {
@@ -145,9 +130,10 @@ class MapReader {
     });
   }
 
-  private timestamp(raw: unknown): IngestMap['timestamp'] {
-    const map = this.required(['timestamp'], raw, ['column', 'zone']);
-    const column = this.column(['timestamp', 'column'], map);
+  private time(section: 'timestamp' | 'lastUpdated', raw: unknown): TimeColumn | null {
+    if (raw === undefined) return null;
+    const map = this.mapAt([section], raw, ['column', 'zone'], `'${section}'`);
+    const column = this.column([section, 'column'], map);
     const zone = map?.['zone'] ?? 'UTC';
     const parse = typeof zone === 'string' ? timeParser(zone) : undefined;
     if (parse === undefined) {
@@ -155,7 +141,7 @@ class MapReader {
       this.mistakes.push(
         atValue(
           this.located,
-          ['timestamp', 'zone'],
+          [section, 'zone'],
           `unknown zone ${show(zone)}${near}; it is UTC, ±HH:MM in quotes, or a name such as Europe/London`,
         ),
       );
@@ -163,16 +149,31 @@ class MapReader {
     return { column, parse: parse ?? (() => NaN) };
   }
 
+  private operation(raw: unknown): IngestMap['operation'] {
+    const source = this.constOrColumn('operation', raw);
+    if (source === null || 'column' in source) return source;
+    if (OPERATIONS.includes(source.text)) return { always: source.text as RecordOperation };
+    if (source.text !== '')
+      this.mistakes.push(
+        atValue(this.located, ['operation', 'const'], `unsupported value ${show(source.text)}; supported: create, merge, delete`),
+      );
+    return null;
+  }
+
   private eventType(raw: unknown): IngestMap['eventType'] {
+    return this.constOrColumn('eventType', raw);
+  }
+
+  private constOrColumn(section: string, raw: unknown): { readonly text: string } | { readonly column: string } | null {
     if (raw === undefined) return null;
-    const map = this.mapAt(['eventType'], raw, ['const', 'column'], `'eventType'`);
+    const map = this.mapAt([section], raw, ['const', 'column'], `'${section}'`);
     if (map === undefined) return null;
     if (Object.keys(map).length !== 1) {
-      this.mistakes.push(atKey(this.located, ['eventType'], `'eventType' is either { const: text } or { column: name }`));
+      this.mistakes.push(atKey(this.located, [section], `'${section}' is either { const: text } or { column: name }`));
       return null;
     }
-    if ('const' in map) return { text: this.text(['eventType', 'const'], map, 'const') };
-    return { column: this.column(['eventType', 'column'], map) };
+    if ('const' in map) return { text: this.text([section, 'const'], map, 'const') };
+    return { column: this.column([section, 'column'], map) };
   }
 
   private fields(raw: unknown): MapField[] {

@@ -1,4 +1,5 @@
 // What ingesting a file needs of the world. Boundary: no NATS here; the command composes these from the client and the producer.
+import type { RecordOperation } from '../message/decode.ts';
 import type { Identity } from '../message/identity.ts';
 
 /** A producer. @throws VisageError of `send`: see `verdictOf` in ingest_run.ts */
@@ -8,7 +9,12 @@ export interface Sender {
   send(
     dataset: string,
     body: string,
-    options: { readonly identity?: Identity; readonly messageId: string },
+    options: {
+      readonly identity: Identity;
+      readonly messageId: string;
+      readonly operation?: RecordOperation;
+      readonly lastUpdated?: string;
+    },
   ): Promise<{ readonly sequence: number }>;
   /** Why nothing goes on at the moment, for people; null when it does. */
   readonly waitingFor: string | null;

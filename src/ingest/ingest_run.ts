@@ -3,14 +3,16 @@
 // IR2: a row whose fate is unknown is sent again, for ever, under the same message id and `_id`: it counts once.
 // IR3: memory is bounded: rows under way, rows beyond the position, rows beyond the written position.
 // IR4: a refused row stops nothing; a log that takes nothing at all (rights, setup) stops the run, its position kept.
+// IR5: records of one identity are sent one after the other, each when the log has the one before: sent again after trouble, an earlier one
+//      would come behind a later one and win. Events do not mind their order.
 import { errorText, VisageError } from '../base/errors.ts';
 import type { AckWindow } from './ack_window.ts';
 import { RowRefusal } from './evaluate.ts';
 import type { FileRow } from './file_row.ts';
 import type { Sender } from './ingest_ports.ts';
-import type { MapRow, RowEvent } from './map_row.ts';
 import { isForNow, waits } from './patience.ts';
 import { WRITE_MS, type PositionKeeper } from './position.ts';
+import type { MapRow, RowMessage } from './row_message.ts';
 
 const UNDER_WAY_MAX = 1_024;
 const AHEAD_MAX = 16_384;
@@ -45,6 +47,8 @@ export class IngestRun {
   private readonly stopped = Promise.withResolvers<void>();
   private timer: NodeJS.Timeout | undefined;
   private underWay = 0;
+  /** By identity: when its last record that is under way is settled. As many at most as rows are under way. */
+  private readonly turns = new Map<string, Promise<void>>();
   private settled = Promise.withResolvers<void>();
   private writing: Promise<void> | undefined;
   /** Why a row is sent again, or the position not written. */
@@ -127,14 +131,14 @@ export class IngestRun {
     const { mapRow, present, keeper, idPrefix } = this.options;
     while (!this.isStopped && !this.hasRoom(row.number)) await this.settled.promise;
     if (this.isStopped) return;
-    const event = row.refused === '' ? mapRow(row, `${idPrefix}${row.number}`) : new RowRefusal(row.refused);
-    if (event instanceof RowRefusal) return this.refuse(row, event.reason);
-    if (present.delete(row.number)) return this.settle(row.number, 'skipped', event);
+    const message = row.refused === '' ? mapRow(row, `${idPrefix}${row.number}`) : new RowRefusal(row.refused);
+    if (message instanceof RowRefusal) return this.refuse(row, message.reason);
+    if (present.delete(row.number)) return this.settle(row.number, 'skipped', message);
     await this.ready();
     if (this.isStopped) return;
     keeper.sending(row.number);
     this.underWay++;
-    void this.deliver(row, event);
+    void (message.operation === null ? this.deliver(row, message) : this.deliverInTurn(row, message));
   }
 
   /** Until the producer takes a row, or the run is stopped. */
@@ -155,20 +159,32 @@ export class IngestRun {
     return this.underWay < UNDER_WAY_MAX && row - window.position <= AHEAD_MAX && row - keeper.writtenRows <= UNWRITTEN_MAX;
   }
 
+  /** After the rows of this identity that came before it. @throws never */
+  private async deliverInTurn(row: FileRow, message: RowMessage): Promise<void> {
+    const key = `${message.identity.namespace}.${message.identity.id}`; // a namespace has no dot
+    const turn = (this.turns.get(key) ?? Promise.resolve()).then(() => this.deliver(row, message));
+    this.turns.set(key, turn);
+    await turn;
+    if (this.turns.get(key) === turn) this.turns.delete(key);
+  }
+
   /** @throws never */
-  private async deliver(row: FileRow, event: RowEvent): Promise<void> {
+  private async deliver(row: FileRow, message: RowMessage): Promise<void> {
     const { sender, dataset, messagePrefix, keeper } = this.options;
+    const { identity, operation, lastUpdated } = message;
     const options = {
+      identity,
       messageId: `${messagePrefix}${row.number}`,
-      ...(event.identity === null ? {} : { identity: event.identity }),
+      ...(operation === null ? {} : { operation }),
+      ...(lastUpdated === null ? {} : { lastUpdated }),
     };
     for (const waitMs of waits()) {
       if (this.isStopped) break;
       try {
-        const { sequence } = await sender.send(dataset, event.body, options);
+        const { sequence } = await sender.send(dataset, message.body, options);
         keeper.acknowledge(sequence);
         this.trouble = null;
-        this.settle(row.number, 'sent', event);
+        this.settle(row.number, 'sent', message);
         break;
       } catch (error) {
         const verdict = verdictOf(error);
@@ -183,8 +199,8 @@ export class IngestRun {
     this.wake();
   }
 
-  private settle(row: number, kind: 'sent' | 'skipped', event: RowEvent): void {
-    const timestampMs = event.timestampMs <= this.options.latestMs() ? event.timestampMs : NaN;
+  private settle(row: number, kind: 'sent' | 'skipped', message: RowMessage): void {
+    const timestampMs = message.timestampMs <= this.options.latestMs() ? message.timestampMs : NaN;
     this.options.window.settle(row, { kind, timestampMs });
   }
 

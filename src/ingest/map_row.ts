@@ -1,22 +1,16 @@
-// From a row of a file to an event. MR1: pure but for nothing; the same row gives the same event, so that a second run sends the same.
+// From a row of a file to an event or a record. MR1: the same row gives the same message, so that a second run sends the same.
 // MR2: a row that cannot be mapped is a value that names the column, never what is in it: that may be personal data.
 import { formatTime, type EpochMs } from '../base/time.ts';
-import type { Identity } from '../message/identity.ts';
+import type { RecordOperation } from '../message/decode.ts';
 import { columnNumber, evaluate, RowRefusal, type GetColumn } from './evaluate.ts';
-import type { IngestMap } from './ingest_map.ts';
+import type { IngestMap, TimeColumn } from './ingest_map.ts';
 import { wholeText } from './decimal.ts';
-import type { FileRow } from './file_row.ts';
-
-/** `identity` is null when the body names it itself. `timestampMs` is NaN when the body has none that can be read. */
-export type RowEvent = { readonly identity: Identity | null; readonly body: string; readonly timestampMs: EpochMs };
-
-/** `ownId`: the `_id` of a row that has none of its own. */
-export type MapRow = (row: FileRow, ownId: string) => RowEvent | RowRefusal;
+import type { MapRow, RowMessage, RowRules } from './row_message.ts';
 
 type Node = Record<string, unknown>;
 
 /** @param header the columns of a CSV file; null for NDJSON, whose columns are the keys of each line */
-export function rowMapper(map: IngestMap, header: readonly string[] | null): MapRow {
+export function rowMapper(map: IngestMap, header: readonly string[] | null, rules: RowRules): MapRow {
   const places = new Map(header?.map((column, at) => [column, at]));
   return (row, ownId) => {
     let get: GetColumn;
@@ -26,11 +20,11 @@ export function rowMapper(map: IngestMap, header: readonly string[] | null): Map
       if (object instanceof RowRefusal) return object;
       get = (column) => (Object.hasOwn(object, column) ? textOf(object[column]) : '');
     }
-    return mapRow(map, get, ownId);
+    return mapRow(map, get, ownId, rules);
   };
 }
 
-function mapRow(map: IngestMap, column: GetColumn, ownId: string): RowEvent | RowRefusal {
+function mapRow(map: IngestMap, column: GetColumn, ownId: string, rules: RowRules): RowMessage | RowRefusal {
   let broken: string | undefined;
   const get: GetColumn = (name) => {
     const text = column(name);
@@ -41,22 +35,55 @@ function mapRow(map: IngestMap, column: GetColumn, ownId: string): RowEvent | Ro
   if (id instanceof RowRefusal) return id;
   const _id = map.id === null ? ownId : idOf(map.id, get);
   if (_id instanceof RowRefusal) return _id;
-  const time = get(map.timestamp.column);
-  const timestampMs = map.timestamp.parse(time);
-  if (timestampMs !== timestampMs)
-    return new RowRefusal(`column ${map.timestamp.column} ${time.trim() === '' ? 'is empty' : 'is not a time'}`);
-  const event: Node = { _id, timestamp: formatTime(timestampMs) };
+  const operation = rules.behavior === 'event' ? null : operationOf(map, get, rules.operation);
+  if (operation instanceof RowRefusal) return operation;
+  const updatedMs = operation === null || map.lastUpdated === null ? NaN : timeOf(map.lastUpdated, get);
+  if (updatedMs instanceof RowRefusal) return updatedMs;
+  const message: Node = { _id };
+  // a delete takes a record away whole: what its row says beside that may be empty
+  const timestampMs = operation === 'delete' ? NaN : addContent(message, map, get);
+  if (timestampMs instanceof RowRefusal) return timestampMs;
+  if (broken !== undefined) return new RowRefusal(`column ${broken} is not valid UTF-8`);
+  return {
+    identity: { namespace: map.identity.namespace, id },
+    body: JSON.stringify(message),
+    timestampMs: operation === null ? timestampMs : NaN,
+    operation,
+    lastUpdated: Number.isNaN(updatedMs) ? null : formatTime(updatedMs),
+  };
+}
+
+/** @returns the timestamp, NaN when the map names none */
+function addContent(message: Node, map: IngestMap, get: GetColumn): EpochMs | RowRefusal {
+  const timestampMs = map.timestamp === null ? NaN : timeOf(map.timestamp, get);
+  if (timestampMs instanceof RowRefusal) return timestampMs;
+  if (map.timestamp !== null) message['timestamp'] = formatTime(timestampMs);
   if (map.eventType !== null) {
     const eventType = 'text' in map.eventType ? map.eventType.text : get(map.eventType.column);
-    if (eventType !== '') event['eventType'] = eventType;
+    if (eventType !== '') message['eventType'] = eventType;
   }
   for (const { path, expression } of map.fields) {
     const value = evaluate(expression, get);
     if (value instanceof RowRefusal) return value;
-    if (value !== '') put(event, path, value);
+    if (value !== '') put(message, path, value);
   }
-  if (broken !== undefined) return new RowRefusal(`column ${broken} is not valid UTF-8`);
-  return { identity: { namespace: map.identity.namespace, id }, body: JSON.stringify(event), timestampMs };
+  return timestampMs;
+}
+
+function timeOf({ column, parse }: TimeColumn, get: GetColumn): EpochMs | RowRefusal {
+  const text = get(column);
+  const timeMs = parse(text);
+  if (!Number.isNaN(timeMs)) return timeMs;
+  return new RowRefusal(`column ${column} ${text.trim() === '' ? 'is empty' : 'is not a time'}`);
+}
+
+function operationOf({ operation }: IngestMap, get: GetColumn, otherwise: RecordOperation): RecordOperation | RowRefusal {
+  if (operation === null) return otherwise;
+  if ('always' in operation) return operation.always;
+  const text = get(operation.column).trim();
+  if (text === '') return otherwise;
+  if (text === 'create' || text === 'merge' || text === 'delete') return text;
+  return new RowRefusal(`column ${operation.column} is not create, merge or delete`);
 }
 
 function identityOf({ identity }: IngestMap, get: GetColumn): string | RowRefusal {
@@ -80,8 +107,8 @@ function idOf(columns: readonly string[], get: GetColumn): string | RowRefusal {
 }
 
 /** Without prototypes: `constructor` is a name like any other. */
-function put(event: Node, path: readonly string[], value: string | number): void {
-  let at = event;
+function put(message: Node, path: readonly string[], value: string | number): void {
+  let at = message;
   for (let i = 0; i < path.length - 1; i++) {
     const step = path[i]!;
     if (!Object.hasOwn(at, step)) at[step] = Object.create(null) as Node;

@@ -14,6 +14,8 @@ export type FoldSettings = {
    *  earlier release does not name it, and has no bound: Infinity. */
   readonly exactEvents: number;
   readonly eventBytes: number;
+  /** A log of an earlier release does not name it, and has no records: the default. */
+  readonly recordBytes: number;
   readonly idBytes: number;
   readonly depth: number;
   readonly identitiesPerMessage: number;
@@ -25,6 +27,7 @@ export const DEFAULT_FOLD_SETTINGS: FoldSettings = {
   dedupeIds: 10_000,
   exactEvents: 5_000,
   eventBytes: 10 * 1024,
+  recordBytes: 100 * 1024,
   idBytes: 512,
   depth: 16,
   identitiesPerMessage: 20,
@@ -39,7 +42,30 @@ export type ControlMessage =
   | DefinitionsMessage
   /** Marks a position for an export; the shard checkpoints exactly here. */
   | { readonly kind: 'cut'; readonly id: string }
+  /** What the dataset has said up to here is deleted, of every profile. */
+  | { readonly kind: 'deleteDataset'; readonly dataset: string }
+  | EraseMessage
+  | ErasedMessage
+  /** Stands where a message was that an erasure has removed: time moves as it did. Never in the log; whoever reads it puts it in. */
+  | { readonly kind: 'hole'; readonly timeMs?: number }
   | GenerationMessage;
+
+/** Everything about one identity is deleted. `hash`: the identity's keyed hash, 64 hex digits; the identity itself is nowhere in it. */
+export type EraseMessage = { readonly kind: 'erase'; readonly hash: string };
+
+/** Appended before an erased identity's messages are removed from the log: where they were, so that a replay without them gives the same
+ *  state. `erase`: the sequence of the erase message; `part` of `parts`, from 1. `holes`: sequence, stamp, and under the event clock the
+ *  time that the message moved the shard to (else 0), three numbers each. `changeCount` and `changeDigest`: of the shard after the erase
+ *  message. */
+export type ErasedMessage = {
+  readonly kind: 'erased';
+  readonly erase: number;
+  readonly part: number;
+  readonly parts: number;
+  readonly holes: readonly number[];
+  readonly changeCount: number;
+  readonly changeDigest: number;
+};
 
 /** From this sequence on: these definitions (by content hash), this version of the fold, these settings. `generation`: of the state
  *  that they are for, the first when it is not named; a state of another generation passes them over. */
@@ -70,6 +96,7 @@ export type GenerationMessage = {
 };
 
 const text = new TextDecoder('utf-8', { fatal: true });
+const ERASED_HASH = /^[0-9a-f]{64}$/;
 const SETTING_NAMES = Object.keys(DEFAULT_FOLD_SETTINGS) as readonly (keyof FoldSettings)[];
 
 /** @throws VisageError `unknown_control` (stop_shard): a message of a later release must not be skipped silently */
@@ -79,6 +106,14 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
     const data = JSON.parse(text.decode(body)) as Record<string, unknown>;
     if (kind === 'tick' && Number.isSafeInteger(data['timeMs'])) return { kind, timeMs: data['timeMs'] as number };
     if (kind === 'cut' && typeof data['id'] === 'string') return { kind, id: data['id'] };
+    if (kind === 'deleteDataset' && typeof data['dataset'] === 'string') return { kind, dataset: data['dataset'] };
+    if (kind === 'erase' && typeof data['hash'] === 'string' && ERASED_HASH.test(data['hash']))
+      return { kind, hash: data['hash'] };
+    if (kind === 'erased') {
+      const erased = erasedOf(data);
+      if (erased !== undefined) return erased;
+    }
+    if (kind === 'hole') return Number.isSafeInteger(data['timeMs']) ? { kind, timeMs: data['timeMs'] as number } : { kind };
     if (kind === 'definitions' && typeof data['hash'] === 'string' && Number.isSafeInteger(data['foldVersion'])) {
       const settings = settingsOf(data['settings']);
       const generation = data['generation'] ?? 1;
@@ -101,6 +136,22 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
   );
 }
 
+function erasedOf(data: Readonly<Record<string, unknown>>): ErasedMessage | undefined {
+  const { erase, part, parts, holes, changeCount, changeDigest } = data;
+  const numbers = [erase, part, parts, changeCount, changeDigest];
+  if (!numbers.every(Number.isSafeInteger) || !Array.isArray(holes) || holes.length % 3 !== 0) return undefined;
+  if (!holes.every(Number.isSafeInteger)) return undefined;
+  return {
+    kind: 'erased',
+    erase: erase as number,
+    part: part as number,
+    parts: parts as number,
+    holes: holes as number[],
+    changeCount: changeCount as number,
+    changeDigest: changeDigest as number,
+  };
+}
+
 function generationOf(data: Readonly<Record<string, unknown>>): GenerationMessage | undefined {
   const { generation, previous, hash, foldVersion } = data;
   const partialFrom = data['partialFrom'] as GenerationMessage['partialFrom'];
@@ -121,7 +172,11 @@ function generationOf(data: Readonly<Record<string, unknown>>): GenerationMessag
 
 function settingsOf(given: unknown): FoldSettings | undefined {
   const named = given as Partial<FoldSettings>;
-  const settings = { ...named, exactEvents: named.exactEvents ?? Infinity };
+  const settings = {
+    ...named,
+    exactEvents: named.exactEvents ?? Infinity,
+    recordBytes: named.recordBytes ?? DEFAULT_FOLD_SETTINGS.recordBytes,
+  };
   const whole = SETTING_NAMES.every(
     (name) => Number.isSafeInteger(settings[name]) || (name === 'exactEvents' && settings[name] === Infinity),
   );

@@ -1,28 +1,22 @@
-// From a log message to an admitted event, or to a refusal with every reason. Pure; shared by the fold and the oracle.
+// From a log message to an admitted event, write or delete, or to a refusal with every reason. Pure; shared by the fold and the oracle.
 // D1: nothing in here throws for any input: bad input is a value.
 // D2: the decision is a function of the message, its log time and the definitions and settings in force: replay repeats it.
 import { fnv1a32 } from '../base/fnv1a.ts';
-import type { EpochMs } from '../base/time.ts';
-import { parseRfc3339 } from '../base/time.ts';
+import { parseRfc3339, type EpochMs } from '../base/time.ts';
+import type { Admission, DatasetRule, EventBody } from './admission.ts';
 import type { FoldSettings } from './control.ts';
+import { isBlockedId, lookAtIdentities } from './identities_in.ts';
 import { decodeId, rawIdBytes, type IdentityKey } from './identity.ts';
 import type { LogMessage } from './log_message.ts';
-import { refusal, type Refusal, type RefusalReason, type Violation } from './refusal.ts';
-import { DATASET_NAME } from './subject.ts';
+import { findUnclean, isClean, parseBody, Unreadable, Violations } from './payload.ts';
+import { checkRecordShape } from './record_shape.ts';
+import { refusal, type Refusal } from './refusal.ts';
+import { DATASET_NAME, PROFILE_TOKEN } from './subject.ts';
 
-/** What the definitions say about who may send what. */
-export type Admission = {
-  readonly datasets: ReadonlyMap<string, DatasetRule>;
-  readonly namespaces: ReadonlySet<string>;
-};
-
-/** `index` orders the datasets by name; `profile: false` datasets are stored and checked but touch no profile. */
-export type DatasetRule = { readonly name: string; readonly index: number; readonly profile: boolean };
-
-export type EventBody = Readonly<Record<string, unknown>>;
-
-/** An admitted event. `atMs` is the effective time: the earlier of its timestamp and the log's time. */
+/** An admitted event. `atMs` is the effective time: the earlier of its timestamp and the log's time. `ranksOther`: the payload has an
+ *  identity of a higher namespace than the subject's. */
 export type EventMessage = {
+  readonly kind: 'event';
   readonly dataset: DatasetRule;
   readonly key: IdentityKey;
   readonly id: string;
@@ -30,14 +24,39 @@ export type EventMessage = {
   readonly atMs: EpochMs;
   readonly eventType: string;
   readonly body: EventBody;
+  readonly ranksOther: boolean;
 };
+
+export type RecordOperation = 'create' | 'merge' | 'delete';
+
+/** An admitted write to a fragment. Its payload is checked against the schema where the result of it is known. `id`: `_id`, if it has one. */
+export type RecordMessage = {
+  readonly kind: 'record';
+  readonly dataset: DatasetRule;
+  readonly key: IdentityKey;
+  readonly operation: RecordOperation;
+  readonly id: string | null;
+  readonly lastUpdatedMs: EpochMs;
+  readonly body: EventBody;
+  readonly ranksOther: boolean;
+};
+
+/** A message about a whole profile. */
+export type ProfileMessage = { readonly kind: 'profile'; readonly key: IdentityKey; readonly operation: 'delete' | 'erase' };
+
+export type Decoded = EventMessage | RecordMessage | ProfileMessage;
 
 export type DecodeContext = {
   /** Length of `<root>.log.<p>.in.` */
   readonly prefixLength: number;
   readonly shard: number;
   readonly partitions: number;
+  /** Of the fold at this sequence. Before RECORDS_VERSION payloads were not checked against schemas and there were events only. */
+  readonly foldVersion: number;
 };
+
+/** The first version of the fold that knows records, schemas and deletes. */
+export const RECORDS_VERSION = 3;
 
 export type SubjectParts = {
   readonly dataset: string;
@@ -46,10 +65,12 @@ export type SubjectParts = {
   readonly key: IdentityKey;
 };
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Causes of change events repeat the id, and a commit's size is bounded before it is encoded. */
 const EVENT_ID_MAX = 512;
-const BLOCKED = new Set(['null', 'anonymous', 'invalid', 'undefined']);
+export const OPERATION_HEADER = 'Visage-Operation';
+export const LAST_UPDATED_HEADER = 'Visage-Last-Updated';
+const OPERATION = OPERATION_HEADER.toLowerCase();
+const LAST_UPDATED = LAST_UPDATED_HEADER.toLowerCase();
 
 /** Splits `<prefix><dataset>.<namespace>.<token>`; undefined when it has not exactly these three tokens. */
 export function splitSubject(subject: string, prefixLength: number): SubjectParts | undefined {
@@ -64,25 +85,44 @@ export function splitSubject(subject: string, prefixLength: number): SubjectPart
   };
 }
 
-/** Decides about one message. Cost: JSON.parse plus about 0.5 µs. @throws never */
-export function decodeEvent(
+/** Decides about one message. Cost: JSON.parse plus about 0.5 µs, and the schema's check. @throws never */
+export function decodeMessage(
   message: LogMessage,
   logMs: EpochMs,
   admission: Admission | null,
   settings: FoldSettings,
   context: DecodeContext,
-): EventMessage | Refusal {
+): Decoded | Refusal {
   const parts = splitSubject(message.subject, context.prefixLength);
   if (parts === undefined) return refusal('bad_subject', '/subject', 'the subject must be <dataset>.<namespace>.<encoded id>');
   if (admission === null)
     return refusal('no_definitions', '/subject', 'no definitions were live when this message arrived; replay it after setup');
-  const dataset = admission.datasets.get(parts.dataset);
-  if (dataset === undefined)
+  const knowsRecords = context.foldVersion >= RECORDS_VERSION;
+  const isProfile = knowsRecords && parts.dataset === PROFILE_TOKEN;
+  const dataset = isProfile ? undefined : admission.datasets.get(parts.dataset);
+  if (dataset === undefined && !isProfile)
     return refusal(
       DATASET_NAME.test(parts.dataset) ? 'unknown_dataset' : 'bad_subject',
       '/subject/dataset',
       'no such dataset is defined',
     );
+  const why = refuseIdentity(parts, admission, settings, context);
+  if (why !== undefined) return why;
+  if (dataset === undefined) return decodeProfile(message, parts.key);
+  const isRecord = dataset.behavior === 'record';
+  const bytesMax = isRecord ? settings.recordBytes : settings.eventBytes;
+  if (message.body.length > bytesMax)
+    return refusal('too_large', '', `the body has ${message.body.length} bytes; the limit is ${bytesMax}`);
+  const given = { message, parts, logMs, dataset, admission, settings, formOnly: !knowsRecords };
+  return isRecord ? decodeRecord(given) : decodeEvent(given);
+}
+
+function refuseIdentity(
+  parts: SubjectParts,
+  admission: Admission,
+  settings: FoldSettings,
+  context: DecodeContext,
+): Refusal | undefined {
   if (!admission.namespaces.has(parts.namespace))
     return refusal('unknown_namespace', '/subject/namespace', 'no such namespace is defined');
   if (rawIdBytes(parts.token) > settings.idBytes)
@@ -94,133 +134,169 @@ export function decodeEvent(
       '/subject/id',
       'the id is not percent-encoded canonically: every byte outside [A-Za-z0-9_~-] as %XX, upper-case',
     );
-  if (id.trim() === '' || BLOCKED.has(id))
+  if (isBlockedId(id))
     return refusal('blocked_id', '/subject/id', 'this id is blocked: blank, null, anonymous, invalid, undefined');
   if (fnv1a32(parts.token, fnv1a32(parts.namespace)) % context.partitions !== context.shard)
     return refusal('wrong_partition', '/subject', `the identity does not hash to shard ${context.shard}`);
-  if (message.body.length > settings.eventBytes)
-    return refusal('too_large', '', `the body has ${message.body.length} bytes; the limit is ${settings.eventBytes}`);
-  return decodeBody(message, logMs, dataset, parts.key, settings);
+  return undefined;
 }
 
-function decodeBody(
-  message: LogMessage,
-  logMs: EpochMs,
-  dataset: DatasetRule,
-  key: IdentityKey,
-  settings: FoldSettings,
-): EventMessage | Refusal {
-  let text: string;
-  try {
-    text = message.text?.() ?? utf8.decode(message.body);
-  } catch {
-    return refusal('malformed', '', 'the body is not valid UTF-8');
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    return refusal('malformed', '', `the body is not JSON${positionOf(error)}`);
-  }
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    return refusal('malformed', '', 'the body must be a JSON object');
-  const event = body as EventBody;
-  const violations: Violation[] = [];
-  const bad = (reason: RefusalReason, pointer: string, text_: string): void =>
-    void violations.push({ pointer, keyword: reason, message: text_ });
-  if (!isClean(body, settings.depth)) findUnclean(body, '', settings.depth, bad);
-  const id = event['_id'];
-  if (id === undefined || id === null || id === '') bad('missing_id', '/_id', 'an event needs an _id: a non-empty string');
-  else if (typeof id !== 'string') bad('schema', '/_id', '_id must be a string');
-  else if (id.length > EVENT_ID_MAX) bad('too_large', '/_id', `_id has more than ${EVENT_ID_MAX} characters`);
+type Given = {
+  readonly message: LogMessage;
+  readonly parts: SubjectParts;
+  readonly logMs: EpochMs;
+  readonly dataset: DatasetRule;
+  readonly admission: Admission;
+  readonly settings: FoldSettings;
+  readonly formOnly: boolean;
+};
+
+function decodeEvent(given: Given): EventMessage | Refusal {
+  const event = parseBody(given.message);
+  if (event instanceof Unreadable) return event.refusal;
   const timestamp = event['timestamp'];
-  let timestampMs = NaN;
-  if (timestamp === undefined || timestamp === null || timestamp === '')
-    bad('missing_timestamp', '/timestamp', 'an event needs a timestamp');
-  else {
-    timestampMs = typeof timestamp === 'string' ? parseRfc3339(timestamp) : NaN;
-    if (timestampMs !== timestampMs)
-      bad('bad_timestamp', '/timestamp', 'the timestamp is not RFC 3339, e.g. 2026-03-10T09:00:00.000Z');
-    else if (timestampMs > logMs + settings.maxFutureSkewMs)
-      bad('future', '/timestamp', `the timestamp is more than ${settings.maxFutureSkewMs} ms later than the log's time`);
+  const timestampMs = typeof timestamp === 'string' ? parseRfc3339(timestamp) : NaN;
+  let ranksOther = false;
+  // nearly every event keeps to the rules and names nobody else: what is needed to say more is made for the others only
+  if (!isPlainEvent(event, timestampMs, given)) {
+    const seen = examineEvent(event, given);
+    if (typeof seen === 'object') return seen;
+    ranksOther = seen;
   }
-  const eventType = event['eventType'];
-  if (eventType !== undefined && typeof eventType !== 'string') bad('schema', '/eventType', 'eventType must be a string');
-  if (event['identityMap'] !== undefined) checkIdentityMap(event['identityMap'], settings, bad);
-  if (violations.length > 0) return { reason: violations[0]!.keyword as RefusalReason, errors: violations };
+  const { logMs } = given;
   return {
-    dataset,
-    key,
-    id: id as string,
+    kind: 'event',
+    dataset: given.dataset,
+    key: given.parts.key,
+    id: event['_id'] as string,
     timestampMs,
     atMs: timestampMs < logMs ? timestampMs : logMs,
-    eventType: (eventType as string | undefined) ?? '',
+    eventType: (event['eventType'] as string | undefined) ?? '',
     body: event,
+    ranksOther,
   };
 }
 
-/** The quick look at every value of a body: nothing too deep, no `__proto__`, only finite numbers. No allocation. */
-function isClean(value: unknown, depthLeft: number): boolean {
-  if (typeof value === 'number') return value - value === 0;
-  if (typeof value !== 'object' || value === null) return true;
-  if (depthLeft === 0) return false;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isClean(value[i], depthLeft - 1)) return false;
-    return true;
-  }
-  for (const key in value) {
-    if (key === '__proto__' || !isClean((value as EventBody)[key], depthLeft - 1)) return false;
-  }
-  return true;
+/** Does it name nobody but its subject, and would `examineEvent` find nothing? */
+function isPlainEvent(event: EventBody, timestampMs: number, given: Given): boolean {
+  const { dataset, settings } = given;
+  if (event['identityMap'] !== undefined || dataset.identities.length > 0) return false;
+  const id = event['_id'];
+  const eventType = event['eventType'];
+  return (
+    timestampMs <= given.logMs + settings.maxFutureSkewMs &&
+    typeof id === 'string' &&
+    id !== '' &&
+    id.length <= EVENT_ID_MAX &&
+    (eventType === undefined || typeof eventType === 'string') &&
+    isClean(event, settings.depth) &&
+    (dataset.check === null || given.formOnly || dataset.check(event) === null)
+  );
 }
 
-function findUnclean(
-  value: unknown,
-  pointer: string,
-  depthLeft: number,
-  bad: (reason: RefusalReason, pointer: string, text: string) => void,
-): void {
-  if (typeof value === 'number' && !Number.isFinite(value))
-    return bad('not_finite', pointer, 'the number is beyond what a double holds');
-  if (typeof value !== 'object' || value === null) return;
-  if (depthLeft === 0) return bad('too_large', pointer.slice(0, 200), 'the body is nested too deeply');
-  for (const key of Object.keys(value)) {
-    const at = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 100)}`;
-    if (key === '__proto__') bad('forbidden_key', at, '__proto__ is not allowed as a key');
-    else findUnclean((value as EventBody)[key], at, depthLeft - 1, bad);
-  }
+/** @returns why it is refused; else, does it name an identity that ranks higher than its subject's? */
+function examineEvent(event: EventBody, given: Given): Refusal | boolean {
+  const { dataset, settings } = given;
+  const found = new Violations();
+  const clean = isClean(event, settings.depth);
+  if (!clean) findUnclean(event, '', settings.depth, found);
+  const id = event['_id'];
+  if (id === undefined || id === null || id === '') found.add('missing_id', '/_id', 'an event needs an _id: a non-empty string');
+  else checkId(id, found);
+  const timestamp = event['timestamp'];
+  if (timestamp === undefined || timestamp === null || timestamp === '')
+    found.add('missing_timestamp', '/timestamp', 'an event needs a timestamp');
+  else readTime(timestamp, '/timestamp', given, found);
+  const eventType = event['eventType'];
+  if (eventType !== undefined && typeof eventType !== 'string') found.add('schema', '/eventType', 'eventType must be a string');
+  const ranksOther = lookAtIdentities(event, given, found);
+  if (clean && !given.formOnly && dataset.check !== null) found.addAll(dataset.check(event));
+  return found.refusal() ?? ranksOther;
 }
 
-function checkIdentityMap(
-  map: unknown,
-  settings: FoldSettings,
-  bad: (reason: RefusalReason, pointer: string, text: string) => void,
-): void {
-  if (typeof map !== 'object' || map === null || Array.isArray(map))
-    return bad('schema', '/identityMap', 'identityMap must be an object of arrays');
-  let identities = 0;
-  for (const namespace of Object.keys(map)) {
-    const list = (map as Record<string, unknown>)[namespace];
-    if (!Array.isArray(list)) {
-      bad('schema', `/identityMap/${namespace.slice(0, 100)}`, 'must be an array of { "id": string }');
-      continue;
+function decodeRecord(given: Given): RecordMessage | Refusal {
+  const { message, logMs, dataset, settings } = given;
+  const headers = headersOf(message);
+  if (headers === undefined) return refusal('malformed', '/headers', 'the headers cannot be read');
+  const found = new Violations();
+  const operation = headers.operation ?? 'create';
+  const isKnown = operation === 'create' || operation === 'merge' || operation === 'delete';
+  if (!isKnown)
+    found.add('bad_operation', `/headers/${OPERATION_HEADER}`, 'the operation of a record is create, merge or delete');
+  const isEmpty = operation === 'delete' && message.body.length === 0;
+  const body = isEmpty ? {} : parseBody(message);
+  if (body instanceof Unreadable) return body.refusal;
+  if (!isClean(body, settings.depth)) findUnclean(body, '', settings.depth, found);
+  else if (operation !== 'delete') checkRecordShape(body, found);
+  const id = body['_id'];
+  if (id !== undefined) {
+    if (id === null || id === '') found.add('missing_id', '/_id', '_id must be a non-empty string, or absent');
+    else checkId(id, found);
+  }
+  const header = headers.lastUpdated;
+  const own = lastUpdatedIn(body);
+  let lastUpdatedMs = logMs;
+  if (header !== undefined) lastUpdatedMs = readTime(header, `/headers/${LAST_UPDATED_HEADER}`, given, found);
+  else if (own !== undefined) lastUpdatedMs = readTime(own, '/extSourceSystemAudit/lastUpdatedDate', given, found);
+  const ranksOther = lookAtIdentities(body, given, found);
+  const why = found.refusal();
+  if (why !== undefined || !isKnown) return why ?? found.refusal()!;
+  return {
+    kind: 'record',
+    dataset,
+    key: given.parts.key,
+    operation,
+    id: (id as string | undefined) ?? null,
+    lastUpdatedMs,
+    body,
+    ranksOther,
+  };
+}
+
+function decodeProfile(message: LogMessage, key: IdentityKey): ProfileMessage | Refusal {
+  const headers = headersOf(message);
+  if (headers === undefined) return refusal('malformed', '/headers', 'the headers cannot be read');
+  const { operation } = headers;
+  if (operation === 'delete' || operation === 'erase') return { kind: 'profile', key, operation };
+  const text = `a message about a whole profile needs the header ${OPERATION_HEADER}: delete or erase`;
+  return refusal('bad_operation', `/headers/${OPERATION_HEADER}`, text);
+}
+
+/** The headers that say something here, undefined when they cannot be read: the server stores any bytes as headers. */
+function headersOf(message: LogMessage): { readonly operation?: string; readonly lastUpdated?: string } | undefined {
+  if (message.headers === null) return {};
+  try {
+    const found: { operation?: string; lastUpdated?: string } = {};
+    for (const [name, value] of Object.entries(message.headers())) {
+      const lower = name.toLowerCase();
+      if (lower === OPERATION) found.operation = value;
+      else if (lower === LAST_UPDATED) found.lastUpdated = value;
     }
-    identities += list.length;
-    list.forEach((item: unknown, i) => {
-      const id: unknown = typeof item === 'object' && item !== null ? (item as EventBody)['id'] : undefined;
-      if (typeof id !== 'string') bad('schema', `/identityMap/${namespace.slice(0, 100)}/${i}/id`, 'must be a string');
-    });
+    return found;
+  } catch {
+    return undefined;
   }
-  if (identities > settings.identitiesPerMessage)
-    bad('too_large', '/identityMap', `more than ${settings.identitiesPerMessage} identities in one message`);
 }
 
-/** JSON.parse quotes the input in its message; only the position may leave, never the data. */
-function positionOf(error: unknown): string {
-  const position = /position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
-  return position === undefined ? '' : ` (at byte ${position})`;
+function checkId(id: unknown, found: Violations): void {
+  if (typeof id !== 'string') found.add('schema', '/_id', '_id must be a string');
+  else if (id.length > EVENT_ID_MAX) found.add('too_large', '/_id', `_id has more than ${EVENT_ID_MAX} characters`);
 }
 
-export function isRefusal(decoded: EventMessage | Refusal): decoded is Refusal {
+function readTime(value: unknown, pointer: string, { logMs, settings }: Given, found: Violations): EpochMs {
+  const name = pointer.slice(pointer.lastIndexOf('/') + 1);
+  const timeMs = typeof value === 'string' ? parseRfc3339(value) : NaN;
+  if (timeMs !== timeMs) found.add('bad_timestamp', pointer, `the ${name} is not RFC 3339, e.g. 2026-03-10T09:00:00.000Z`);
+  else if (timeMs > logMs + settings.maxFutureSkewMs)
+    found.add('future', pointer, `the ${name} is more than ${settings.maxFutureSkewMs} ms later than the log's time`);
+  return timeMs;
+}
+
+function lastUpdatedIn(body: EventBody): unknown {
+  const audit = body['extSourceSystemAudit'];
+  return typeof audit === 'object' && audit !== null ? (audit as EventBody)['lastUpdatedDate'] : undefined;
+}
+
+export function isRefusal(decoded: Decoded | Refusal): decoded is Refusal {
   return 'reason' in decoded;
 }

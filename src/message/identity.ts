@@ -72,6 +72,15 @@ export function parseIdentityKey(key: IdentityKey): Identity {
   return { namespace: key.slice(0, dot), id: decodeId(key.slice(dot + 1)) ?? '' };
 }
 
+/** The key under which the tombstone of an erased identity is kept: no identity's key begins so. `hash`: its keyed hash. */
+export function erasedKey(hash: string): IdentityKey {
+  return `~erased.${hash}`;
+}
+
+export function isErasedKey(key: IdentityKey): boolean {
+  return key.charCodeAt(0) === 126;
+}
+
 /** How a profile is named in change events and on the command line: `customerId:17850`. */
 export function identityName(identity: Identity): string {
   return `${identity.namespace}:${identity.id}`;

@@ -10,7 +10,9 @@ export const REFUSAL_REASONS = [
   'missing_id',
   'missing_timestamp',
   'bad_timestamp', // present, but not RFC 3339
-  'schema', // an envelope field has the wrong type
+  'schema', // the payload breaks its dataset's schema, or a field of the envelope has the wrong type
+  'ambiguous_identity', // two different ids of the namespace that ranks highest
+  'bad_operation', // Visage-Operation is none, or not one for this dataset
   'forbidden_key', // __proto__
   'not_finite', // a number beyond what a double holds
   'blocked_id',

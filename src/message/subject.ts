@@ -3,6 +3,8 @@ import { VisageError } from '../base/errors.ts';
 import { identityKey, type Identity } from './identity.ts';
 
 export const DATASET_NAME = /^[a-z][A-Za-z0-9_-]*$/;
+/** Stands where a dataset does in the subject of a message about the whole profile. */
+export const PROFILE_TOKEN = '_profile';
 const ROOT_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 
 /** Names of everything that belongs to a root. Two roots share an account without touching each other. */
@@ -36,7 +38,7 @@ export function topologyOf(root: string): Topology {
 /** Where a producer publishes a message of `dataset` about `identity`.
  *  @throws VisageError `bad_dataset`, `bad_identity` */
 export function inputSubject(root: string, dataset: string, identity: Identity): string {
-  if (!DATASET_NAME.test(dataset)) {
+  if (!DATASET_NAME.test(dataset) && dataset !== PROFILE_TOKEN) {
     throw new VisageError('bad_dataset', `'${dataset}' is not a dataset name; names match [a-z][A-Za-z0-9_-]*`, {
       kind: 'usage',
     });

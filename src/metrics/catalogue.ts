@@ -123,6 +123,28 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'Messages refused to the dead-letter stream, by reason',
         'a producer sends what definitions or limits do not allow; `visage dead list`',
       ),
+      metric('counter', 'visage_records_applied_total', ['shard'], 'Writes to records that were applied', 'the rate of work'),
+      metric(
+        'counter',
+        'visage_stale_writes_total',
+        ['shard'],
+        'Writes to records older than what was there, dropped',
+        'normal where producers send out of order; no harm',
+      ),
+      metric(
+        'counter',
+        'visage_deleted_dropped_total',
+        ['shard'],
+        'Events and writes as of a time that was deleted, dropped',
+        'somebody sends again what was deleted; no harm',
+      ),
+      metric(
+        'counter',
+        'visage_primary_mismatches_total',
+        ['shard'],
+        "Messages whose payload names an identity that ranks higher than the subject's",
+        'a producer does not choose the identity by priority',
+      ),
       metric(
         'counter',
         'visage_dedupe_evicted_total',

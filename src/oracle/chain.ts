@@ -3,47 +3,39 @@
 // H2: no problem text names an identity, only its hash; but it may quote values: it is for people and tests, not for logs.
 // H3: a later generation of a shard goes on where the earlier one ended, as far as values go. Versions begin anew: at 0, or at one number
 //     for all profiles. An earlier generation says nothing any more once a later one has spoken.
-// H4: `created` is the event of a profile that is not there, and no other; after `deleted` it is not there.
+// H4: `created` is the event of a profile that is not there, and no other; after `deleted` it is not there. The chain goes on through that:
+//     who is created again follows on the event by which it was deleted. A `deleted` that lists nothing may be of a profile that is not
+//     there: it was made and deleted again before anybody was told.
+// H5: a `deleted` event lists everything that was there, and nothing that is. That of an erased identity lists nothing, and names the
+//     identity by its keyed hash.
+// H6: the leaves under `attributes` are those of one tree after each event: values are of the default merge policy.
+import { errorText } from '../base/errors.ts';
 import { identityKey, type IdentityKey } from '../message/identity.ts';
+import { CREATED, DELETED, isErasure, isPartial, TYPES, type ChainEvent } from './chain_event.ts';
+import { ChainValues, isLeafName, UNKNOWN } from './chain_values.ts';
 import { profileHash, type ExportedProfile } from './compare.ts';
 import { Generations } from './generations.ts';
 import { jsonEqual } from './json_equal.ts';
+import { namedLeaves, type Tree } from './json_tree.ts';
+import { KeyedHashes, type HashOf } from './keyed_hashes.ts';
 
-/** What is read of a CloudEvent of the change stream. */
-export type ChainEvent = {
-  readonly id: string;
-  readonly type: string;
-  /** Names the shard and its generation; without it all events are of one. */
-  readonly source?: string;
-  readonly data: {
-    readonly profile: { readonly namespace: string; readonly id: string };
-    readonly version: number;
-    /** The version at the profile's previous change event; 0 for the first. */
-    readonly previousVersion: number;
-    readonly cause?: readonly { readonly kind: string }[];
-    /** `before`/`after` without key: absent. */
-    readonly changes: readonly { readonly path: string; readonly before?: unknown; readonly after?: unknown }[];
-    readonly audiences: { readonly entered: readonly string[]; readonly exited: readonly string[] };
-    /** Too large for its values: `changes` has the paths only. */
-    readonly truncated?: boolean;
-  };
-};
+export type { ChainEvent };
 
-/** A value of a truncated event: known to have changed, not known to what. */
-const UNKNOWN = Symbol('unknown');
 type Link = {
   version: number;
   /** Of its last event; null before the first. */
   source: string | null;
   /** Is the profile there? Not before it is created, not after it is deleted. */
   alive: boolean;
-  readonly values: Map<string, unknown>;
+  readonly values: ChainValues;
   readonly audiences: Set<string>;
 };
 
-const CREATED = 'visage.profile.created';
-const DELETED = 'visage.profile.deleted';
-const TYPES: readonly string[] = [CREATED, 'visage.profile.updated', DELETED];
+export type ChainCheckerOptions = {
+  readonly problemsMax?: number;
+  /** The keyed hash by which erasures name an identity: without it the event of an erased identity is a problem, it is no link of any chain. */
+  readonly hashOf?: HashOf;
+};
 
 export class ChainChecker {
   /** Everything that is wrong so far, at most `problemsMax` of it. */
@@ -58,9 +50,11 @@ export class ChainChecker {
   /** Names that someone has entered: what is known to be an audience. */
   readonly #entered = new Set<string>();
   readonly #problemsMax: number;
+  readonly #hashes: KeyedHashes | undefined;
 
-  constructor(options: { readonly problemsMax?: number } = {}) {
+  constructor(options: ChainCheckerOptions = {}) {
     this.#problemsMax = options.problemsMax ?? 1000;
+    if (options.hashOf !== undefined) this.#hashes = new KeyedHashes(options.hashOf);
   }
 
   /** The next change event; those of one shard in the order of the stream, shards in any. @throws never */
@@ -69,19 +63,19 @@ export class ChainChecker {
     if (this.#ids.has(event.id)) return this.#problem(`event ${event.id} came twice`);
     this.#ids.add(event.id);
     if (!TYPES.includes(event.type)) return this.#problem(`event ${event.id} has the unknown type ${event.type}`);
-    let key: IdentityKey;
-    try {
-      key = identityKey(event.data.profile);
-    } catch {
-      return this.#problem(`event ${event.id} names no identity`);
-    }
+    const key = this.keyOf(event);
+    if (key === undefined) return this.#problem(`event ${event.id} ${this.#whyNobodys(event)}`);
     const link = this.#links.get(key) ?? newLink();
     const at = `event ${event.id} of profile ${profileHash(key)}`;
     this.#checkVersions(event, link, at);
-    if ((event.type === CREATED) === link.alive)
+    const isUnseen = event.type === DELETED && event.data.changes.length === 0 && !isErasure(event);
+    if (link.alive ? event.type === CREATED : event.type !== CREATED && !isUnseen)
       this.#problem(`${at}: it is a ${event.type}, but its profile is ${link.alive ? 'there' : 'not there'}`);
-    this.#checkAudiences(event, link, at);
-    this.#takeChanges(event, link, at);
+    if (!isErasure(event)) {
+      this.#checkAudiences(event, link, at);
+      this.#takeChanges(event, link, at);
+      this.#checkWhole(event, link, at);
+    } else if (event.data.changes.length > 0) this.#problem(`${at}: its identity was erased, but it lists changes`);
     link.version = event.data.version;
     link.source = event.source ?? '';
     link.alive = event.type !== DELETED;
@@ -90,6 +84,24 @@ export class ChainChecker {
       link.audiences.clear();
     }
     this.#links.set(key, link);
+  }
+
+  /** Whose event it is; undefined when nobody can tell. */
+  keyOf(event: ChainEvent): IdentityKey | undefined {
+    const { profile } = event.data;
+    if (isErasure(event)) return this.#hashes?.keyOf(profile.id, this.#links.keys());
+    try {
+      return identityKey(profile);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #whyNobodys(event: ChainEvent): string {
+    if (!isErasure(event)) return 'names no identity';
+    return this.#hashes === undefined
+      ? "names an erased identity by its keyed hash: without the root's erasure secret nobody knows whose it is"
+      : 'is of an erased identity, but of none that had change events';
   }
 
   #checkVersions(event: ChainEvent, link: Link, at: string): void {
@@ -103,8 +115,6 @@ export class ChainChecker {
   }
 
   #follows({ source = '', data }: ChainEvent, link: Link): boolean {
-    // what is left of a deleted profile may have forgotten its version
-    if (data.previousVersion === 0 && !link.alive) return true;
     return source === link.source
       ? data.previousVersion === link.version
       : this.#generations.begins(source, data.previousVersion);
@@ -118,7 +128,7 @@ export class ChainChecker {
       const change = changes.get(`computed.${name}`);
       // definitions that change say of attributes that are what they were that they are audiences now, or none any more
       if (data.cause?.some(({ kind }) => kind === 'definitions') === true) return true;
-      if (data.truncated === true) return change !== undefined;
+      if (data.truncated === true) return change !== undefined || isPartial(data);
       return change !== undefined && (change.before === true) === !enters && (change.after === true) === enters;
     };
     for (const name of entered) {
@@ -140,6 +150,7 @@ export class ChainChecker {
   }
 
   #takeChanges({ data }: ChainEvent, { values }: Link, at: string): void {
+    if (isPartial(data)) values.forgetRest();
     for (const change of data.changes) {
       if (data.truncated === true) {
         values.set(change.path, UNKNOWN);
@@ -149,8 +160,22 @@ export class ChainChecker {
       // A value is never undefined in JSON, so undefined is: no key.
       if (before !== UNKNOWN && !jsonEqual(before, change.before))
         this.#problem(`${at}: before of ${change.path} is ${text(change.before)}, but the events before it say ${text(before)}`);
-      if (change.after === undefined) values.delete(change.path);
-      else values.set(change.path, change.after);
+      values.set(change.path, change.after);
+    }
+  }
+
+  /** What the changes of an event leave is a tree; what those of a deletion leave is nothing. */
+  #checkWhole({ type, data }: ChainEvent, { values }: Link, at: string): void {
+    if (type === DELETED) {
+      const left = data.truncated === true ? undefined : [...values.known().keys()][0];
+      if (left !== undefined) this.#problem(`${at}: it deletes the profile, but leaves ${left}`);
+    } else if (data.changes.some(({ path }) => isLeafName(path))) {
+      try {
+        if (values.isWhole && values.attributes() === undefined)
+          this.#problem(`${at}: after it an attribute stands where another has members`);
+      } catch (error) {
+        this.#problem(`${at}: ${errorText(error)}`);
+      }
     }
   }
 
@@ -161,7 +186,8 @@ export class ChainChecker {
 
   /** Can this event of a profile be the next one, as far as its previous version tells? */
   canFollow(event: ChainEvent): boolean {
-    return this.#follows(event, this.#links.get(identityKey(event.data.profile)) ?? newLink());
+    const key = this.keyOf(event);
+    return key !== undefined && this.#follows(event, this.#links.get(key) ?? newLink());
   }
 
   /** The version that the profile is at: of its last change event, or, as far as it is known, where a later generation began.
@@ -171,10 +197,17 @@ export class ChainChecker {
     return link === undefined ? undefined : this.#generations.versionAt(link.source ?? '', link.version);
   }
 
-  /** The values by path (`computed.<name>`), rebuilt from the change events; undefined when the profile is not there. */
+  /** The values by path (`computed.<name>`, `attributes.<leaf>`), rebuilt from the change events, as far as they are known; undefined when
+   *  the profile is not there. */
   valuesOf(key: IdentityKey): ReadonlyMap<string, unknown> | undefined {
     const link = this.#links.get(key);
-    return link?.alive === true ? link.values : undefined;
+    return link?.alive === true ? link.values.known() : undefined;
+  }
+
+  /** The attributes rebuilt from the change events; undefined when the profile is not there, or they are not all known. */
+  attributesOf(key: IdentityKey): Tree | undefined {
+    const link = this.#links.get(key);
+    return link?.alive === true && link.values.isWhole ? link.values.attributes() : undefined;
   }
 
   /** The audiences that it has entered and not exited; undefined when the profile is not there. */
@@ -183,7 +216,8 @@ export class ChainChecker {
     return link?.alive === true ? link.audiences : undefined;
   }
 
-  /** Where the chains end against an export of all profiles, taken when every change up to it had been fed and none after it.
+  /** Where the chains end against an export of all profiles under the default policy, taken when every change up to it had been fed and
+   *  none after it.
    *  Returns what is wrong; `problems` stays as it was. */
   checkAgainstExport(views: Iterable<ExportedProfile>): string[] {
     const wrong: string[] = [];
@@ -204,8 +238,9 @@ export class ChainChecker {
     const wrong: string[] = [];
     if (!this.#generations.canBeAt(link.source ?? '', link.version, view.version))
       wrong.push(`: exported version ${view.version}, last change event ${link.version}`);
-    const exported = new Map(Object.entries(view.computed).map(([name, computed]) => [`computed.${name}`, computed.value]));
-    for (const path of new Set([...exported.keys(), ...link.values.keys()])) {
+    const exported = new Map<string, unknown>(namedLeaves(view.attributes as Tree));
+    for (const [name, { value }] of Object.entries(view.computed)) exported.set(`computed.${name}`, value);
+    for (const path of new Set([...exported.keys(), ...link.values.paths()])) {
       const rebuilt = link.values.get(path);
       if (rebuilt === UNKNOWN || jsonEqual(rebuilt, exported.get(path))) continue;
       wrong.push(`: ${path} was exported as ${text(exported.get(path))}, the change events say ${text(rebuilt)}`);
@@ -222,7 +257,7 @@ export class ChainChecker {
 }
 
 function newLink(): Link {
-  return { version: 0, source: null, alive: false, values: new Map(), audiences: new Set() };
+  return { version: 0, source: null, alive: false, values: new ChainValues(), audiences: new Set() };
 }
 
 function text(value: unknown): string {

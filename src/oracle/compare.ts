@@ -4,11 +4,13 @@
 //     before an event leaves some window.
 // C2: a value without precision is exactly right. One with precision keeps its promise (precision.ts); expressions and audiences that
 //     rest on it are right for the value that it has.
+// C3: attributes are those of the policy that the export claims, which has to be one.
 import { hash64 } from '../base/fnv1a.ts';
 import { parseRfc3339, type DurationMs, type EpochMs } from '../base/time.ts';
 import { identityKey, identityName, parseIdentityKey, type Identity, type IdentityKey } from '../message/identity.ts';
 import type { ShardOracle } from './brute_force.ts';
 import { jsonEqual } from './json_equal.ts';
+import { namedLeaves, type Tree } from './json_tree.ts';
 import { brokenPromise, hopOf, type Broken, type Inexact, type StatedPrecision } from './precision.ts';
 import {
   addExpressions,
@@ -35,6 +37,9 @@ export type ExportedValue = {
 export type ExportedProfile = {
   readonly profile: Identity;
   readonly identities: readonly (Identity & { readonly primary: boolean })[];
+  /** What records say, merged by the policy of this name. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly policy: string;
   readonly computed: Readonly<Record<string, ExportedValue>>;
   readonly audiences: readonly string[];
   readonly version: number;
@@ -77,7 +82,21 @@ export function compareProfile(exported: ExportedProfile, oracle: ShardOracle, p
     if (field !== undefined) differences.push(difference(exported.profile, `computed.${name}.${field}`, mine[field], expected));
   }
   note('audiences', exported.audiences, audiencesOf(facts.plan, values));
+  differences.push(...attributeDifferences(exported, oracle));
   return differences;
+}
+
+/** Leaf by leaf, so that a difference names its place. */
+function attributeDifferences(exported: ExportedProfile, oracle: ShardOracle): Difference[] {
+  const { profile, policy, sequence } = exported;
+  const policies = oracle.policiesAt(sequence);
+  if (!policies.some(({ name }) => name === policy))
+    return [difference(profile, 'policy', policy, policies.find(({ isDefault }) => isDefault)?.name)];
+  const mine = namedLeaves(exported.attributes as Tree);
+  const right = namedLeaves(oracle.attributesAt(identityKey(profile), sequence, policy)!);
+  return [...new Set([...right.keys(), ...mine.keys()])].flatMap((name) =>
+    jsonEqual(mine.get(name), right.get(name)) ? [] : [difference(profile, name, mine.get(name), right.get(name))],
+  );
 }
 
 /** The values by name that say they are not exact. */
@@ -156,7 +175,7 @@ export type CompareExportOptions = {
   readonly pendingMsMax?: number;
 };
 
-/** A whole export: also what is missing, what is too much, what is there twice or was read at another sequence than the cut. */
+/** A whole export (of the profiles that there are to see): also what is missing, what is too much, what is there twice or was read at another sequence than the cut. */
 export function compareExport(exported: Iterable<ExportedProfile>, options: CompareExportOptions): Difference[] {
   const differences: Difference[] = [];
   const oracles = new Map<number, ShardOracle>();

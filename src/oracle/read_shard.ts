@@ -45,5 +45,6 @@ export async function readShard(options: ReadShardOptions): Promise<ShardOracle>
 function generationOf({ sequence, body }: LogMessage): OracleGeneration {
   const control = parseControl('generation', body);
   assert(control.kind === 'generation', 'a control message is of the kind that it was parsed as');
-  return { sequence, generation: control.generation, hash: control.hash, settings: control.settings };
+  const { generation, hash, foldVersion, settings } = control;
+  return { sequence, generation, hash, foldVersion, settings };
 }

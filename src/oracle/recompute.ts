@@ -3,8 +3,10 @@
 // Boundary: of the plan it uses what definitions compiled (event types, filters, values, expressions) and what the user wrote
 //           (function, window, limit, audience).
 import { formatTime, parseRfc3339, type DurationMs, type EpochMs } from '../base/time.ts';
-import type { Admission, EventBody } from '../message/decode.ts';
+import type { Admission, EventBody } from '../message/admission.ts';
 import type { Identity } from '../message/identity.ts';
+import type { Tree } from './json_tree.ts';
+import type { OraclePolicy } from './merge_fragments.ts';
 import { valueOfRows, type EventFunction, type FunctionOverRows, type Row } from './attribute_value.ts';
 import { canLeaveAt, isInside, outsideFrom, startOf, type OracleWindow } from './window.ts';
 
@@ -14,6 +16,11 @@ export type OraclePlan = {
   /** The greatest revision of anything in it. */
   readonly revision: number;
   readonly admission: Admission;
+  /** Merge policies; `policy` is the default one, which expressions and change events go by. */
+  readonly policies: readonly OraclePolicy[];
+  readonly policy: OraclePolicy;
+  /** Names of the datasets: a policy's order is of indexes into it. */
+  readonly datasets: readonly string[];
   readonly measures: readonly {
     readonly matches: (event: EventBody) => boolean;
     readonly valueOf: (event: EventBody) => unknown;
@@ -36,13 +43,17 @@ export type OracleAttribute = Omit<FunctionOverRows, 'function'> & {
   readonly expression: {
     /** Indexes into `attributes`. */
     readonly inputs: readonly number[];
-    readonly evaluate: (inputs: { valueOf: (attribute: number) => unknown; identity: () => Identity }) => unknown;
+    readonly evaluate: (inputs: {
+      valueOf: (attribute: number) => unknown;
+      identity: () => Identity;
+      record: () => Tree;
+    }) => unknown;
   } | null;
 };
 
 export type OverEvents = OracleAttribute & FunctionOverRows;
 
-/** An event that counts: admitted, of a dataset that takes part in profiles, no duplicate. */
+/** An event that counts: admitted, of a dataset that takes part in profiles, not dead, no duplicate. */
 export type CountedEvent = {
   readonly sequence: number;
   readonly dataset: string;
@@ -60,6 +71,8 @@ export type ProfileFacts = {
   /** The definitions that the profile has by then. */
   readonly plan: OraclePlan;
   readonly events: readonly CountedEvent[];
+  /** What records say, merged by the default policy. */
+  readonly record: Tree;
   /** By name; not in here: those of the first definitions, which count everything. */
   readonly beginnings: ReadonlyMap<string, Beginning>;
   /** What each measure takes from the events, once somebody has asked: filters and values are the slow part. */
@@ -127,14 +140,18 @@ export function isOverEvents(attribute: OracleAttribute): attribute is OverEvent
 
 /** Puts the plan's expressions over `values`, whatever stood there. */
 export function addExpressions(facts: ProfileFacts, values: Record<string, ExpectedValue>): void {
-  const { plan, identity } = facts;
+  const { plan, identity, record } = facts;
   const entry = (index: number): ExpectedValue | undefined => {
     const { name } = plan.attributes[index]!;
     return Object.hasOwn(values, name) ? values[name] : undefined;
   };
   for (const index of plan.expressions) {
     const { name, expression } = plan.attributes[index]!;
-    const value = expression!.evaluate({ valueOf: (input) => entry(input)?.value, identity: () => identity });
+    const value = expression!.evaluate({
+      valueOf: (input) => entry(input)?.value,
+      identity: () => identity,
+      record: () => record,
+    });
     delete values[name];
     if (value === undefined) continue;
     values[name] = { value, ...earliest(inputsOf(plan, index).map((input) => entry(input)?.nextChangeAt)) };

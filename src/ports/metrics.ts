@@ -27,6 +27,12 @@ export type ShardMeter = {
   /** Applied again after a start, up to the last commit. */
   eventsReplayed: number;
   eventsDuplicate: number;
+  recordsApplied: number;
+  /** Older than what their fragment holds. */
+  staleWrites: number;
+  /** Events and writes as of a time that is deleted. */
+  deletedDropped: number;
+  primaryMismatches: number;
   dedupeEvicted: number;
   expiries: number;
   changes: number;

@@ -14,6 +14,11 @@ export const ALL_CHANGES = -1;
 /** From this message on, at this shard time, a later revision of the definitions is in force. */
 export type RevisionStart = { readonly revision: number; readonly sequence: number; readonly timeMs: EpochMs };
 
+/** What the dataset has said up to `sequence` is deleted, of every profile; what is as of `timeMs` or before stays dead. */
+export type DatasetDelete = { readonly dataset: string; readonly sequence: number; readonly timeMs: EpochMs };
+
+export type EraseMark = { readonly sequence: number; readonly changeCount: number; readonly changeDigest: number };
+
 /** What the log position means and what it was checked against. Written with the profiles, in the same transaction. */
 export type ShardMeta = {
   readonly formatVersion: number;
@@ -42,11 +47,17 @@ export type ShardMeta = {
   /** Visible changes, counted per message and profile since the beginning, and a rolling digest of them. */
   readonly changeCount: number;
   readonly changeDigest: number;
-  /** How many profiles there are. */
+  /** How many profiles there are to see. */
   readonly profiles: number;
   /** Of the definitions' later revisions, in order. */
   readonly revisions: readonly RevisionStart[];
-  /** The last profile that was brought up to the latest revision, while that goes on. */
+  /** In order of sequence: of each dataset the last. */
+  readonly datasetDeletes: readonly DatasetDelete[];
+  /** Of erasures whose messages may still be in the log: the shard's change count and digest after each. */
+  readonly eraseMarks: readonly EraseMark[];
+  /** How many erased identities have their tombstone in the state. */
+  readonly erasures: number;
+  /** The last profile that was brought up to the latest revision and the latest delete, while that goes on. */
   readonly sweptTo: IdentityKey | null;
   /** Which life of the derived state this is; 1 is the first. */
   readonly generation: number;
@@ -74,7 +85,7 @@ export interface Checkpoint {
 /** A consistent look at everything as of the last checkpoint, for exports. Close it: it keeps old pages alive. */
 export interface StoreSnapshot {
   readonly meta: ShardMeta;
-  /** Up to `limit` profiles with keys greater than `after`, in key order. */
+  /** Up to `limit` states with keys greater than `after`, in key order; also those in which there is nothing to see. */
   page(after: IdentityKey, limit: number, plan: Plan): readonly IdentityState[];
   close(): void;
 }

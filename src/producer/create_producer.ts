@@ -4,7 +4,8 @@ import { nuid, type NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import { topologyOf } from '../message/subject.ts';
 import { openConnection } from '../nats/connection.ts';
-import { Priorities } from './priorities.ts';
+import type { Naming } from './choose_identity.ts';
+import { namingOf, Priorities, type StoredDefinitions } from './priorities.ts';
 import { NatsProducer, type Producer } from './producer.ts';
 
 export type ProducerOptions = {
@@ -20,7 +21,8 @@ export type ProducerOptions = {
   readonly root?: string;
   /** How the server lists the connection. */
   readonly name?: string;
-  /** Priority of each namespace, 1 is the highest. Default: those of the live definitions (needs the right to read the meta bucket). */
+  /** Priority of each namespace, 1 is the highest. Default: those of the live definitions (needs the right to read the meta bucket). With
+   *  these and `partitions` nothing is read: identities come from the identityMap alone, and wrong operations are not told before sending. */
   readonly namespaces?: Readonly<Record<string, number>>;
   /** Default: read from the meta bucket. */
   readonly partitions?: number;
@@ -90,13 +92,15 @@ async function read(
   { namespaces, partitions }: ProducerOptions,
 ): Promise<{ readonly partitions: number; readonly priorities: Priorities }> {
   const given = namespaces === undefined ? null : new Map(Object.entries(namespaces));
-  if (partitions !== undefined && given !== null) return { partitions, priorities: new Priorities(given) };
+  if (partitions !== undefined && given !== null)
+    return { partitions, priorities: new Priorities({ namespaces: given, datasets: new Map() }) };
   let stored: string | undefined;
   let priorities: Priorities;
   try {
     const kv = await new Kvm(nc).open(bucket);
     stored = (await kv.get('partitions'))?.string();
-    priorities = new Priorities(given ?? (await livePriorities(kv)), () => livePriorities(kv));
+    const learn = (): Promise<Naming | null> => liveNaming(kv, given);
+    priorities = new Priorities(await learn(), learn);
   } catch (cause) {
     throw notSetUp(bucket, errorText(cause), cause);
   }
@@ -112,10 +116,10 @@ function notSetUp(bucket: string, why: string, cause?: unknown): VisageError {
   );
 }
 
-async function livePriorities(kv: KV): Promise<ReadonlyMap<string, number> | null> {
+/** @param priorities those that were given: they hold in place of the definitions' */
+async function liveNaming(kv: KV, priorities: ReadonlyMap<string, number> | null): Promise<Naming | null> {
   const hash = (await kv.get('definitions.live'))?.string();
   const document = hash === undefined ? undefined : await kv.get(`definitions.${hash}`);
-  if (document === undefined || document === null) return null;
-  const { namespaces } = document.json<{ readonly namespaces: Readonly<Record<string, { readonly priority: number }>> }>();
-  return new Map(Object.entries(namespaces).map(([name, { priority }]) => [name, priority]));
+  const live = document == null ? null : namingOf(document.json<StoredDefinitions>());
+  return priorities === null ? live : { namespaces: priorities, datasets: live?.datasets ?? new Map() };
 }

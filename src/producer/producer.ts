@@ -10,9 +10,11 @@ import type { Delivery, Sent } from './delivery.ts';
 import { Flight } from './flight.ts';
 import type { Priorities } from './priorities.ts';
 import { encodeBody, headersOf, readBody, sizeOf, type Body } from './message_body.ts';
+import { kindHeaders, needsNoBody, type MessageKind } from './message_kind.ts';
 
-export type SendOptions = {
-  /** Who the message is about; default: chosen from its identityMap by the priority of namespaces. */
+export type SendOptions = MessageKind & {
+  /** Who the message is about; default: chosen by the priority of namespaces from its identityMap and from the fields that its dataset's
+   *  schema says hold identities. */
   readonly identity?: Identity;
   /** Default: one of the producer's own. Never the event's `_id`: message ids are remembered per stream. */
   readonly messageId?: string;
@@ -20,11 +22,12 @@ export type SendOptions = {
 };
 
 export interface Producer {
-  /** Sends one message; resolves when the log has stored it. Bytes are not copied: leave them alone until then.
+  /** Sends one message; resolves when the log has stored it. Bytes are not copied: leave them alone until then. `null`: no body, for
+   *  deletes. `dataset`: `_profile` for the whole profile (operation `delete` or `erase`).
    *  @throws VisageError (refuse) `no_identity`, `ambiguous_identity`, `unknown_namespace`, `bad_identity`, `malformed`, `too_large`,
    *    `refused`: the log says no, and nobody knows whether the next message fares better · (retry) `unknown`: it may be stored or not, `log_full`, `unavailable`, `queue_full`: await `ready` ·
-   *    `not_allowed`, `not_set_up`, `closed`, `no_priorities`, `bad_dataset`, `bad_header` */
-  send(dataset: string, body: object | string | Uint8Array, options?: SendOptions): Promise<Sent>;
+   *    `not_allowed`, `not_set_up`, `closed`, `no_priorities`, `bad_dataset`, `bad_header`, `bad_operation` */
+  send(dataset: string, body: object | string | Uint8Array | null, options?: SendOptions): Promise<Sent>;
   /** Resolves when a message would be sent at once: the back-pressure of loops that do not await each `send`. */
   ready(): Promise<void>;
   /** Resolves when everything sent so far has succeeded or failed. */
@@ -96,10 +99,10 @@ export class NatsProducer implements Producer {
     return this.flight.waitingFor;
   }
 
-  async send(dataset: string, body: Body, options: SendOptions = {}): Promise<Sent> {
+  async send(dataset: string, given: Body | null, options: SendOptions = {}): Promise<Sent> {
     const { setup } = this;
     if (this.closed || this.closing !== undefined) throw new VisageError('closed', 'the producer is closed', { kind: 'usage' });
-    if (options.identity === undefined) setup.priorities.lookAgain();
+    if (options.identity === undefined) setup.priorities.lookAgain(dataset);
     const { reading } = setup.priorities;
     if (reading !== undefined) {
       if (this.learners + this.queued >= setup.maxQueued) throw this.queueFull();
@@ -108,11 +111,14 @@ export class NatsProducer implements Producer {
       this.learners--;
       if (this.closed) throw this.neverSent();
     }
-    const identity = options.identity ?? chooseIdentity(readBody(body), setup.priorities.known);
+    const { known } = setup.priorities;
+    const kind = kindHeaders(dataset, options, known);
+    const body = given ?? noBody(options);
+    const identity = options.identity ?? chooseIdentity(readBody(body), dataset, known);
     const subject = inputSubject(setup.root, dataset, identity);
     const bytes = encodeBody(body);
     const id = this.lastId + 1;
-    const headers = headersOf(options.headers ?? {}, options.messageId ?? `${setup.nonce}-${id}`);
+    const headers = headersOf({ ...options.headers, ...kind }, options.messageId ?? `${setup.nonce}-${id}`);
     this.refuseTooLarge(sizeOf(bytes, headers));
     if (this.queued >= setup.maxQueued) this.pump(); // this turn's messages have not gone out yet
     if (this.queued >= setup.maxQueued) throw this.queueFull();
@@ -217,4 +223,9 @@ export class NatsProducer implements Producer {
     for (const wake of this.readyWaiters.splice(0)) wake();
     for (const { resolve } of this.flushWaiters.splice(0)) resolve();
   }
+}
+
+function noBody(kind: MessageKind): string {
+  if (needsNoBody(kind)) return '';
+  throw new VisageError('malformed', 'there is no body; only a delete needs none', { kind: 'refuse' });
 }

@@ -1,4 +1,4 @@
-// Why a computed value is what it is, as it is read. Shapes only.
+// Why a value is what it is, as it is read. Shapes only.
 import type { Identity } from '../message/identity.ts';
 import type { ComputedValue, Precision } from './view.ts';
 
@@ -40,6 +40,8 @@ export type Explanation = {
   readonly time: string;
   /** How many events the value is made from: all of them, also those that are not listed. */
   readonly counted: number;
+  /** How many of those are not listed because they are past their dataset's time to live: the value keeps what it has counted. */
+  readonly agedOut?: number;
   /** Newest first. */
   readonly events: readonly ExplainedEvent[];
   /** Not all are listed. Those that decide are the last to be left out. */
@@ -49,3 +51,36 @@ export type Explanation = {
   /** Why the list may not have every event that counts, or have one that does not. */
   readonly missing?: string;
 };
+
+/** What one dataset says about a place in the profile. */
+export type FieldSource = {
+  readonly dataset: string;
+  readonly identity: Identity;
+  readonly lastUpdated: string;
+  readonly sequence: number;
+  readonly value: unknown;
+};
+
+/** A place in the profile and who says what about it. `value`: what is shown; absent with `winner` when nothing is. `losers`: the strongest
+ *  first; `why` in words. `notTakingPart`: datasets that say something there and that the policy leaves out. */
+export type ExplainedField = {
+  /** `attributes.person.name.firstName` */
+  readonly field: string;
+  readonly value?: unknown;
+  readonly winner?: FieldSource;
+  readonly losers: readonly (FieldSource & { readonly why: string })[];
+  readonly notTakingPart: readonly string[];
+};
+
+/** Why a field of the records is what it is. Of an object: its leaves, each by itself, in `fields`. */
+export type FieldExplanation = {
+  readonly profile: Identity;
+  readonly policy: string;
+  readonly stitching?: 'none';
+  /** The policy in words. */
+  readonly rule: string;
+  readonly version: number;
+  readonly shard: number;
+  readonly sequence: number;
+  readonly time: string;
+} & (ExplainedField | { readonly field: string; readonly fields: readonly ExplainedField[]; readonly truncated?: true });

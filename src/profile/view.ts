@@ -22,9 +22,15 @@ export type ComputedValue = {
 export type ProfileView = {
   profile: Identity;
   identities: (Identity & { primary: boolean })[];
+  /** What records say, merged by `policy`. */
+  attributes: Readonly<Record<string, unknown>>;
   computed: Record<string, ComputedValue>;
   /** The audiences that it is in, by name. */
   audiences: string[];
+  /** The merge policy. */
+  policy: string;
+  /** Only where the policy asks for the graph, which is not followed: what was followed instead. */
+  stitching?: 'none';
   version: number;
   shard: number;
   sequence: number;

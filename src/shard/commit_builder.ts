@@ -6,6 +6,7 @@ import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { ALL_CHANGES, type Position } from '../ports/profile_store.ts';
+import type { LeafChange } from '../record/leaf_changes.ts';
 import type { Cause, Change } from './effects.ts';
 
 const COMMIT_BYTES_MAX = 512 * 1024;
@@ -21,7 +22,9 @@ const CAUSE_BASE_BYTES = 80;
 export type PendingEvent = {
   readonly key: IdentityKey;
   readonly previousVersion: number;
-  readonly type: 'created' | 'updated' | 'deleted';
+  /** Was there a profile to see at its previous change event, is there one after this? */
+  readonly existed: boolean;
+  exists: boolean;
   version: number;
   ordinal: number;
   timeMs: number;
@@ -30,6 +33,8 @@ export type PendingEvent = {
   readonly attributes: number[];
   readonly before: unknown[];
   readonly after: unknown[];
+  /** Leaves of what records say, by path; null: none changed. */
+  leaves: Map<string, LeafChange> | null;
   bytes: number;
   /** Who entered and exited, when that is not for the values to tell: an attribute became an audience, or is none any more. */
   readonly audiences?: { readonly entered: readonly string[]; readonly exited: readonly string[] };
@@ -138,7 +143,8 @@ export class CommitBuilder {
       this.pending.set(change.key, {
         key: change.key,
         previousVersion: change.previousVersion,
-        type: change.created ? 'created' : 'updated',
+        existed: change.existed,
+        exists: change.exists,
         version: change.sequence,
         ordinal,
         timeMs: change.timeMs,
@@ -147,10 +153,12 @@ export class CommitBuilder {
         attributes: change.attributes, // a change's arrays are its own: the commit takes them over
         before: change.before,
         after: change.after,
+        leaves: change.leaves === null ? null : new Map(change.leaves.map((leaf) => [leaf.path, leaf])),
         bytes: cost,
       });
       return;
     }
+    found.exists = change.exists;
     found.version = change.sequence;
     found.ordinal = ordinal;
     found.timeMs = change.timeMs;
@@ -168,6 +176,7 @@ export class CommitBuilder {
         found.after.push(change.after[i]);
       }
     }
+    if (change.leaves !== null) mergeLeaves(found, change.leaves);
   }
 
   /** Upper bound of the bytes that this change adds. */
@@ -177,7 +186,7 @@ export class CommitBuilder {
     const causes = found?.causes.length ?? 0;
     for (let i = 0; i < change.causes.length && causes + i < CAUSES_MAX; i++) {
       const cause = change.causes[i]!;
-      bytes += CAUSE_BASE_BYTES + (cause.kind === 'event' ? cause.dataset.length + 6 * cause._id.length : 0);
+      bytes += CAUSE_BASE_BYTES + causeTextBytes(cause);
     }
     for (let i = 0; i < change.attributes.length; i++) {
       const index = change.attributes[i]!;
@@ -189,15 +198,54 @@ export class CommitBuilder {
       }
     }
     const room = EVENT_BYTES_MAX - (found?.bytes ?? 0);
+    if (change.leaves !== null) bytes += leavesCost(change.leaves, found?.leaves ?? null, room - bytes);
     return Math.max(0, Math.min(bytes, room)); // past EVENT_BYTES_MAX the event is truncated
   }
+}
+
+function causeTextBytes(cause: Cause): number {
+  switch (cause.kind) {
+    case 'event':
+      return cause.dataset.length + 6 * cause._id.length;
+    case 'record':
+      return 30 + cause.dataset.length + 6 * (cause._id?.length ?? 0);
+    case 'deleteDataset':
+      return cause.dataset.length + 16;
+    case 'delete':
+    case 'erase':
+    case 'expiry':
+    case 'definitions':
+      return 0;
+  }
+}
+
+/** Of one commit: each leaf as it was before the first change and is after the last. */
+function mergeLeaves(event: PendingEvent, leaves: readonly LeafChange[]): void {
+  const all = (event.leaves ??= new Map());
+  for (const leaf of leaves) {
+    const earlier = all.get(leaf.path);
+    all.set(leaf.path, earlier === undefined ? leaf : { path: leaf.path, before: earlier.before, after: leaf.after });
+  }
+}
+
+/** Upper bound; past `room` it does not matter by how much. */
+function leavesCost(leaves: readonly LeafChange[], known: ReadonlyMap<string, LeafChange> | null, room: number): number {
+  let bytes = 0;
+  for (const { path, before, after } of leaves) {
+    if (bytes > room) return bytes;
+    const earlier = known?.get(path);
+    if (earlier === undefined) bytes += 40 + 6 * path.length + sizeOf(before) + sizeOf(after);
+    else bytes += Math.max(0, sizeOf(after) - sizeOf(earlier.after));
+  }
+  return bytes;
 }
 
 function sizeOf(value: unknown): number {
   if (typeof value === 'number') return 25;
   if (typeof value === 'string') return value.length <= 256 ? 2 + 6 * value.length : 3 * JSON.stringify(value).length;
   if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + 1 + sizeOf(item), 2);
-  return 5;
+  // an object is inside of an array: only there it is part of a leaf
+  return typeof value === 'object' && value !== null ? 3 * JSON.stringify(value).length : 5;
 }
 
 /** Is position `a` at or past `b`? */

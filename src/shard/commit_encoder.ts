@@ -3,8 +3,14 @@
 import { formatTime } from '../base/time.ts';
 import { sameValue } from '../aggregate/attribute_value.ts';
 import type { Attribute } from '../aggregate/plan.ts';
-import { identityName, parseIdentityKey } from '../message/identity.ts';
+import { identityName, isErasedKey, parseIdentityKey } from '../message/identity.ts';
+import { sameJson } from '../record/json.ts';
+import type { LeafChange } from '../record/leaf_changes.ts';
 import { EVENT_BYTES_MAX, type PendingEvent, type SealedCommit } from './commit_builder.ts';
+import type { Cause } from './effects.ts';
+
+/** What the paths of a truncated event's leaves may take. */
+const PATHS_BYTES_MAX = 64 * 1024;
 
 export type CommitEncoderOptions = {
   readonly root: string;
@@ -56,18 +62,25 @@ export class CommitEncoder {
     }
     const truncated = event.bytes >= EVENT_BYTES_MAX;
     return (
-      `${this.head}${event.version}-${event.ordinal}${this.afterId}${event.type}",${subjectOf(event.key, this.time)}` +
+      `${this.head}${event.version}-${event.ordinal}${this.afterId}${typeOf(event)}",${subjectOf(event.key, this.time)}` +
       `,"version":${event.version},"previousVersion":${event.previousVersion},"sequence":${event.version},"cause":[${truncated ? '' : causesOf(event)}]` +
       (truncated || event.causeCount > event.causes.length ? `,"causeCount":${event.causeCount}` : '') +
-      (truncated ? ',"truncated":true' : '') +
+      (truncated ? truncation(event) : '') +
       (event.version <= this.repeatedThrough ? ',"possiblyRepeated":true' : '') +
       `,"changes":[${changesOf(event, plan, truncated)}],"audiences":${audiencesOf(event, plan)}}}`
     );
   }
 }
 
+/** Of a profile that nobody could have seen, made and deleted within one commit: deleted. */
+function typeOf({ existed, exists }: PendingEvent): 'created' | 'updated' | 'deleted' {
+  if (!exists) return 'deleted';
+  return existed ? 'updated' : 'created';
+}
+
 /** From `subject` to the profile's identity. Most ids need no decoding and no quoting. */
 function subjectOf(key: string, time: string): string {
+  if (isErasedKey(key)) return subjectOf(`erased.${key.slice(key.indexOf('.') + 1)}`, time);
   const middle = `,"time":"${time}","datacontenttype":"application/json","data":{"profile":{"namespace":"`;
   if (key.indexOf('%') < 0) {
     const dot = key.indexOf('.');
@@ -86,9 +99,45 @@ function causesOf(event: PendingEvent): string {
     out +=
       cause.kind === 'event'
         ? `{"kind":"event","dataset":"${cause.dataset}","_id":${quote(cause._id)},"sequence":${cause.sequence}}`
-        : `{"kind":"${cause.kind}","sequence":${cause.sequence}}`;
+        : otherCause(cause);
   }
   return out;
+}
+
+function otherCause(cause: Exclude<Cause, { readonly kind: 'event' }>): string {
+  const { kind, sequence } = cause;
+  switch (kind) {
+    case 'record': {
+      const id = cause._id === null ? '' : `"_id":${quote(cause._id)},`;
+      return `{"kind":"record","dataset":"${cause.dataset}","operation":"${cause.operation}",${id}"sequence":${sequence}}`;
+    }
+    case 'deleteDataset':
+      return `{"kind":"delete","operation":"delete","dataset":"${cause.dataset}","sequence":${sequence}}`;
+    case 'delete':
+    case 'erase':
+      return `{"kind":"${kind}","operation":"${kind}","sequence":${sequence}}`;
+    case 'expiry':
+    case 'definitions':
+      return `{"kind":"${kind}","sequence":${sequence}}`;
+  }
+}
+
+/** The paths alone may be too long: then those that fit are listed, and how many there are is said. */
+function truncation({ leaves }: PendingEvent): string {
+  return leaves !== null && fittingLeaves(leaves) < leaves.size
+    ? `,"truncated":true,"changesTotal":${leaves.size}`
+    : ',"truncated":true';
+}
+
+function fittingLeaves(leaves: ReadonlyMap<string, LeafChange>): number {
+  let room = PATHS_BYTES_MAX;
+  let n = 0;
+  for (const path of leaves.keys()) {
+    room -= 20 + 6 * path.length;
+    if (room < 0) return n;
+    n++;
+  }
+  return n;
 }
 
 function changesOf(event: PendingEvent, plan: Named, truncated: boolean): string {
@@ -103,6 +152,21 @@ function changesOf(event: PendingEvent, plan: Named, truncated: boolean): string
     out += '"';
     if (!truncated && was !== undefined) out += `,"before":${jsonOf(was)}`;
     if (!truncated && is !== undefined) out += `,"after":${jsonOf(is)}`;
+    out += '}';
+  }
+  return event.leaves === null ? out : out + leavesOf(event.leaves, truncated, out === '');
+}
+
+function leavesOf(leaves: ReadonlyMap<string, LeafChange>, truncated: boolean, first: boolean): string {
+  let out = '';
+  let left = truncated ? fittingLeaves(leaves) : Infinity;
+  for (const { path, before, after } of leaves.values()) {
+    if (left-- <= 0) break;
+    if (sameJson(before, after)) continue;
+    out += first && out === '' ? '{"path":' : ',{"path":';
+    out += quote(path);
+    if (!truncated && before !== undefined) out += `,"before":${jsonOf(before)}`;
+    if (!truncated && after !== undefined) out += `,"after":${jsonOf(after)}`;
     out += '}';
   }
   return out;

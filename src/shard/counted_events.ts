@@ -9,7 +9,8 @@ import { comparable } from '../aggregate/extremes.ts';
 import { isPlainValue } from '../aggregate/part.ts';
 import type { Attribute, Measure, Plan } from '../aggregate/plan.ts';
 import { windowStart } from '../aggregate/window.ts';
-import type { EventBody } from '../message/decode.ts';
+import type { EventBody } from '../message/admission.ts';
+import { isPastTimeToLive } from './event_page.ts';
 import type { AdmittedEvent } from './identity_events.ts';
 
 export type CountedEvent = {
@@ -20,6 +21,8 @@ export type CountedEvent = {
   readonly sequence: number;
   /** Undefined for count and exists. */
   readonly value: unknown;
+  /** Past its dataset's time to live: it counts, and is not shown. */
+  readonly agedOut: boolean;
   decides: boolean;
 };
 
@@ -33,6 +36,8 @@ export type CountedEventsOptions = {
   readonly nowMs: EpochMs;
   /** The message that made the attribute live; 0 when it was from the beginning. */
   readonly liveAfter: number;
+  /** The definitions whose times to live hold. */
+  readonly plan: Plan;
 };
 
 export class CountedEvents {
@@ -65,7 +70,8 @@ export class CountedEvents {
         kind: 'refuse',
       });
     const { id, dataset } = message;
-    this.events.push({ id, dataset: dataset.name, atMs, arrivedMs, sequence, value: used.value, decides: false });
+    const agedOut = isPastTimeToLive(message, this.options.plan, nowMs);
+    this.events.push({ id, dataset: dataset.name, atMs, arrivedMs, sequence, value: used.value, agedOut, decides: false });
   }
 
   /** Newest first, those that decide marked. Cost: O(n log n) */

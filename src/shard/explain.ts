@@ -1,7 +1,7 @@
 // Why a computed value is what it is: the profile's view, the events behind the value, and what the log no longer has.
 // EX1: value, next change, since and precision are the view's own; the events are those up to the view's sequence, in the window as
 //      of the view's time: list and value agree.
-// EX2: what cannot be listed is said, never passed over.
+// EX2: what cannot be listed is said, never passed over: what the log has lost, and how many are past their time to live.
 import { unreachable } from '../base/assert.ts';
 import { formatDuration, formatTime, parseRfc3339, type DurationMs, type EpochMs } from '../base/time.ts';
 import type { Attribute, Plan } from '../aggregate/plan.ts';
@@ -18,7 +18,7 @@ export type ExplainOptions = {
   readonly plan: Plan;
   readonly attribute: Attribute;
   readonly view: ProfileView;
-  /** Newest first; none for an expression. */
+  /** Newest first, those past their time to live too; none for an expression. */
   readonly events: readonly CountedEvent[];
   /** At most so many are listed. */
   readonly limit: number;
@@ -35,7 +35,9 @@ export function explain(options: ExplainOptions): Explanation {
   const { profile, version, shard, sequence, time } = view;
   const entry: Partial<ComputedValue> = valueIn(view, attribute.name) ?? {};
   const isExpression = attribute.expression !== null;
-  const listed = pick(events, limit);
+  const shown = events.filter(({ agedOut }) => !agedOut);
+  const agedOut = events.length - shown.length;
+  const listed = pick(shown, limit);
   return {
     profile,
     field: attribute.name,
@@ -47,8 +49,9 @@ export function explain(options: ExplainOptions): Explanation {
     sequence,
     time,
     counted: events.length,
+    ...(agedOut === 0 ? {} : { agedOut }),
     events: listed.map((event) => explained(event, attribute)),
-    ...(listed.length < events.length ? { truncated: true } : {}),
+    ...(listed.length < shown.length ? { truncated: true } : {}),
     ...(isExpression ? { inputs: inputsOf(attribute, plan, view) } : missingOf(options)),
   };
 }

@@ -5,6 +5,7 @@ import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { StoreSnapshot } from '../ports/profile_store.ts';
+import { asCleared } from './deletes.ts';
 import { profileView } from './profile_view.ts';
 
 const OPEN_MAX = 4;
@@ -52,11 +53,13 @@ export class ExportDesk {
     const profiles: string[] = [];
     let bytes = 0;
     let next = states.length < PAGE_PROFILES ? null : states[states.length - 1]!.key;
-    for (const state of states) {
-      const text = JSON.stringify(profileView(state, open.plan!, at));
+    for (const [i, stored] of states.entries()) {
+      const state = asCleared(stored, meta.datasetDeletes, open.plan!);
+      if (!state.visible) continue;
+      const text = JSON.stringify(profileView(state, open.plan!, at, open.plan!.policy));
       bytes += 3 * text.length;
       if (bytes > PAGE_BYTES && profiles.length > 0) {
-        next = states[profiles.length - 1]!.key;
+        next = states[i - 1]!.key;
         break;
       }
       profiles.push(text);

@@ -1,13 +1,18 @@
-// Which expressions changed, given which attributes over events did.
+// Which expressions changed, given which attributes over events did, and what records said before.
 // EC1: values before are those of the changed attributes before, and the present ones of all others.
 // EC2: an expression of a later revision than the profile had is new: it was absent before.
 import { attributeValue, sameValue } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
+import { mergedRecord } from '../aggregate/merged_record.ts';
 import type { ExpressionInputs, Plan } from '../aggregate/plan.ts';
 import { parseIdentityKey } from '../message/identity.ts';
+import type { JsonObject } from '../record/json.ts';
 
 /** `attributes[i]` went from `before[i]` to `after[i]`. */
 export type Found = { readonly attributes: number[]; readonly before: unknown[]; readonly after: unknown[] };
+
+/** Of the profile before the message: its revision (Infinity: as it is), what records said (null: what they say). */
+export type Before = { readonly revision: number; readonly record: JsonObject | null };
 
 const NOT_CHANGED = -1;
 
@@ -22,6 +27,7 @@ export class ExpressionChanges {
   private readonly inputsBefore: ExpressionInputs;
   private state!: IdentityState;
   private found!: Found;
+  private before!: Before;
 
   constructor(plan: Plan) {
     this.plan = plan;
@@ -29,27 +35,34 @@ export class ExpressionChanges {
     this.present = new Array<unknown>(plan.attributes.length).fill(undefined);
     this.looked = new Uint8Array(plan.attributes.length);
     const identity = (): ReturnType<typeof parseIdentityKey> => parseIdentityKey(this.state.key);
-    this.inputsAfter = { valueOf: (index) => this.valueAfter(index), identity };
-    this.inputsBefore = { valueOf: (index) => this.valueBefore(index), identity };
+    const record = (): JsonObject => mergedRecord(this.state, plan, plan.policy);
+    this.inputsAfter = { valueOf: (index) => this.valueAfter(index), identity, record };
+    this.inputsBefore = {
+      valueOf: (index) => this.valueBefore(index),
+      identity,
+      record: () => this.before.record ?? record(),
+    };
   }
 
   /** Adds the expressions that changed to `found`. Cost: O(changes), and two evaluations an expression that names one of them */
-  find(state: IdentityState, found: Found, revisionBefore: number): void {
-    if (found.attributes.length === 0 && revisionBefore >= state.revision) return;
+  find(state: IdentityState, found: Found, before: Before): void {
+    if (found.attributes.length === 0 && before.record === null && before.revision >= state.revision) return;
     this.state = state;
     this.found = found;
+    this.before = before;
     for (let i = 0; i < found.attributes.length; i++) this.at[found.attributes[i]!] = i;
     for (const index of this.plan.expressions) {
       const { expression, revision } = this.plan.attributes[index]!;
       if (revision > state.revision) continue;
-      const isNew = revision > revisionBefore;
-      if (!isNew && !expression!.inputs.some((input) => this.at[input] !== NOT_CHANGED)) continue;
+      const isNew = revision > before.revision;
+      const isTouched = before.record !== null && expression!.readsRecord;
+      if (!isNew && !isTouched && !expression!.inputs.some((input) => this.at[input] !== NOT_CHANGED)) continue;
       const after = expression!.evaluate(this.inputsAfter);
-      const before = isNew ? undefined : expression!.evaluate(this.inputsBefore);
-      if (sameValue(before, after)) continue;
+      const was = isNew ? undefined : expression!.evaluate(this.inputsBefore);
+      if (sameValue(was, after)) continue;
       this.at[index] = found.attributes.length;
       found.attributes.push(index);
-      found.before.push(before);
+      found.before.push(was);
       found.after.push(after);
     }
     for (const index of found.attributes) this.at[index] = NOT_CHANGED;

@@ -3,9 +3,12 @@
 // GD2: a profile whose visible values are the same has no change event.
 import { allValues, sameValue } from '../aggregate/attribute_value.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
+import { mergedRecord } from '../aggregate/merged_record.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { StoreSnapshot } from '../ports/profile_store.ts';
+import type { JsonObject } from '../record/json.ts';
+import { leafChanges } from '../record/leaf_changes.ts';
 import type { PendingEvent } from './commit_builder.ts';
 import type { ToEncode } from './commit_encoder.ts';
 
@@ -59,18 +62,23 @@ function* profilesOf({ snapshot, plan }: GenerationView): Generator<IdentityStat
   if (plan === null) return;
   for (let after: IdentityKey = ''; ;) {
     const page = snapshot.page(after, PAGE_PROFILES, plan);
-    yield* page;
+    for (const state of page) if (state.visible) yield state;
     if (page.length < PAGE_PROFILES) return;
     after = page[page.length - 1]!.key;
   }
 }
 
-type Visible = { readonly values: ReadonlyMap<string, unknown>; readonly audiences: readonly string[] };
+type Visible = {
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly record: JsonObject;
+  readonly audiences: readonly string[];
+};
 
 function visibleOf(state: IdentityState, plan: Plan): Visible {
   const values = allValues(state, plan);
   return {
     values: new Map(plan.attributes.map(({ name, index }) => [name, values[index]])),
+    record: mergedRecord(state, plan, plan.policy),
     audiences: plan.attributes.filter(({ audience, index }) => audience && values[index] === true).map(({ name }) => name),
   };
 }
@@ -95,12 +103,14 @@ function difference(
   }
   const entered = is?.audiences.filter((name) => was?.audiences.includes(name) !== true) ?? [];
   const exited = was?.audiences.filter((name) => is?.audiences.includes(name) !== true) ?? [];
-  const isSame = attributes.length === 0 && entered.length === 0 && exited.length === 0;
+  const leaves = leafChanges(was?.record ?? {}, is?.record ?? {}, 'attributes');
+  const isSame = attributes.length === 0 && leaves.length === 0 && entered.length === 0 && exited.length === 0;
   if (isSame && was !== undefined && is !== undefined) return undefined;
   return {
     key,
     previousVersion: 0,
-    type: was === undefined ? 'created' : is === undefined ? 'deleted' : 'updated',
+    existed: was !== undefined,
+    exists: is !== undefined,
     version: at.sequence,
     ordinal: 0,
     timeMs: at.timeMs,
@@ -109,6 +119,7 @@ function difference(
     attributes,
     before,
     after,
+    leaves: leaves.length === 0 ? null : new Map(leaves.map((leaf) => [leaf.path, leaf])),
     bytes: 0, // whoever encodes it measures it
     audiences: { entered, exited },
   };

@@ -5,7 +5,8 @@ import { Histogram } from '../base/histogram.ts';
 import type { ShardMeter, WorkerMeter } from '../ports/metrics.ts';
 import type { CheckpointResult } from './checkpointer.ts';
 import type { SealedCommit } from './commit_builder.ts';
-import type { Fold, FoldCounters } from './fold.ts';
+import type { Fold } from './fold.ts';
+import { noCounters, type FoldCounters } from './fold_counters.ts';
 
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300] as const;
 
@@ -14,6 +15,10 @@ export function newShardMeter(): ShardMeter {
     eventsApplied: 0,
     eventsReplayed: 0,
     eventsDuplicate: 0,
+    recordsApplied: 0,
+    staleWrites: 0,
+    deletedDropped: 0,
+    primaryMismatches: 0,
     dedupeEvicted: 0,
     expiries: 0,
     changes: 0,
@@ -56,7 +61,7 @@ export class Metering {
   constructor(shard: ShardMeter, worker: WorkerMeter, start: LifeCounts) {
     this.shard = shard;
     this.worker = worker;
-    this.seen = { events: 0, duplicates: 0, refused: 0, expired: 0, dedupeEvicted: 0, ...start };
+    this.seen = { ...noCounters(), ...start };
   }
 
   /** Adds what the life counted since the last look. `replaying`: what it applied was committed by an earlier life.
@@ -67,6 +72,10 @@ export class Metering {
     if (!is.replaying) {
       shard.eventsApplied += counters.events - seen.events;
       shard.eventsDuplicate += counters.duplicates - seen.duplicates;
+      shard.recordsApplied += counters.records - seen.records;
+      shard.staleWrites += counters.stale - seen.stale;
+      shard.deletedDropped += counters.deleted - seen.deleted;
+      shard.primaryMismatches += counters.primaryMismatches - seen.primaryMismatches;
       shard.dedupeEvicted += counters.dedupeEvicted - seen.dedupeEvicted;
       shard.expiries += counters.expired - seen.expired;
       shard.changes += life.changes - seen.changes;

@@ -6,10 +6,11 @@ import { assert } from '../base/assert.ts';
 import { estimateBytes, IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import type { IdentityKey } from '../message/identity.ts';
-import type { DueEntry, EncodedProfile, ProfileStore } from '../ports/profile_store.ts';
+import type { EncodedProfile, ProfileStore } from '../ports/profile_store.ts';
 
 /** How many profiles one call looks at: when most are dirty, looking is all it could do. */
 const EVICT_LOOKS_MAX = 4_096;
+const KEYS_PAGE = 4_096;
 
 export class ProfileCache {
   private readonly store: ProfileStore;
@@ -48,7 +49,7 @@ export class ProfileCache {
     if (found !== undefined) {
       found.referenced = true;
       this.hits++;
-      return found;
+      return found.removed ? undefined : found;
     }
     this.misses++;
     const loaded = this.store.get(key, plan);
@@ -56,17 +57,41 @@ export class ProfileCache {
     return loaded;
   }
 
-  /** The next keys of all profiles, stored or not, in order. Cost: O(changed profiles), and a read of the store */
+  /** The next keys of all states, stored or not, in order. Cost: O(changed profiles), and a read of the store */
   keysAfter(after: IdentityKey, limit: number): IdentityKey[] {
-    const stored = this.store.keysAfter(after, limit);
-    // where the store gives a full page, what is past its end has no place in it
-    const end = stored.length < limit ? undefined : stored[limit - 1]!;
-    const keys = new Set(stored);
-    for (const { key } of this.unsaved()) if (key > after && (end === undefined || key < end)) keys.add(key);
+    const keys = new Set<IdentityKey>();
+    let from = after;
+    let end: IdentityKey | undefined;
+    do {
+      const stored = this.store.keysAfter(from, limit);
+      for (const key of stored) if (this.resident.get(key)?.removed !== true) keys.add(key);
+      // where the store gives a full page, what is past its end has no place in it
+      end = stored.length < limit ? undefined : stored[limit - 1]!;
+      from = end ?? from;
+    } while (keys.size < limit && end !== undefined);
+    for (const { key, removed } of this.unsaved()) if (!removed && key > after && (end === undefined || key < end)) keys.add(key);
     return [...keys].sort().slice(0, limit);
   }
 
-  create(key: IdentityKey): IdentityState {
+  /** All keys, in order, read page by page. */
+  *keys(): Iterable<IdentityKey> {
+    for (let after = ''; ;) {
+      const page = this.keysAfter(after, KEYS_PAGE);
+      yield* page;
+      if (page.length < KEYS_PAGE) return;
+      after = page[page.length - 1]!;
+    }
+  }
+
+  /** A new state. One that was removed comes back empty, with what the store has yet to remove. */
+  create(key: IdentityKey, plan: Plan): IdentityState {
+    const left = this.resident.get(key);
+    if (left !== undefined) {
+      assert(left.removed, 'a profile is made once');
+      if (left.frozen) this.encodeNow(left, plan); // as removed
+      left.removed = false;
+      return left;
+    }
     const state = new IdentityState(key);
     this.keep(state);
     return state;
@@ -80,7 +105,7 @@ export class ProfileCache {
     this.dirty.push(state);
   }
 
-  *unsaved(): Iterable<DueEntry> {
+  *unsaved(): Iterable<IdentityState> {
     for (const state of this.dirty) yield state;
     for (const state of this.writing) yield state;
   }
@@ -152,6 +177,7 @@ export class ProfileCache {
   private encodeNow(state: IdentityState, plan: Plan): void {
     this.encoded.push(this.store.encode(state, plan));
     state.frozen = false;
+    state.merged = null; // parsed records take a multiple of their text: kept from one checkpoint to the next
     this.estimate(state);
   }
 

@@ -1,7 +1,8 @@
-// The profile as readers see it.
+// The profile as readers see it: what records say under a merge policy, and what was computed from events.
 // PV1: every value in a view is as of its `time`: the shard's time, or just before the first change that is due but not yet applied.
 import { formatDuration, formatTime } from '../base/time.ts';
 import { allValues, earliest, latest } from '../aggregate/attribute_value.ts';
+import { mergedRecord } from '../aggregate/merged_record.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import { nextChanges, precisionOf } from '../aggregate/next_change.ts';
 import type { Attribute, Plan } from '../aggregate/plan.ts';
@@ -9,6 +10,7 @@ import { windowStart } from '../aggregate/window.ts';
 import { parseIdentityKey } from '../message/identity.ts';
 import type { RevisionStart } from '../ports/profile_store.ts';
 import type { ComputedValue, ProfileView } from '../profile/view.ts';
+import type { MergePolicy } from '../record/merge_policy.ts';
 
 export type ViewPoint = {
   readonly shard: number;
@@ -18,10 +20,33 @@ export type ViewPoint = {
   readonly generationFrom: number;
 };
 
-export function profileView(state: IdentityState, plan: Plan, at: ViewPoint): ProfileView {
+/** @param policy what `attributes` are merged by; computed values do not depend on it  Cost: O(attributes), and JSON.parse of the records */
+export function profileView(state: IdentityState, plan: Plan, at: ViewPoint, policy: MergePolicy): ProfileView {
   const identity = parseIdentityKey(state.key);
   const timeMs = Math.min(at.shardTimeMs, state.dueMs - 1);
   const values = allValues(state, plan);
+  return {
+    profile: identity,
+    identities: [{ ...identity, primary: true }],
+    attributes: mergedRecord(state, plan, policy),
+    computed: computedValues(state, plan, values, at.revisions, timeMs),
+    audiences: plan.attributes.filter(({ audience, index }) => audience && values[index] === true).map(({ name }) => name),
+    policy: policy.name,
+    ...(policy.stitching === 'graph' ? { stitching: 'none' } : {}),
+    version: Math.max(state.version, at.generationFrom),
+    shard: at.shard,
+    sequence: at.sequence,
+    time: formatTime(timeMs),
+  };
+}
+
+function computedValues(
+  state: IdentityState,
+  plan: Plan,
+  values: readonly unknown[],
+  revisions: readonly RevisionStart[],
+  timeMs: number,
+): Record<string, ComputedValue> {
   const next = nextChanges(state, plan);
   const computed: Record<string, ComputedValue> = {};
   for (const attribute of plan.attributes) {
@@ -31,23 +56,14 @@ export function profileView(state: IdentityState, plan: Plan, at: ViewPoint): Pr
     const happenedMs = whenHappened(state, attribute);
     if (happenedMs !== undefined) entry.timestamp = formatTime(happenedMs);
     if (next[attribute.index] !== Infinity) entry.nextChangeAt = formatTime(next[attribute.index]!);
-    const since = sinceOf(attribute, at.revisions, timeMs);
+    const since = sinceOf(attribute, revisions, timeMs);
     if (since !== undefined) entry.since = since;
     const inexact = precisionOf(state, attribute);
     if (inexact !== undefined)
       entry.precision = inexact.mode === 'tiled' ? { mode: 'tiled', hop: formatDuration(inexact.hopMs) } : inexact;
     computed[attribute.name] = entry;
   }
-  return {
-    profile: identity,
-    identities: [{ ...identity, primary: true }],
-    computed,
-    audiences: plan.attributes.filter(({ audience, index }) => audience && values[index] === true).map(({ name }) => name),
-    version: Math.max(state.version, at.generationFrom),
-    shard: at.shard,
-    sequence: at.sequence,
-    time: formatTime(timeMs),
-  };
+  return computed;
 }
 
 function whenHappened(state: IdentityState, attribute: Attribute): number | undefined {

@@ -14,6 +14,7 @@ import { Fold } from './fold.ts';
 import { frozenMeta } from './frozen_meta.ts';
 import { loadNamed } from './load_named.ts';
 import { ProfileCache } from './profile_cache.ts';
+import { resolveErase } from './resolve_erase.ts';
 import type { ShardOptions } from './shard_options.ts';
 
 const SLICE_CHECK = 64;
@@ -79,10 +80,12 @@ class Refolding {
   private fold!: Fold;
   private last: LogMessage | null = null;
   private lastFingerprint: string;
+  private readonly eraseSubject: string;
 
   constructor(options: RefoldOptions) {
     const { shard, store } = options;
     this.options = options;
+    this.eraseSubject = controlSubject(shard.root, shard.shard, 'erase');
     this.cache = new ProfileCache(store, shard.cacheMaxBytes);
     this.checkpointer = new Checkpointer(store, this.cache, shard.clock);
     this.lastFingerprint = store.readMeta()?.fingerprint ?? '';
@@ -112,6 +115,7 @@ class Refolding {
     let sliceMs = shard.clock.monotonicMs();
     for (const [i, message] of batch.messages.entries()) {
       if (message.sequence >= until) return true;
+      if (message.subject === this.eraseSubject) await resolveErase(message, shard.erasures, this.cache);
       this.fold.apply(message);
       this.last = message;
       if (i % SLICE_CHECK !== SLICE_CHECK - 1) continue;

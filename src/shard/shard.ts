@@ -6,16 +6,18 @@
 import { VisageError } from '../base/errors.ts';
 import { parseControl } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
+import type { IdentityState, Tombstone } from '../aggregate/identity_state.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
-import type { ShardMeta } from '../ports/profile_store.ts';
+import type { DatasetDelete, EraseMark, ShardMeta } from '../ports/profile_store.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { Checkpointer, type FrozenMeta } from './checkpointer.ts';
 import { CommitBuilder } from './commit_builder.ts';
 import { CommitEncoder } from './commit_encoder.ts';
 import { CommitPump } from './commit_pump.ts';
+import { asCleared } from './deletes.ts';
 import { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
 import { ExportDesk } from './export_desk.ts';
@@ -25,10 +27,12 @@ import { frozenMeta } from './frozen_meta.ts';
 import { loadNamed } from './load_named.ts';
 import { Metering, type LifeCounts } from './metering.ts';
 import { ProfileCache } from './profile_cache.ts';
-import { profileView } from './profile_view.ts';
+import { policyNamed } from './policy_named.ts';
+import { profileView, type ViewPoint } from './profile_view.ts';
 import { ReadWaiters } from './read_waiters.ts';
 import { checkBeforeReplay, type GapReport } from './recovery.ts';
 import { ReplayGate } from './replay_gate.ts';
+import { resolveErase } from './resolve_erase.ts';
 import type { ShardOptions, ShardStatus } from './shard_options.ts';
 import { TickTimer } from './tick_timer.ts';
 
@@ -80,6 +84,7 @@ export class Shard {
   private checkpointDueMs = 0;
   private endedBy: number | null = null;
   private readonly generationSubject: string;
+  private readonly eraseSubject: string;
   private readonly letters = new Set<Promise<void>>();
   private failed: { error: unknown } | undefined;
   private stopping = false;
@@ -99,6 +104,7 @@ export class Shard {
     });
     this.exports = new ExportDesk(options.clock, options.shard);
     this.generationSubject = controlSubject(options.root, options.shard, 'generation');
+    this.eraseSubject = controlSubject(options.root, options.shard, 'erase');
   }
 
   /** Reads the checkpoint, checks it against log and change stream, and fences off any earlier owner.
@@ -258,6 +264,7 @@ export class Shard {
       const message = messages[i]!;
       this.checkStamp(message);
       if (message.subject === this.generationSubject) await this.endGeneration(message);
+      if (message.subject === this.eraseSubject) await resolveErase(message, this.options.erasures, this.cache);
       this.fold.recorder.silent = this.gate.isSilent(message.sequence);
       const effects = this.fold.apply(message);
       this.lastMessage = message;
@@ -309,6 +316,7 @@ export class Shard {
     this.builder.add(effects.changes, skip, message, fold.plan, fold.foldVersion);
     if (skip === 0) for (const letter of effects.deadLetters) this.refuse(letter);
     if (this.active && effects.appends.length > 0) this.ticks.continue();
+    if (this.active && effects.erase !== null) this.options.onErase(effects.erase);
   }
 
   private refuse(letter: DeadLetter): void {
@@ -448,26 +456,45 @@ export class Shard {
     );
   }
 
-  /** One profile, with everything up to `after` in it; undefined when there is none.
-   *  @throws VisageError `not_yet` (retry) when `after` is not reached in time, `stopped` (retry) */
-  async get(key: IdentityKey, after: number, timeoutMs: number): Promise<ProfileView | undefined> {
+  /** One profile, with everything up to `after` in it, its records merged by a policy (the default one when none is named); undefined
+   *  when there is none. @throws VisageError `not_yet` (retry) when `after` is not reached in time, `stopped` (retry), `no_such_policy` */
+  async get(key: IdentityKey, after: number, timeoutMs: number, policy?: string): Promise<ProfileView | undefined> {
     await this.reached(after, timeoutMs);
-    const { fold } = this;
-    if (fold.plan === null) return undefined;
-    const { misses } = this.cache;
-    const state = this.cache.get(key, fold.plan);
-    const view =
-      state === undefined
-        ? undefined
-        : profileView(state, fold.plan, {
-            shard: this.options.shard,
-            sequence: fold.applied,
-            shardTimeMs: fold.shardTimeMs,
-            revisions: fold.revisions,
-            generationFrom: fold.generationFrom,
-          });
-    if (this.cache.misses > misses) this.cache.evict(); // reads alone must not fill memory
+    const { plan } = this.fold;
+    if (plan === null) return undefined;
+    const merge = policyNamed(plan, policy);
+    const state = this.stateOf(key);
+    if (state?.visible !== true) return undefined;
+    const { merged } = state;
+    const view = profileView(state, plan, this.viewPoint(), merge);
+    state.merged = merged; // reads alone must not fill memory
     return view;
+  }
+
+  /** The state as it is shown, to be read only; undefined when there is none. There may be nothing to see in it. */
+  stateOf(key: IdentityKey): IdentityState | undefined {
+    const { fold, cache } = this;
+    if (fold.plan === null) return undefined;
+    const { misses } = cache;
+    const state = cache.get(key, fold.plan);
+    if (cache.misses > misses) cache.evict(); // reads alone must not fill memory
+    return state === undefined ? undefined : asCleared(state, fold.deletions.datasets, fold.plan);
+  }
+
+  viewPoint(): ViewPoint {
+    const { shard } = this.options;
+    const { applied: sequence, shardTimeMs, revisions, generationFrom } = this.fold;
+    return { shard, sequence, shardTimeMs, revisions, generationFrom };
+  }
+
+  /** What was deleted of an identity: of the whole profile, of datasets. */
+  deletedOf(key: IdentityKey): { readonly tombstone: Tombstone | null; readonly datasetDeletes: readonly DatasetDelete[] } {
+    return { tombstone: this.stateOf(key)?.tombstone ?? null, datasetDeletes: this.fold.deletions.datasets };
+  }
+
+  /** The shard's change count and digest after the erase message at this sequence, until its messages are gone from the log. */
+  erasedAt(sequence: number): EraseMark | undefined {
+    return this.fold.deletions.marks.find((mark) => mark.sequence === sequence);
   }
 
   /** Resolves when everything up to `sequence` is applied. @throws VisageError `not_yet`, `stopped` (retry) */
@@ -527,9 +554,14 @@ export class Shard {
   }
 
   /** `revisions`: since which message each later revision of them is. */
-  get definitionsInForce(): { hash: string | null; settings: Fold['settings']; revisions: Fold['revisions'] } {
-    const { plan, settings, revisions } = this.fold;
-    return { hash: plan?.hash ?? null, settings, revisions };
+  get definitionsInForce(): {
+    hash: string | null;
+    settings: Fold['settings'];
+    revisions: Fold['revisions'];
+    foldVersion: number;
+  } {
+    const { plan, settings, revisions, foldVersion } = this.fold;
+    return { hash: plan?.hash ?? null, settings, revisions, foldVersion };
   }
 
   private fail(error: unknown): void {

@@ -1,8 +1,10 @@
 // What a shard is made of, and what it says about itself.
 import type { Plan } from '../aggregate/plan.ts';
 import type { ClockMode } from '../message/control.ts';
+import type { IdentityKey } from '../message/identity.ts';
 import type { ChangeSink, DeadLetterSink } from '../ports/change_sink.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { ErasureSource } from '../ports/erasures.ts';
 import type { GenerationStart, ShardLog } from '../ports/log.ts';
 import type { ShardMeter, WorkerMeter } from '../ports/metrics.ts';
 import type { ProfileStore } from '../ports/profile_store.ts';
@@ -38,6 +40,9 @@ export type ShardOptions = {
   readonly checkpointMaxDirty: number;
   readonly maxClockJumpMs: number;
   readonly logGap: 'halt' | 'continue';
+  readonly erasures: ErasureSource;
+  /** A message asks for this identity to be erased. Told when it is applied by an active shard, at least once. */
+  readonly onErase: (key: IdentityKey) => void;
   /** How the state's generation began; null for the first. */
   readonly generation: GenerationStart | null;
 };
@@ -53,12 +58,16 @@ export type ShardStatus = {
   readonly logTimeMs: number;
   /** Values are due to leave their windows and have not left yet. */
   readonly expiring: boolean;
-  /** Profiles wait for attributes that were added to the definitions. */
+  /** Profiles wait for attributes that were added to the definitions, or for what a deleted dataset said to be taken out. */
   readonly activating: boolean;
   readonly profiles: number;
   readonly definitions: string | null;
   readonly generation: number;
   readonly events: number;
+  readonly records: number;
+  readonly stale: number;
+  readonly deleted: number;
+  readonly primaryMismatches: number;
   readonly duplicates: number;
   readonly refused: number;
   readonly expired: number;

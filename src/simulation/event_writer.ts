@@ -1,9 +1,11 @@
 // Writes one event after the other for a shard: on time, late, exactly on a window's edge, again, or broken.
 // EW1: what it writes is a function of the seed and of what it wrote before.
-import { seededRandom, zipf, type Random } from '../base/random.ts';
+import { seededRandom, type Random } from '../base/random.ts';
 import { formatTime } from '../base/time.ts';
-import { encodeId, identityKey, partitionOf, type IdentityKey } from '../message/identity.ts';
+import type { IdentityKey } from '../message/identity.ts';
 import type { EventDomain } from './event_domain.ts';
+import { put, WRONG } from './payload_parts.ts';
+import type { People } from './people.ts';
 import { oneOf, type Swarm, type Traffic } from './swarm.ts';
 
 /** `tail`: the subject after the shard's prefix. */
@@ -13,32 +15,23 @@ type Sent = WrittenEvent & { readonly _id: string; readonly timestamp: string };
 
 const D = 86_400_000;
 const RECENT_MAX = 64;
-const IDS = ['ada@example.com', 'é', '100%', 'a b', 'a~b_c-d', '0'];
 const utf8 = new TextEncoder();
 
 export class EventWriter {
   private readonly domain: EventDomain;
+  private readonly people: People;
   private readonly traffic: Traffic;
   private readonly random: Random;
-  private readonly pick: (random: Random) => number;
-  private readonly keys: readonly IdentityKey[];
   private readonly skewMs: number;
   private readonly recent: Sent[] = [];
   private written = 0;
 
-  constructor(domain: EventDomain, swarm: Swarm) {
+  constructor(domain: EventDomain, people: People, swarm: Swarm) {
     this.domain = domain;
+    this.people = people;
     this.traffic = swarm.traffic;
     this.random = seededRandom(swarm.seed + 0x5eed);
-    this.keys = identities(domain, swarm, this.random);
-    this.pick =
-      swarm.traffic.zipfS > 0 ? zipf(this.keys.length, swarm.traffic.zipfS) : (random) => random.below(this.keys.length);
     this.skewMs = swarm.settings[0]!.maxFutureSkewMs;
-  }
-
-  /** An identity that events are about, or that none is about. */
-  anyKey(): IdentityKey {
-    return this.random.next() < 0.05 ? 'nobody.nobody' : oneOf(this.random, this.keys);
   }
 
   /** The next message of a producer whose clock says `nowMs`. */
@@ -46,7 +39,7 @@ export class EventWriter {
     const { random, traffic } = this;
     const kind = random.next();
     if (kind < traffic.duplicates && this.recent.length > 0) return this.again(nowMs);
-    const key = this.keys[this.pick(random)]!;
+    const key = this.people.someone(random);
     const dataset = oneOf(random, this.domain.datasets);
     const _id = random.next() < 0.02 ? `e-${random.below(5)}` : `e-${this.written}`; // one id in several datasets and profiles
     this.written++;
@@ -77,6 +70,7 @@ export class EventWriter {
         () => nowMs - windowMs + random.below(2_000), // leaves soon
         () => nowMs - random.below(2 * windowMs + 1),
         () => nowMs - random.below(20),
+        () => Math.min(this.people.nearDelete(random, nowMs), nowMs + this.skewMs),
         () => dayMs - oneOf(random, [0, 1]) * D + oneOf(random, [-1, 0, 1]), // where days, weeks and months begin
         () => nowMs + oneOf(random, [1, 50, this.skewMs - 1, this.skewMs, this.skewMs + 1]),
       ])();
@@ -124,28 +118,4 @@ export class EventWriter {
     if (n >= bodies.length) return { tail: tails[n - bodies.length]!, body: utf8.encode(text), key };
     return { tail: `in.${dataset}.${key}`, body: utf8.encode(bodies[n]), key };
   }
-}
-
-const WRONG: readonly unknown[] = ['12', 7, null, true, [1, 2], {}, '2026-01-01T00:00:00Z'];
-
-function identities(domain: EventDomain, swarm: Swarm, random: Random): IdentityKey[] {
-  const keys: IdentityKey[] = [];
-  for (let n = 0; keys.length < swarm.traffic.profiles; n++) {
-    const id = n < IDS.length ? IDS[n]! : `c-${n}`;
-    const key = identityKey({ namespace: oneOf(random, domain.namespaces), id });
-    if (partitionOf(key, swarm.partitions) === swarm.shard) keys.push(key);
-  }
-  if (swarm.partitions > 1 && random.next() < 0.3) keys.push(`${domain.namespaces[0]!}.${encodeId('of another shard?')}`);
-  return keys;
-}
-
-/** Where two paths disagree about what is an object, the first one stays. */
-function put(body: Record<string, unknown>, path: readonly string[], value: unknown): void {
-  let at = body;
-  for (const key of path.slice(0, -1)) {
-    const below = (at[key] ??= {});
-    if (typeof below !== 'object' || below === null || Array.isArray(below)) return;
-    at = below as Record<string, unknown>;
-  }
-  at[path.at(-1)!] ??= value;
 }

@@ -33,8 +33,8 @@ async function quiet(world: World): Promise<boolean> {
   const isQuiet = (): boolean => {
     const { life } = world;
     if (life === null || !life.active || life.draining || witness.lettersOwed) return false;
-    const { readThrough, changes, expiring } = life.shard.status();
-    return !expiring && readThrough >= world.log.lastForShard && world.sink.last?.header.changeCount === changes;
+    const { readThrough, changes, expiring, activating } = life.shard.status();
+    return !expiring && !activating && readThrough >= world.log.lastForShard && world.sink.last?.header.changeCount === changes;
   };
   await scheduler.pass(CALM_MS, () => witness.finding !== null || isQuiet());
   if (witness.finding !== null) return false;

@@ -5,13 +5,17 @@ import { seededRandom, type Random } from '../base/random.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { compilePlan } from '../definitions/compile_plan.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
-import { encodeControl } from '../message/control.ts';
+import { encodeControl, type ControlMessage } from '../message/control.ts';
+import { OPERATION_HEADER } from '../message/decode.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { ProfileView } from '../profile/view.ts';
-import { eventDomain } from './event_domain.ts';
+import { eventDomain, recordDomain } from './event_domain.ts';
 import { EventWriter } from './event_writer.ts';
 import { SimulatedFault } from './life.ts';
+import { People } from './people.ts';
 import type { PlantedBug } from './planted_bug.ts';
+import { RecordWriter } from './record_writer.ts';
+import { simulatedHash } from './simulated_erasures.ts';
 import { oneOf, swarmOf, type Swarm } from './swarm.ts';
 import { rest } from './rest.ts';
 import type { Finding } from './witness.ts';
@@ -32,6 +36,11 @@ export type SimulationResult = {
   readonly messages: number;
   readonly events: number;
   readonly duplicates: number;
+  /** Writes to records that were applied, and those that came too late. */
+  readonly records: number;
+  readonly stale: number;
+  /** Events and writes of what was deleted. */
+  readonly dead: number;
   readonly refused: number;
   readonly lives: number;
   readonly crashes: number;
@@ -61,14 +70,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const { plan } = compiled;
   const swarm = swarmOf(seed, events);
   const world = new World({ swarm, plan, bug: bug ?? null, crashAt: crashAt ?? null });
-  const run = new Run(world, swarm, new EventWriter(eventDomain(document, plan, swarm.startMs), swarm));
-  await run.all();
+  await new Run(world, swarm, document, plan).all();
   const { witness, scheduler, lives, crashes, awaits } = world;
   return {
     seed,
     messages: world.log.messages.length,
     events: witness.oracle.events,
     duplicates: witness.oracle.duplicates,
+    records: witness.oracle.records,
+    stale: witness.oracle.stale,
+    dead: witness.oracle.dead,
     refused: witness.oracle.refused.size,
     lives,
     crashes,
@@ -86,15 +97,25 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 class Run {
   private readonly world: World;
   private readonly swarm: Swarm;
-  private readonly writer: EventWriter;
   private readonly random: Random;
+  private readonly people: People;
+  private readonly events: EventWriter;
+  private readonly records: RecordWriter | null;
+  private readonly datasets: readonly string[];
+  private readonly policies: readonly string[];
   private cuts = 0;
 
-  constructor(world: World, swarm: Swarm, writer: EventWriter) {
+  constructor(world: World, swarm: Swarm, document: DefinitionsDocument, plan: Plan) {
     this.world = world;
     this.swarm = swarm;
-    this.writer = writer;
     this.random = seededRandom(swarm.seed + 0x7aff);
+    const events = eventDomain(document, plan, swarm.startMs);
+    const records = recordDomain(document, plan, swarm.startMs);
+    this.people = new People(events.namespaces, swarm, seededRandom(swarm.seed + 0x9e09));
+    this.events = new EventWriter(events, this.people, swarm);
+    this.records = records.datasets.length === 0 ? null : new RecordWriter(records, this.people, swarm);
+    this.datasets = plan.datasets;
+    this.policies = plan.policies.map(({ name }) => name);
   }
 
   async all(): Promise<void> {
@@ -103,7 +124,7 @@ class Run {
     world.start();
     for (let sent = 0; sent < swarm.traffic.events && !this.over; sent++) {
       await this.wait();
-      this.sendEvent();
+      this.send();
       this.disturb();
     }
     await this.pass(NEAR_MS);
@@ -134,19 +155,49 @@ class Run {
     );
   }
 
-  private sendEvent(): void {
-    const { tail, body } = this.writer.next(this.world.log.nowMs);
-    this.world.log.put(tail, body);
+  private send(): void {
+    const { world, random, swarm } = this;
+    const { nowMs } = world.log;
+    if (this.records !== null && random.next() < swarm.traffic.records) {
+      const { tail, body, headers } = this.records.next(nowMs);
+      world.log.put(tail, body, headers);
+      return;
+    }
+    const { tail, body } = this.events.next(nowMs);
+    world.log.put(tail, body);
   }
 
-  /** Whatever else happens after an event. */
+  /** Whatever else happens after a message. */
   private disturb(): void {
-    const { random, swarm, world } = this;
-    const { drains, cuts, reads } = swarm.traffic;
-    if (random.next() < reads) void this.read(this.writer.anyKey());
+    const { random, swarm, world, people } = this;
+    const { drains, cuts, reads, profileDeletes, datasetDeletes, erasures } = swarm.traffic;
+    if (random.next() < reads) void this.read(people.anyone(random));
     if (random.next() < cuts) this.cut();
+    if (random.next() < profileDeletes) this.deleteProfile();
+    if (random.next() < datasetDeletes) this.deleteDataset();
+    if (random.next() < erasures)
+      this.control({ kind: 'erase', hash: simulatedHash(random.next() < 0.9 ? people.someone(random) : 'nobody.nobody') });
     if (random.next() < 0.01) this.tick();
     if (random.next() < drains) world.drain();
+  }
+
+  private deleteProfile(): void {
+    const { random, world, people } = this;
+    people.noteDelete(world.log.nowMs);
+    // one in a few asks for an erasure, or for what there is not
+    const operation = oneOf(random, ['delete', 'delete', 'delete', 'erase', 'remove']);
+    world.log.put(`in._profile.${people.someone(random)}`, new Uint8Array(0), { [OPERATION_HEADER]: operation });
+  }
+
+  private deleteDataset(): void {
+    const { random } = this;
+    this.control({ kind: 'deleteDataset', dataset: random.next() < 0.95 ? oneOf(random, this.datasets) : 'nosuchdataset' });
+  }
+
+  /** Something is deleted. */
+  private control(message: Extract<ControlMessage, { readonly kind: 'deleteDataset' | 'erase' }>): void {
+    this.people.noteDelete(this.world.log.nowMs);
+    this.world.log.put(`ctl.${message.kind}`, encodeControl(message));
   }
 
   /** Under the event clock somebody (ingest) moves time; under the log clock the body says nothing. */
@@ -163,8 +214,9 @@ class Run {
     if (life === null || !life.active) return;
     const after = random.next() < 0.5 ? log.lastForShard : random.below(log.lastForShard + 1);
     const through = log.messages[log.indexAfter(after) - 1]?.sequence ?? 0;
+    const policy = random.next() < 0.5 ? undefined : oneOf(random, this.policies);
     try {
-      const view = await life.shard.get(key, after, READ_MS);
+      const view = await life.shard.get(key, after, READ_MS, policy);
       if (!life.dead) witness.read(key, after, through, view);
     } catch (error) {
       this.excuse(error, 'a read');

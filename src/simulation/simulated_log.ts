@@ -64,7 +64,7 @@ export class SimulatedLog {
   }
 
   /** Stores `<prefix><tail>`. @returns its sequence */
-  put(tail: string, body: Uint8Array): number {
+  put(tail: string, body: Uint8Array, headers?: Readonly<Record<string, string>>): number {
     const { random, neighbours, onStored } = this.options;
     this.disturbClock();
     this.lastSequence += neighbours ? 1 + random.below(3) : 1;
@@ -73,7 +73,7 @@ export class SimulatedLog {
       stampMs: this.nowMs,
       subject: this.prefix + tail,
       body,
-      headers: null,
+      headers: headers === undefined ? null : () => headers,
     };
     this.messages.push(message);
     if (neighbours && random.next() < 0.3) this.lastSequence++;

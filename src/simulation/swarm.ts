@@ -58,6 +58,11 @@ export type Traffic = {
   readonly drains: number;
   readonly cuts: number;
   readonly reads: number;
+  /** Share of the messages that are records, where the definitions know any. */
+  readonly records: number;
+  readonly profileDeletes: number;
+  readonly datasetDeletes: number;
+  readonly erasures: number;
 };
 
 export type Swarm = {
@@ -83,6 +88,9 @@ export type Swarm = {
   readonly traffic: Traffic;
   readonly faults: Faults;
 };
+
+/** Profiles, and messages about them, where a sweep takes more than one message to come to all. */
+const MANY = 700;
 
 /** Everything works, and takes a moment. */
 export const CALM: Faults = {
@@ -155,15 +163,17 @@ function settingsOf(random: Random): FoldSettings {
     dedupeIds: oneOf(random, [0, 1, 2, 5, 10_000, 10_000]),
     // a release without it must not find it in its log
     ...('exactEvents' in DEFAULT_FOLD_SETTINGS ? { exactEvents: oneOf(random, [8, 64, 5_000, 5_000]) } : {}),
+    recordBytes: oneOf(random, [300, 10_000, 102_400]),
   };
 }
 
 function trafficOf(random: Random, events: number | undefined): Traffic {
   const size = anySize(random, 20, 600);
+  const isMany = random.next() < 0.05;
   return {
-    events: events ?? size,
-    profiles: anySize(random, 1, 60),
-    zipfS: oneOf(random, [0, 1]),
+    events: events ?? (isMany ? MANY : size),
+    profiles: isMany ? MANY : anySize(random, 1, 60),
+    zipfS: isMany ? 0 : oneOf(random, [0, 1]),
     late: turned(random, 0.2, 0.9),
     duplicates: turned(random, 0.05, 0.5),
     broken: turned(random, 0.03, 0.4),
@@ -175,6 +185,10 @@ function trafficOf(random: Random, events: number | undefined): Traffic {
     drains: turned(random, 0.002, 0.02),
     cuts: turned(random, 0.01, 0.05),
     reads: oneOf(random, [0.05, 0.2]),
+    records: oneOf(random, [0, 0.2, 0.5, 0.5, 0.95]),
+    profileDeletes: turned(random, 0.01, 0.1),
+    datasetDeletes: turned(random, 0.005, 0.04),
+    erasures: turned(random, 0.005, 0.04),
   };
 }
 

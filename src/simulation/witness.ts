@@ -10,8 +10,11 @@ import { identityKey, type IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { ShardOracle, type ShardOracleOptions } from '../oracle/brute_force.ts';
 import { ChainChecker, type ChainEvent } from '../oracle/chain.ts';
+import { DELETED, isErasure } from '../oracle/chain_event.ts';
+import { isLeafName } from '../oracle/chain_values.ts';
 import { compareExport, compareProfile, type Difference, type ExportedProfile } from '../oracle/compare.ts';
 import { jsonEqual } from '../oracle/json_equal.ts';
+import { namedLeaves } from '../oracle/json_tree.ts';
 import type { DeadLetterRecord } from '../ports/change_sink.ts';
 import { ALL_CHANGES, type Position, type ShardMeta } from '../ports/profile_store.ts';
 import type { StoredCommit } from './simulated_sink.ts';
@@ -27,7 +30,7 @@ type CommittedEvent = ChainEvent & { readonly time: string };
 export class Witness {
   finding: Finding | null = null;
   readonly oracle: ShardOracle;
-  readonly chain = new ChainChecker({ problemsMax: 1 });
+  readonly chain: ChainChecker;
   comparisons = 0;
   commits = 0;
   checkpoints = 0;
@@ -35,6 +38,8 @@ export class Witness {
   hash = 0x811c9dc5;
   private readonly letters = new Map<number, string>();
   private refused: number[] = [];
+  /** Of every message of the log. */
+  private readonly sequences: number[] = [];
   private position: Position = { sequence: 0, ordinal: ALL_CHANGES };
   private epoch = 0;
   private changeCount = 0;
@@ -42,6 +47,8 @@ export class Witness {
 
   constructor(options: ShardOracleOptions) {
     this.oracle = new ShardOracle(options);
+    const { hashOf } = options;
+    this.chain = new ChainChecker({ problemsMax: 1, ...(hashOf === undefined ? {} : { hashOf }) });
   }
 
   /** Refused messages whose dead letter is not stored yet. */
@@ -59,6 +66,7 @@ export class Witness {
 
   stored(message: LogMessage): void {
     this.oracle.feed(message);
+    this.sequences.push(message.sequence);
     this.observed(`m${message.sequence}@${message.stampMs}`);
     if (this.oracle.refused.has(message.sequence)) this.refused.push(message.sequence);
   }
@@ -96,7 +104,7 @@ export class Witness {
       const { sequence, ordinal } = this.position;
       this.problem(`I3: a checkpoint at ${meta.applied} passes the last commit at ${sequence}/${ordinal}`, meta.applied);
     }
-    const profiles = this.oracle.keys(meta.applied).length;
+    const profiles = this.oracle.countedAt(meta.applied);
     if (meta.profiles !== profiles)
       this.problem(`the checkpoint counts ${meta.profiles} profiles, should be ${profiles}`, meta.applied);
   }
@@ -106,7 +114,7 @@ export class Witness {
     this.comparisons++;
     this.observed(JSON.stringify(view) ?? `none ${key}`);
     if (view === undefined) {
-      if (this.oracle.keys(after).includes(key)) this.problem('a profile that exists was not found', after);
+      if (this.wasThere(key, through)) this.problem('a profile that exists was not found', after);
       return;
     }
     if (view.sequence < through) this.problem(`a read after ${after} was answered as of ${view.sequence}`, after);
@@ -127,20 +135,31 @@ export class Witness {
     this.lettersThrough({ sequence: Infinity, ordinal: ALL_CHANGES });
   }
 
+  /** Is the profile there at `through`, and was it ever since? Nobody says as of when it was not found. */
+  private wasThere(key: IdentityKey, through: number): boolean {
+    const since = this.sequences.slice(this.sequences.findLastIndex((sequence) => sequence <= through));
+    return since.every((sequence) => this.oracle.keys(sequence).includes(key));
+  }
+
   private changed(event: CommittedEvent): void {
     this.chain.feed(event);
-    if (this.sinceLook++ % EVENTS_PER_LOOK !== 0 || event.data.truncated === true) return;
+    if (this.sinceLook++ % EVENTS_PER_LOOK !== 0 || event.data.truncated === true || isErasure(event)) return;
     const key = identityKey(event.data.profile);
+    const { oracle } = this;
     const { version, changes } = event.data;
     const timeMs = parseRfc3339(event.time);
-    if (timeMs !== this.oracle.shardTimeAt(version)) this.problem(`a change event has the time ${event.time}`, version);
-    const facts = this.oracle.factsAt(key, version);
+    if (timeMs !== oracle.shardTimeAt(version)) this.problem(`a change event has the time ${event.time}`, version);
+    // until the sweep comes to a profile, its change events are of what readers do not see any more
+    if (!oracle.isCleared(key, version)) return;
+    const facts = oracle.factsAt(key, version);
     // where some may have been folded together, only a view says how exact a value is
-    if (facts !== undefined && facts.events.length > this.oracle.exactEventsAt(version)) return;
-    const expected = this.oracle.profileAt(key, timeMs, version);
+    if (facts !== undefined && facts.events.length > oracle.exactEventsAt(version)) return;
     this.comparisons++;
+    if ((facts === undefined) !== (event.type === DELETED)) this.problem(`a change event is a ${event.type}`, version);
+    const values = oracle.profileAt(key, timeMs, version);
+    const leaves = namedLeaves(oracle.attributesAt(key, version) ?? {});
     for (const { path, after } of changes) {
-      const right = expected?.[path.slice('computed.'.length)]?.value;
+      const right = isLeafName(path) ? leaves.get(path) : values?.[path.slice('computed.'.length)]?.value;
       if (!jsonEqual(after, right))
         this.problem(`a change event says ${path} is ${text(after)}, should be ${text(right)}`, version);
     }

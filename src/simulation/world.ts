@@ -6,12 +6,14 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { seededRandom, type Random } from '../base/random.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { encodeControl, sameSettings, type FoldSettings } from '../message/control.ts';
+import type { IdentityKey } from '../message/identity.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import { newShardMeter, newWorkerMeter } from '../shard/metering.ts';
 import { Shard } from '../shard/shard.ts';
 import { Life, SimulatedFault, type Surroundings } from './life.ts';
 import { sabotageOf, type PlantedBug, type Sabotage } from './planted_bug.ts';
 import { Scheduler } from './scheduler.ts';
+import { erasuresOf, simulatedHash } from './simulated_erasures.ts';
 import { SimulatedLog } from './simulated_log.ts';
 import { SimulatedDeadLetters, SimulatedSink } from './simulated_sink.ts';
 import { SimulatedDisk } from './simulated_store.ts';
@@ -24,6 +26,8 @@ const IN_FORCE_MS = 30_000;
 const DOWN_MS_MAX = 1_000;
 /** As a worker does: better to end and replay than to be killed in the middle. */
 const DRAIN_MS_MAX = 15_000;
+/** From a message that asks for an erasure to the erase message. */
+const ERASE_MS_MAX = 500;
 
 export type WorldOptions = {
   readonly swarm: Swarm;
@@ -61,7 +65,14 @@ export class World implements Surroundings {
     this.scheduler = new Scheduler(this.random, swarm.shuffle);
     this.faults = options.crashAt === null ? swarm.faults : { ...swarm.faults, awaitsPerCrash: 0 };
     const { shard, partitions, clockMode, startMs, neighbours, batchMax } = swarm;
-    const witness = (this.witness = new Witness({ root: ROOT, shard, partitions, clock: clockMode, planOf: () => plan }));
+    const witness = (this.witness = new Witness({
+      root: ROOT,
+      shard,
+      partitions,
+      clock: clockMode,
+      planOf: () => plan,
+      hashOf: simulatedHash,
+    }));
     const { random, scheduler } = this;
     const faults = (): Faults => this.faults;
     const sabotage = (this.sabotage = sabotageOf(bug, swarm.seed));
@@ -216,6 +227,12 @@ export class World implements Surroundings {
     this.witness.problem(`a defect: ${errorText(failure)}${where}`);
   }
 
+  /** As a worker does when a message asks for it. */
+  private erase(key: IdentityKey, life: Life): void {
+    const body = encodeControl({ kind: 'erase', hash: simulatedHash(key) });
+    life.later(this.random.below(ERASE_MS_MAX), () => void this.log.put('ctl.erase', body));
+  }
+
   private shardOf(life: Life): Shard {
     const { swarm, plan } = this.options;
     return new Shard({
@@ -241,6 +258,8 @@ export class World implements Surroundings {
       checkpointMaxDirty: swarm.checkpointMaxDirty,
       maxClockJumpMs: MAX_CLOCK_JUMP_MS,
       logGap: 'halt',
+      erasures: erasuresOf(life),
+      onErase: (key) => this.erase(key, life),
       generation: null,
     });
   }

@@ -10,6 +10,7 @@ import type { Staircase } from '../aggregate/staircase.ts';
 import { TILE, Tiles } from '../aggregate/tiles.ts';
 import { ValuedRows } from '../aggregate/valued_rows.ts';
 import type { IdentityKey } from '../message/identity.ts';
+import { Fragment } from '../record/fragment.ts';
 import { ByteReader, damaged } from './byte_reader.ts';
 import * as layout from './records.ts';
 import { chunkKey, namesOf, partList, RECORD_FORMAT, ringList, SEEN_LIST } from './records.ts';
@@ -26,6 +27,7 @@ type LongList = { readonly list: ChunkList; readonly name: string; readonly ids:
 const DECIMAL = /^-?\d+$/;
 const reader = new ByteReader();
 let long: LongList[] = [];
+let apart: { readonly fragment: Fragment; readonly datasetHash: number }[] = [];
 
 /** @param head the first `size` bytes are the record; not kept
  *  @throws VisageError `store_damaged`, `unknown_measure` (both stop_shard) */
@@ -33,6 +35,7 @@ export function decodeProfile(key: IdentityKey, head: Buffer, size: number, plan
   const names = namesOf(plan);
   const state = new IdentityState(key);
   long = [];
+  apart = [];
   reader.open(head, size);
   checkFormat(reader.byte());
   const flags = reader.byte();
@@ -41,11 +44,20 @@ export function decodeProfile(key: IdentityKey, head: Buffer, size: number, plan
   const baseMs = (state.evaluatedMs = reader.int());
   if ((flags & layout.HEAD_DUE) !== 0) state.storedDueMs = state.dueMs = baseMs + reader.int();
   if ((flags & layout.HEAD_SEEN) !== 0) readList(state.seen, SEEN_LIST, baseMs);
+  if ((flags & layout.HEAD_TOMBSTONE) !== 0) state.tombstone = { sequence: reader.uint(), timeMs: reader.int() };
+  if ((flags & layout.HEAD_CLEARED) !== 0) state.clearedTo = reader.uint();
+  state.visible = (flags & layout.HEAD_INVISIBLE) === 0;
+  if ((flags & layout.HEAD_EVENT_DATASETS) !== 0)
+    for (let n = reader.count(4); n > 0; n--) state.addEventDataset(readDataset(names));
+  if ((flags & layout.HEAD_FRAGMENTS) !== 0)
+    for (let n = reader.count(7); n > 0; n--) state.addFragment(readFragment(baseMs, names));
   const parts = reader.count(10);
   for (let i = 0; i < parts; i++) state.addPart(readPart(baseMs, names));
+  if ((flags & layout.HEAD_EVENT_DATASETS) === 0) for (const { dataset } of state.parts) state.addEventDataset(dataset);
   reader.finish();
   // only now: the source may use the same memory for every record
   for (const pending of long) loadChunks(pending, key, source);
+  for (const { fragment, datasetHash } of apart) loadText(fragment, layout.fragmentKey(key, datasetHash), source);
   state.seen.loaded();
   for (const part of state.parts) {
     const { windows, calendars } = plan.measures[part.measure]!;
@@ -61,6 +73,30 @@ function checkFormat(format: number): void {
     `a stored profile has format ${format}; this release reads ${RECORD_FORMAT}: start the release that wrote it`,
     { kind: 'stop_shard' },
   );
+}
+
+function readDataset(names: PlanNames): number {
+  const dataset = names.datasetOf.get(reader.u32());
+  if (dataset === undefined) throw unknownMeasure('dataset');
+  return dataset;
+}
+
+function readFragment(baseMs: number, names: PlanNames): Fragment {
+  const dataset = readDataset(names);
+  const kind = reader.byte();
+  const fragment = new Fragment(dataset, baseMs - reader.int(), reader.uint(), null);
+  if (kind === layout.FRAGMENT_INLINE) fragment.text = reader.text('utf8');
+  else if (kind === layout.FRAGMENT_APART) apart.push({ fragment, datasetHash: names.datasetHashes[dataset]! });
+  return fragment;
+}
+
+function loadText(fragment: Fragment, key: ChunkKey, source: ChunkSource): void {
+  const size = source.read(key);
+  if (size < 2) throw damaged();
+  checkFormat(source.bytes[0]!);
+  fragment.text = source.bytes.toString(source.bytes[1] === layout.TEXT_ASCII ? 'latin1' : 'utf8', 2, size);
+  fragment.stored = true;
+  fragment.hasRecord = true;
 }
 
 function readPart(baseMs: number, names: PlanNames): Part {

@@ -9,6 +9,7 @@ import type { Keepers } from '../aggregate/keepers.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Part } from '../aggregate/part.ts';
 import type { Plan } from '../aggregate/plan.ts';
+import { Fragment } from '../record/fragment.ts';
 import { TILE, type Tiles } from '../aggregate/tiles.ts';
 import { NUMBER_MAX_BYTES, VARINT_MAX_BYTES } from './byte_layout.ts';
 import { ByteWriter } from './byte_writer.ts';
@@ -19,6 +20,7 @@ import type { ChunkKey, ChunkRecord, PlanNames, ProfileRecords } from './records
 const PART_BYTES = 16 + 4 * VARINT_MAX_BYTES;
 const NO_CHUNKS: readonly ChunkRecord[] = [];
 const NO_KEYS: readonly ChunkKey[] = [];
+const NO_HEAD = Buffer.alloc(0);
 
 const head = new ByteWriter();
 const rows = new ByteWriter();
@@ -31,23 +33,9 @@ export function encodeProfile(state: IdentityState, plan: Plan): ProfileRecords 
   chunks = null;
   chunkBytes = 0;
   removed = null;
-  head.at = 0;
-  head.reserve(PART_BYTES);
-  const hasDue = state.dueMs !== Infinity;
-  state.seen.compact();
-  const hasSeen = state.seen.nextId > 1;
-  head.byte(RECORD_FORMAT);
-  const isLater = state.revision > 1;
-  head.byte((hasDue ? layout.HEAD_DUE : 0) | (hasSeen ? layout.HEAD_SEEN : 0) | (isLater ? layout.HEAD_REVISION : 0));
-  if (isLater) head.uint(state.revision);
-  head.uint(state.version);
-  head.int(state.evaluatedMs);
-  if (hasDue) head.int(state.dueMs - state.evaluatedMs);
-  if (hasSeen) writeList(state.seen, state.key, SEEN_LIST, state.evaluatedMs);
-  head.reserve(VARINT_MAX_BYTES);
-  head.uint(state.parts.length);
-  for (const part of state.parts) writePart(part, state, names);
-  const bytes = head.take();
+  if (state.dropped !== null) removeDropped(state, state.dropped, names);
+  const bytes = state.removed ? NO_HEAD : writeHead(state, names);
+  if (state.removed) removeList(state.seen, state.key, SEEN_LIST);
   const dueBeforeMs = state.storedDueMs;
   state.storedDueMs = state.dueMs;
   return {
@@ -59,6 +47,119 @@ export function encodeProfile(state: IdentityState, plan: Plan): ProfileRecords 
     dueBeforeMs,
     dueMs: state.dueMs,
   };
+}
+
+function writeHead(state: IdentityState, names: PlanNames): Buffer {
+  head.at = 0;
+  head.reserve(2 * PART_BYTES);
+  const { tombstone, fragments } = state;
+  const hasDue = state.dueMs !== Infinity;
+  state.seen.compact();
+  const hasSeen = state.seen.nextId > 1;
+  const isLater = state.revision > 1;
+  const hasDatasets = !partsTell(state);
+  head.byte(RECORD_FORMAT);
+  head.byte(
+    (hasDue ? layout.HEAD_DUE : 0) |
+      (hasSeen ? layout.HEAD_SEEN : 0) |
+      (isLater ? layout.HEAD_REVISION : 0) |
+      (fragments.length > 0 ? layout.HEAD_FRAGMENTS : 0) |
+      (hasDatasets ? layout.HEAD_EVENT_DATASETS : 0) |
+      (tombstone !== null ? layout.HEAD_TOMBSTONE : 0) |
+      (state.clearedTo > 0 ? layout.HEAD_CLEARED : 0) |
+      (state.visible ? 0 : layout.HEAD_INVISIBLE),
+  );
+  if (isLater) head.uint(state.revision);
+  head.uint(state.version);
+  head.int(state.evaluatedMs);
+  if (hasDue) head.int(state.dueMs - state.evaluatedMs);
+  if (hasSeen) writeList(state.seen, state.key, SEEN_LIST, state.evaluatedMs);
+  head.reserve(PART_BYTES);
+  if (tombstone !== null) {
+    head.uint(tombstone.sequence);
+    head.int(tombstone.timeMs);
+  }
+  if (state.clearedTo > 0) head.uint(state.clearedTo);
+  if (hasDatasets) {
+    head.reserve((1 + state.eventDatasets.length) * VARINT_MAX_BYTES);
+    head.uint(state.eventDatasets.length);
+    for (const dataset of state.eventDatasets) head.u32(names.datasetHashes[dataset]!);
+  }
+  if (fragments.length > 0) {
+    head.reserve(VARINT_MAX_BYTES);
+    head.uint(fragments.length);
+    for (const fragment of fragments) writeFragment(fragment, state, names.datasetHashes[fragment.dataset]!);
+  }
+  head.reserve(VARINT_MAX_BYTES);
+  head.uint(state.parts.length);
+  for (const part of state.parts) writePart(part, state, names);
+  return head.take();
+}
+
+/** Are the datasets whose events counted just those that have parts? */
+function partsTell({ parts, eventDatasets }: IdentityState): boolean {
+  for (const { dataset } of parts) if (!eventDatasets.includes(dataset)) return false;
+  for (const dataset of eventDatasets) if (!parts.some((part) => part.dataset === dataset)) return false;
+  return true;
+}
+
+function writeFragment(fragment: Fragment, state: IdentityState, datasetHash: number): void {
+  const { text } = fragment;
+  const isApart = text !== null && text.length > layout.FRAGMENT_INLINE_MAX;
+  head.reserve(PART_BYTES + 3 * layout.FRAGMENT_INLINE_MAX);
+  head.u32(datasetHash);
+  head.byte(text === null ? 0 : isApart ? layout.FRAGMENT_APART : layout.FRAGMENT_INLINE);
+  head.int(state.evaluatedMs - fragment.lastUpdatedMs);
+  head.uint(fragment.sequence);
+  if (text !== null && !isApart) head.text(text, 'utf8');
+  const key = layout.fragmentKey(state.key, datasetHash);
+  if (isApart && !fragment.stored) {
+    const bytes = textRecord(text);
+    (chunks ??= []).push({ key, bytes });
+    chunkBytes += key.length + bytes.length;
+  } else if (!isApart && fragment.hasRecord) {
+    (removed ??= []).push(key);
+  }
+  fragment.stored = isApart;
+  fragment.hasRecord = isApart;
+}
+
+/** Most texts are ASCII: a byte a character, and no look at each. */
+function textRecord(text: string): Buffer {
+  const size = Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(2 + size);
+  bytes[0] = RECORD_FORMAT;
+  bytes[1] = size === text.length ? layout.TEXT_ASCII : layout.TEXT_UTF8;
+  bytes.write(text, 2, size === text.length ? 'latin1' : 'utf8');
+  return bytes;
+}
+
+/** What was dropped since the state was last encoded takes its records with it. A part that was made anew under the same name puts its own
+ *  records after they were removed. */
+function removeDropped(state: IdentityState, dropped: NonNullable<IdentityState['dropped']>, names: PlanNames): void {
+  for (const item of dropped) {
+    const datasetHash = names.datasetHashes[item.dataset]!;
+    if (item instanceof Fragment) {
+      if (item.hasRecord) (removed ??= []).push(layout.fragmentKey(state.key, datasetHash));
+      continue;
+    }
+    const measureId = names.plan.measures[item.measure]!.id;
+    const { ring, extremes, keepers } = item;
+    removeList(ring, state.key, ringList(measureId, datasetHash));
+    removeList(extremes?.low ?? null, state.key, partList(measureId, datasetHash, 'low'));
+    removeList(extremes?.high ?? null, state.key, partList(measureId, datasetHash, 'high'));
+    removeList(keepers?.earliest ?? null, state.key, partList(measureId, datasetHash, 'earliest'));
+    removeList(keepers?.list ?? null, state.key, partList(measureId, datasetHash, 'list'));
+    removeList(keepers?.distinct ?? null, state.key, partList(measureId, datasetHash, 'distinct'));
+  }
+  state.dropped = null;
+}
+
+function removeList(list: ChunkList | null, key: string, name: string): void {
+  if (list === null) return;
+  for (const id of list.removed) (removed ??= []).push(chunkKey(key, name, id));
+  list.removedAreGone();
+  for (const { id, stored } of list.chunks) if (stored) (removed ??= []).push(chunkKey(key, name, id));
 }
 
 function writePart(part: Part, state: IdentityState, names: PlanNames): void {

@@ -36,7 +36,7 @@ export type LmdbStoreOptions = {
   readonly prefetchAboveBytes?: number;
 };
 
-const MAP_SIZE_BYTES = 16 * 1024 ** 3;
+export const MAP_SIZE_BYTES = 16 * 1024 ** 3;
 /** LMDB takes 1,978; room for a due or the name of a chunk. */
 const KEY_MAX = 1_960;
 const HALF_WRITTEN = 'half_written';
@@ -192,7 +192,8 @@ export class LmdbStore implements ProfileStore {
     const { heads, chunks, due } = this.tables;
     this.tables.meta.put(HALF_WRITTEN, NOTHING);
     for (const profile of profiles) {
-      heads.put(profile.key, profile.head);
+      if (profile.head.length === 0) heads.remove(profile.key);
+      else heads.put(profile.key, profile.head);
       for (const key of profile.removed) chunks.remove(key);
       for (const chunk of profile.chunks) chunks.put(chunk.key, chunk.bytes);
       if (profile.dueBeforeMs === profile.dueMs) continue;

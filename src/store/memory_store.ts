@@ -114,7 +114,8 @@ export class MemoryStore implements ProfileStore {
     const { disk } = this;
     if (disk.owner !== this) throw new VisageError('store_taken', 'the store was opened again', { kind: 'stop_shard' });
     for (const profile of profiles) {
-      disk.heads.set(profile.key, profile.head);
+      if (profile.head.length === 0) disk.heads.delete(profile.key);
+      else disk.heads.set(profile.key, profile.head);
       for (const key of profile.removed) disk.chunks.delete(key);
       for (const chunk of profile.chunks) disk.chunks.set(chunk.key, chunk.bytes);
       if (profile.dueBeforeMs !== Infinity) disk.due.delete(`${profile.dueBeforeMs}/${profile.key}`);

@@ -16,6 +16,26 @@ export const HEAD_SEEN = 2;
 /** Of a later revision of the definitions than the first. */
 export const HEAD_REVISION = 4;
 
+/** What records say. */
+export const HEAD_FRAGMENTS = 8;
+/** The datasets whose events counted, where the parts do not tell. */
+export const HEAD_EVENT_DATASETS = 16;
+export const HEAD_TOMBSTONE = 32;
+export const HEAD_CLEARED = 64;
+/** There is no profile to see. */
+export const HEAD_INVISIBLE = 128;
+
+/** What a fragment has: neither is a tombstone. */
+export const FRAGMENT_INLINE = 1;
+/** Its text is a record of its own. */
+export const FRAGMENT_APART = 2;
+/** Longer texts are records of their own. */
+export const FRAGMENT_INLINE_MAX = 240;
+
+/** How the text of a fragment's record is encoded. */
+export const TEXT_ASCII = 1;
+export const TEXT_UTF8 = 2;
+
 /** Flags of a part. */
 export const PART_RING = 1;
 export const PART_WIDE = 2;
@@ -57,6 +77,7 @@ export type ChunkRecord = { readonly key: ChunkKey; readonly bytes: Buffer };
 
 /** A profile ready to be written. */
 export type ProfileRecords = EncodedProfile & {
+  /** Without a byte: the profile is removed. */
   readonly head: Buffer;
   readonly chunks: readonly ChunkRecord[];
   /** Chunk records that are no longer part of the profile. */
@@ -80,6 +101,11 @@ const LETTER: Readonly<Record<PartList, string>> = { low: 'l', high: 'h', earlie
 
 export function partList(measureId: number, datasetHash: number, kind: PartList): string {
   return ringList(measureId, datasetHash) + LETTER[kind];
+}
+
+/** The record of a fragment's text: a list of one chunk, its name as long as no other's. */
+export function fragmentKey(key: IdentityKey, datasetHash: number): ChunkKey {
+  return `${key}\0f${fourBytes(datasetHash)}${fourBytes(0)}`;
 }
 
 export function chunkKey(key: IdentityKey, list: string, chunk: number): ChunkKey {

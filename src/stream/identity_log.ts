@@ -7,16 +7,19 @@ import type { IdentityKey } from '../message/identity.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { LogReader } from '../ports/log.ts';
 import { PartitionReader } from './partition_reader.ts';
+import { logState } from './shard_log.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
 
-/** Control messages that decide what an event of the identity counts for. */
-const DECIDING = ['definitions'] as const;
+/** Control messages that decide what counts for any identity; those about erased ones are many, and matter to few. */
+const DECIDING = ['definitions', 'deleteDataset'] as const;
 
 export interface IdentityLog {
-  /** Its first sequence, and when that message was stored; Infinity when the log is empty.
+  /** Its first sequence, erased messages included, and when the first message that is there was stored; Infinity when the log is empty.
    *  @throws VisageError `unavailable` (retry) */
   beginning(): Promise<{ readonly sequence: number; readonly timeMs: EpochMs }>;
-  open(shard: number, key: IdentityKey): Promise<LogReader>;
+  /** Events, records, messages about the whole profile; definitions, deletes of datasets.
+   *  @param erasures those of whomever too: what was never deleted was never erased */
+  open(shard: number, key: IdentityKey, erasures: boolean): Promise<LogReader>;
 }
 
 export async function openIdentityLog(options: { nc: NatsConnection; topology: Topology }): Promise<IdentityLog> {
@@ -26,11 +29,14 @@ export async function openIdentityLog(options: { nc: NatsConnection; topology: T
   return {
     async beginning() {
       const { state }: StreamInfo = await answerOf('the state of the log', jsm.streams.info(logStream));
+      // what an erasure removed is not lost: the log says what it was
+      const sequence = state.first_seq <= 1 ? state.first_seq : (await logState(nc, topology)).firstSequence;
       // an empty stream names a time in the year 1
-      return { sequence: state.first_seq, timeMs: state.messages === 0 ? Infinity : stampOf(state.first_ts) };
+      return { sequence, timeMs: state.messages === 0 ? Infinity : stampOf(state.first_ts) };
     },
-    open(shard, key) {
-      const filter = [`${shardLogPrefix(root, shard)}in.*.${key}`, ...DECIDING.map((kind) => controlSubject(root, shard, kind))];
+    open(shard, key, erasures) {
+      const kinds = erasures ? [...DECIDING, 'erase'] : DECIDING;
+      const filter = [`${shardLogPrefix(root, shard)}in.*.${key}`, ...kinds.map((kind) => controlSubject(root, shard, kind))];
       return PartitionReader.open({ nc, stream: logStream, filter, after: 0 });
     },
   };

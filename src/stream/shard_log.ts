@@ -1,12 +1,14 @@
 // The shard's log on JetStream.
+// SL1: messages that an erasure has removed are read as holes, and are no gap.
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { assert } from '../base/assert.ts';
 import { errorText, VisageError } from '../base/errors.ts';
-import { parseControl } from '../message/control.ts';
+import { parseControl, type ErasedMessage } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { GenerationStart, LogReader, ShardLog, StreamState } from '../ports/log.ts';
+import { firstBeforeHoles, HoleReader, holesAfter, readErased } from './holes.ts';
 import { PartitionReader } from './partition_reader.ts';
 import { notAllowed } from './permission.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
@@ -20,15 +22,22 @@ export async function openShardLog(options: {
   reading: NatsConnection;
   topology: Topology;
   shard: number;
+  /** Hears of what was removed, at each `open`, before the first message is read. */
+  onErased?: (erased: readonly ErasedMessage[]) => void;
 }): Promise<ShardLog> {
   const { nc, reading, topology, shard } = options;
   const jsm = await jetstreamManagerOf(nc);
   const prefix = shardLogPrefix(topology.root, shard);
   return {
-    open: (after): Promise<LogReader> =>
-      PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after }),
+    open: async (after): Promise<LogReader> => {
+      const erased = await readErased(reading, topology, shard);
+      options.onErased?.(erased);
+      const holes = holesAfter(erased, controlSubject(topology.root, shard, 'hole'), after);
+      const reader = await PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after });
+      return holes.length === 0 ? reader : new HoleReader(reader, holes);
+    },
     append: (kind, body, after) => appendControl(nc, controlSubject(topology.root, shard, kind), body, after),
-    state: () => streamState(jsm, topology.logStream),
+    state: () => logState(nc, topology),
     lastForShard: async () => {
       const question = jsm.streams.getMessage(topology.logStream, { last_by_subj: `${prefix}>` });
       return (await answerOf('the end of the log', question))?.seq ?? 0;
@@ -77,6 +86,15 @@ export async function appendControl(nc: NatsConnection, subject: string, body: U
   if (WRONG_LAST_SEQUENCE.includes(code))
     throw new VisageError('conflict', `somebody else has appended to ${subject}`, { kind: 'retry' });
   throw new VisageError('append_failed', `the log refused a control message: ${description} (${code})`, { kind: 'retry' });
+}
+
+/** As `streamState`; messages at the log's beginning that were removed count as there: what they were is known.
+ *  @throws as `streamState` */
+export async function logState(nc: NatsConnection, topology: Topology): Promise<StreamState> {
+  const state = await streamState(await jetstreamManagerOf(nc), topology.logStream);
+  if (state.firstSequence <= 1) return state;
+  const firstSequence = firstBeforeHoles(state.firstSequence, await readErased(nc, topology, null));
+  return { ...state, firstSequence };
 }
 
 /** @throws VisageError `no_stream` · `unavailable` (retry) */

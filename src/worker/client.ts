@@ -8,17 +8,20 @@ import type { Plan } from '../aggregate/plan.ts';
 import { encodeControl, type ClockMode } from '../message/control.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { apiSubject, topologyOf, type Topology } from '../message/subject.ts';
-import type { ExplainQuery, ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
-import type { StreamState } from '../ports/log.ts';
+import type { EventsQuery, ExplainQuery, ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
+import type { EraseAccepted, EraseQuery } from '../ports/erase_service.ts';
+import type { LogReader, StreamState } from '../ports/log.ts';
 import { createProducer, type ProducerOptions } from '../producer/create_producer.ts';
 import type { Producer } from '../producer/producer.ts';
-import type { Explanation } from '../profile/explanation.ts';
+import type { EventsPage } from '../profile/events_page.ts';
+import type { Explanation, FieldExplanation } from '../profile/explanation.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { openConnection, type Connection } from '../nats/connection.ts';
+import { knownEraseHash, type EraseHash } from './erase_secret.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
 import { PartitionReader } from '../stream/partition_reader.ts';
-import { openShardLog, streamState } from '../stream/shard_log.ts';
-import { jetstreamManagerOf, stampOf } from '../stream/streams.ts';
+import { logState, openShardLog, streamState } from '../stream/shard_log.ts';
+import { answerOf, jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 
 const REQUEST_MS = 35_000;
 const SETTLE_MS_MAX = 60_000;
@@ -33,9 +36,17 @@ export type Client = {
   close(): Promise<void>;
   /** Undefined: no such profile. @throws VisageError from the worker, or `no_worker` */
   profile(query: ProfileQuery): Promise<ProfileView | undefined>;
-  /** As `profile`. */
+  /** Of a computed attribute. As `profile`. */
   explain(query: ExplainQuery): Promise<Explanation | undefined>;
+  /** Of a computed attribute or a field of the records. As `profile`. */
+  why(query: ExplainQuery): Promise<Explanation | FieldExplanation | undefined>;
+  /** A page of the events that count for a profile. As `profile`. */
+  events(query: EventsQuery): Promise<EventsPage | undefined>;
   status(): Promise<WorkerStatus>;
+  /** Asks for an erasure; `jobOf` in erase_jobs.ts tells how far it is. @throws VisageError from the worker, or `no_worker` */
+  erase(query: EraseQuery): Promise<EraseAccepted>;
+  /** By which an erased identity is called; undefined: nobody had been erased when the client was opened. */
+  readonly hashOf?: EraseHash;
   /** A producer on this connection. */
   producer(options?: Pick<ProducerOptions, 'retryForMs' | 'maxInFlight' | 'maxQueued' | 'onWaiting'>): Promise<Producer>;
   /** Every profile, shard by shard, as of one cut per shard's log. `onCut` hears each shard's cut. */
@@ -47,6 +58,8 @@ export type Client = {
     stream: 'changes' | 'dead',
     options: { from: 'start' | 'now'; until: 'now' | 'never'; filter?: string; signal?: AbortSignal },
   ): AsyncGenerator<LogMessage>;
+  /** One message of a stream; undefined: it is not there, or no longer. */
+  message(stream: 'log' | 'dead', sequence: number): Promise<LogMessage | undefined>;
   /** What the log has of one dataset after a sequence, all shards in the log's order, up to its end now. */
   readDataset(dataset: string, after: number): AsyncGenerator<LogMessage>;
   /** Under the event clock: moves every shard's time at least this far. @throws VisageError `append_failed` (retry) */
@@ -63,14 +76,17 @@ export async function openClient(settings: Settings, name: string): Promise<Clie
   const nc = await openConnection(settings.nats, name);
   try {
     const meta = await openMetaBucket(nc, topology);
-    return client(nc, topology, meta, await meta.partitions(), await meta.clock());
+    const hashOf = await knownEraseHash(meta);
+    const known = { nc, topology, meta, partitions: await meta.partitions(), clock: await meta.clock() };
+    return client({ ...known, ...(hashOf && { hashOf }) });
   } catch (error) {
     await nc.close();
     throw error;
   }
 }
 
-function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions: number, clock: ClockMode): Client {
+function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'clock' | 'hashOf'>): Client {
+  const { nc, topology, meta, partitions, clock, hashOf } = of;
   const names = { log: topology.logStream, changes: topology.changesStream, dead: topology.deadStream };
   const ask = async <T>(verb: string, query: unknown): Promise<T> => {
     let answer: { ok?: T; error?: { code: string; message: string } };
@@ -92,16 +108,15 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
       ),
     );
   const state = async (stream: 'log' | 'changes' | 'dead'): Promise<StreamState> =>
-    streamState(await jetstreamManagerOf(nc), names[stream]);
+    stream === 'log' ? logState(nc, topology) : streamState(await jetstreamManagerOf(nc), names[stream]);
+  const readerOf = (stream: string, filter: string, after: number) => (): Promise<LogReader> =>
+    PartitionReader.open({ nc, stream, filter, after });
   async function* read(
-    stream: string,
-    filter: string,
-    after: number,
-    through: number,
-    signal?: AbortSignal,
+    open: () => Promise<LogReader>,
+    { after, through, signal }: { readonly after: number; readonly through: number; readonly signal?: AbortSignal },
   ): AsyncGenerator<LogMessage> {
     if (through <= after) return;
-    const reader = await PartitionReader.open({ nc, stream, filter, after });
+    const reader = await open();
     const abort = (): void => void reader.close();
     signal?.addEventListener('abort', abort, { once: true });
     try {
@@ -128,7 +143,11 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     close: () => nc.close(),
     profile: async (query) => (await ask<ProfileView | null>('profile', query)) ?? undefined,
     explain: async (query) => (await ask<Explanation | null>('explain', query)) ?? undefined,
+    why: async (query) => (await ask<Explanation | FieldExplanation | null>('explain', query)) ?? undefined,
+    events: async (query) => (await ask<EventsPage | null>('events', query)) ?? undefined,
     status: () => ask<WorkerStatus>('status', {}),
+    erase: (query) => ask<EraseAccepted>('erase', query),
+    ...(hashOf && { hashOf }),
     producer: (options) => createProducer({ ...options, connection: nc, root: topology.root, partitions }),
     async *exportProfiles(onCut) {
       await settled(() => ask<WorkerStatus>('status', {}), clock === 'event' ? await lastSequences() : null);
@@ -147,22 +166,24 @@ function client(nc: Connection, topology: Topology, meta: MetaBucket, partitions
     },
     async *readLog(shard, through) {
       const log = await openShardLog({ nc, reading: nc, topology, shard });
-      yield* read(topology.logStream, `${topology.root}.log.${shard}.>`, 0, through ?? (await log.lastForShard()));
+      yield* read(() => log.open(0), { after: 0, through: through ?? (await log.lastForShard()) });
     },
     async *readStream(stream, options) {
       const now = (await state(stream)).lastSequence;
-      const filter = options.filter ?? '>';
-      yield* read(
-        names[stream],
-        filter,
-        options.from === 'start' ? 0 : now,
-        options.until === 'now' ? now : Infinity,
-        options.signal,
-      );
+      const { filter = '>', signal } = options;
+      const after = options.from === 'start' ? 0 : now;
+      const through = options.until === 'now' ? now : Infinity;
+      yield* read(readerOf(names[stream], filter, after), { after, through, ...(signal && { signal }) });
+    },
+    async message(stream, sequence) {
+      const question = (await jetstreamManagerOf(nc)).streams.getMessage(names[stream], { seq: sequence });
+      const found = await answerOf(`message ${sequence} of ${names[stream]}`, question);
+      return found === null ? undefined : logMessageOf(found);
     },
     async *readDataset(dataset, after) {
       const { lastSequence } = await state('log');
-      yield* read(topology.logStream, `${topology.root}.log.*.in.${dataset}.>`, after, lastSequence);
+      const filter = `${topology.root}.log.*.in.${dataset}.>`;
+      yield* read(readerOf(topology.logStream, filter, after), { after, through: lastSequence });
     },
     async moveTime(timeMs) {
       const body = encodeControl({ kind: 'tick', timeMs });
@@ -193,7 +214,7 @@ async function settled(status: () => Promise<WorkerStatus>, lasts: readonly numb
 }
 
 /** The next messages, or null when the stream has nothing more for this reader up to `through`. */
-async function nextOrEnd(reader: PartitionReader, through: number): Promise<readonly LogMessage[] | null> {
+async function nextOrEnd(reader: LogReader, through: number): Promise<readonly LogMessage[] | null> {
   const next = reader.next();
   if (through === Infinity) return (await next)?.messages ?? null;
   for (;;) {
@@ -203,4 +224,23 @@ async function nextOrEnd(reader: PartitionReader, through: number): Promise<read
     const reached = await reader.readThrough().catch(() => undefined);
     if (reached !== undefined && reached >= through) return null;
   }
+}
+
+type StoredMessage = {
+  readonly seq: number;
+  readonly subject: string;
+  readonly timestamp: string;
+  readonly data: Uint8Array;
+  /** Read when it is asked for: the server stores any bytes as headers, and reading them may fail. */
+  readonly header: Iterable<[string, string[]]>;
+};
+
+function logMessageOf(stored: StoredMessage): LogMessage {
+  return {
+    sequence: stored.seq,
+    stampMs: stampOf(stored.timestamp),
+    subject: stored.subject,
+    body: stored.data,
+    headers: () => Object.fromEntries([...stored.header].map(([name, values]) => [name, values.join(', ')])),
+  };
 }

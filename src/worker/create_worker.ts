@@ -10,19 +10,27 @@ import type { Settings } from '../definitions/settings.ts';
 import { topologyOf, type Topology } from '../message/subject.ts';
 import type { Health, Readiness } from '../ports/health.ts';
 import type { ReadService } from '../ports/reads.ts';
+import { serveEraseApi, type EraseApi } from '../api/erase_api.ts';
 import { serveNatsApi, type NatsApi } from '../api/nats_api.ts';
 import { lockFolder } from '../store/folder_lock.ts';
 import type { Connection } from '../nats/connection.ts';
 import { openIdentityLog, type IdentityLog } from '../stream/identity_log.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
+import { openShardLog } from '../stream/shard_log.ts';
 import { beginGeneration, finishGeneration } from './begin_generation.ts';
 import { Connections } from './connections.ts';
-import { definitionsCache } from './definitions_cache.ts';
+import { definitionsCache, type DefinitionsCache } from './definitions_cache.ts';
+import { EraseJobs } from './erase_jobs.ts';
+import { openEraseHash } from './erase_secret.ts';
+import { eraseService } from './erase_service.ts';
+import { nodeClock } from './node_clock.ts';
 import { OwnedShards } from './owned_shards.ts';
 import { Pages, type Ports } from './pages.ts';
 import { readService } from './read_service.ts';
 import { refuseDifferent, seedDefinitions } from './seed_definitions.ts';
 import { setupRoot } from './setup_root.ts';
+import { ShardEraser } from './shard_eraser.ts';
+import { ShardErasures } from './shard_erasures.ts';
 import { LiveShard } from './shard_life.ts';
 import { reasonOf } from './shard_machine.ts';
 import { version } from './version.ts';
@@ -70,7 +78,9 @@ export function createWorker(options: WorkerOptions): Worker {
   const stopped = Promise.withResolvers<unknown>();
   ready.promise.catch(() => undefined); // whoever asks sees it
   let api: NatsApi | undefined;
+  let eraseApi: EraseApi | undefined;
   let identityLog: IdentityLog | undefined;
+  let definitions: DefinitionsCache | undefined;
   let unlock: (() => void) | undefined;
   let draining = false;
 
@@ -79,6 +89,7 @@ export function createWorker(options: WorkerOptions): Worker {
     shards,
     draining: () => draining,
     log: () => identityLog,
+    definitions: () => definitions,
     about: () => ({ instance: settings.instance, version, pid: process.pid, startedAt, ready: health.readiness().ready }),
   });
   const health: Health = { readiness: () => readinessOf({ connected: connections.up, draining, shards }) };
@@ -116,11 +127,28 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     await haveDefinitions({ nc: asking, topology, meta, settings, document: options.definitions });
     identityLog = await openIdentityLog({ nc: lookups, topology });
-    const definitions = definitionsCache(meta);
+    const loaded = (definitions = definitionsCache(meta));
+    const hashOf = await openEraseHash(meta);
+    const jobs = new EraseJobs(lookups, topology, meta);
+    const erasers: ShardEraser[] = [];
     for (let shard = 0; shard < settings.partitions; shard++) {
       const log: LiveShard['log'] = (level, event, error) =>
         logger[level]({ shard, ...(error === undefined ? {} : logOf(error)) }, event);
       const meter = metrics.life(shard);
+      const erasures = new ShardErasures(hashOf, nodeClock);
+      const eraserLog = await openShardLog({ nc: lookups, reading: lookups, topology, shard });
+      const eraser = new ShardEraser({
+        nc: lookups,
+        topology,
+        settings,
+        shard,
+        jobs,
+        erasures,
+        log: eraserLog,
+        report: log,
+        nowMs: () => nodeClock.wallMs(),
+      });
+      erasers.push(eraser);
       const life = new LiveShard({
         settings,
         topology,
@@ -129,7 +157,9 @@ export function createWorker(options: WorkerOptions): Worker {
         publishing,
         reading,
         meta,
-        definitions,
+        definitions: loaded,
+        erasures,
+        eraser,
         log,
         meter,
         workerMeter: metrics.meter,
@@ -138,6 +168,8 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     shards.start();
     api = serveNatsApi({ nc: asking, root: settings.root, reads, onDefect });
+    const service = eraseService({ partitions: settings.partitions, shards, erasers });
+    eraseApi = serveEraseApi({ nc: asking, root: settings.root, service, onDefect });
     logger.info(
       { instance: settings.instance, owner, partitions: settings.partitions, root: settings.root, version, ...served },
       'worker started',
@@ -149,6 +181,7 @@ export function createWorker(options: WorkerOptions): Worker {
     draining = true;
     await starting?.catch(() => undefined); // the statechart has its error
     api?.close();
+    eraseApi?.close();
     await shards.stop();
     await api?.answered();
     await connections.close();

@@ -1,21 +1,41 @@
 // Definitions by content hash: fetched once, compiled once, shared by all shards of the worker.
 import { assert } from '../base/assert.ts';
+import { VisageError } from '../base/errors.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { compilePlan } from '../definitions/compile_plan.ts';
+import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
 import type { DefinitionsSource } from '../shard/shard_options.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 
-export function definitionsCache(meta: MetaBucket): DefinitionsSource {
-  const plans = new Map<string, Plan>();
+export type DefinitionsCache = DefinitionsSource & {
+  /** Must have been loaded. */
+  documentOf(hash: string): DefinitionsDocument;
+  /** What is live now. @throws VisageError `no_definitions`, `unavailable` (retry) */
+  live(): Promise<DefinitionsDocument>;
+};
+
+export function definitionsCache(meta: MetaBucket): DefinitionsCache {
+  const documents = new Map<string, { readonly document: DefinitionsDocument; readonly plan: Plan }>();
+  const load = async (hash: string): Promise<void> => {
+    if (documents.has(hash)) return;
+    const document = parseDefinitionsDocument(await meta.definitions(hash));
+    documents.set(hash, { document, plan: compilePlan(document) });
+  };
+  const loaded = (hash: string): { readonly document: DefinitionsDocument; readonly plan: Plan } => {
+    const found = documents.get(hash);
+    assert(found !== undefined, `definitions ${hash.slice(0, 12)} were loaded before they are used`);
+    return found;
+  };
   return {
-    async load(hash) {
-      if (!plans.has(hash)) plans.set(hash, compilePlan(parseDefinitionsDocument(await meta.definitions(hash))));
-    },
-    planOf(hash) {
-      const plan = plans.get(hash);
-      assert(plan !== undefined, `definitions ${hash.slice(0, 12)} were loaded before they are used`);
-      return plan;
+    load,
+    planOf: (hash) => loaded(hash).plan,
+    documentOf: (hash) => loaded(hash).document,
+    async live() {
+      const hash = await meta.liveDefinitions();
+      if (hash === undefined) throw new VisageError('no_definitions', 'there are no definitions yet', { kind: 'retry' });
+      await load(hash);
+      return loaded(hash).document;
     },
   };
 }

@@ -1,6 +1,6 @@
 // Where the generations of a shard's state lie, and which one to go on with.
 // GF1: a generation's folder is removed only when a later one is complete.
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LastCommit } from '../ports/change_sink.ts';
 import type { GenerationStart } from '../ports/log.ts';
@@ -38,6 +38,15 @@ export function nextGeneration(starts: readonly GenerationStart[], current: numb
 export function removeEarlier(dataDirectory: string, shard: number, starts: readonly GenerationStart[], current: number): void {
   for (const generation of [1, ...starts.map((start) => start.generation)]) {
     if (generation < current) rmSync(generationFolder(dataDirectory, shard, generation), { recursive: true, force: true });
+  }
+}
+
+/** Also those of generations that the log no longer knows: who is erased must not be in them. */
+export function removeAllBefore(dataDirectory: string, shard: number, current: number): void {
+  for (const name of readdirSync(dataDirectory)) {
+    const m = /^shard-(\d+)(?:\.generation-(\d+))?$/.exec(name);
+    if (m !== null && Number(m[1]) === shard && Number(m[2] ?? 1) < current)
+      rmSync(generationFolder(dataDirectory, shard, Number(m[2] ?? 1)), { recursive: true, force: true });
   }
 }
 

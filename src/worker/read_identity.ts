@@ -15,6 +15,8 @@ export type ReadIdentityOptions = {
   readonly log: IdentityLog;
   readonly shard: number;
   readonly key: IdentityKey;
+  /** Was the identity ever deleted or erased? */
+  readonly deleted: boolean;
   /** The last sequence that is wanted; the log has got that far. */
   readonly through: number;
   /** Why reading must not go on; looked at every now and then. */
@@ -23,7 +25,7 @@ export type ReadIdentityOptions = {
 
 /** @throws what `ended` says · VisageError `stream_changed` (retry), `too_much_history` (refuse) · what `take` throws */
 export async function readIdentity(options: ReadIdentityOptions, take: (message: LogMessage) => Promise<void>): Promise<void> {
-  const opening = options.log.open(options.shard, options.key);
+  const opening = options.log.open(options.shard, options.key, options.deleted);
   const reader = await opened(opening, options.ended);
   try {
     await readThrough(reader, options, take);
@@ -81,6 +83,6 @@ async function nextBatch(reader: LogReader, through: number, ended: ReadIdentity
 }
 
 function tooMuch(): VisageError {
-  const text = `the log has more than ${MESSAGES_MAX} messages about this profile: too many to be explained`;
+  const text = `the log has more than ${MESSAGES_MAX} messages about this profile: too many to be read`;
   return new VisageError('too_much_history', text, { kind: 'refuse' });
 }

@@ -12,6 +12,7 @@ import { isBetween, rebuild } from '../shard/rebuild.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import { Shard } from '../shard/shard.ts';
 import type { DefinitionsSource, ShardOptions } from '../shard/shard_options.ts';
+import { compactStore, removeUnfinished } from '../store/lmdb_compaction.ts';
 import { LmdbStore } from '../store/lmdb_store.ts';
 import type { Connection } from '../nats/connection.ts';
 import { openChangeSink } from '../stream/change_sink.ts';
@@ -20,8 +21,10 @@ import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
 import { finishGeneration, generationOf, isBeginning } from './begin_generation.ts';
-import { currentGeneration, generationFolder, nextGeneration, removeEarlier } from './generation_folders.ts';
+import { currentGeneration, generationFolder, nextGeneration, removeAllBefore, removeEarlier } from './generation_folders.ts';
 import { nodeClock } from './node_clock.ts';
+import type { ShardEraser } from './shard_eraser.ts';
+import type { ShardErasures } from './shard_erasures.ts';
 import type { ShardLife } from './shard_machine.ts';
 import { unlessConflict } from './unless_conflict.ts';
 import type { LifeMeter } from './worker_metrics.ts';
@@ -38,6 +41,8 @@ export type ShardLifeOptions = {
   readonly reading: Connection;
   readonly meta: MetaBucket;
   readonly definitions: DefinitionsSource;
+  readonly erasures: ShardErasures;
+  readonly eraser: ShardEraser;
   readonly log: ShardLife['log'];
   readonly meter: LifeMeter;
   readonly workerMeter: WorkerMeter;
@@ -51,6 +56,11 @@ export class LiveShard implements ShardLife {
   private restoring: Promise<void> | undefined;
   private closing: Promise<void> = Promise.resolve();
   private ending = new AbortController();
+  /** Ends the work on erasures, which uses the store, before the store is closed. */
+  private erasing = new AbortController();
+  /** The next life rewrites the store first; and why the last one could not. */
+  private compactNext = false;
+  private notCompacted: unknown;
 
   constructor(options: ShardLifeOptions) {
     this.options = options;
@@ -65,12 +75,14 @@ export class LiveShard implements ShardLife {
   private async openAndRestore(): Promise<void> {
     this.ending = new AbortController();
     await this.close();
-    const { settings, topology, shard, publishing, reading, meter } = this.options;
-    const log = await openShardLog({ nc: publishing, reading, topology, shard });
+    const { settings, topology, shard, publishing, reading, erasures, meter } = this.options;
+    const onErased = erasures.logBegins.bind(erasures);
+    const log = await openShardLog({ nc: publishing, reading, topology, shard, onErased });
     const sink = await openChangeSink({ nc: publishing, topology, shard });
     const [starts, last] = await Promise.all([log.generations(), sink.last()]);
     const streams = { log, sink };
     const current = await this.reachGeneration(starts, last, streams);
+    await this.compactIfAsked(current);
     const store = this.openStore(current);
     try {
       const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
@@ -122,11 +134,26 @@ export class LiveShard implements ShardLife {
     const { settings, shard } = this.options;
     const folder = generationFolder(settings.dataDirectory, shard, generation);
     mkdirSync(folder, { recursive: true });
+    removeUnfinished(folder);
     return LmdbStore.open(folder);
   }
 
+  /** What was erased leaves the shard's files. That it cannot be done, for want of room perhaps, does not keep the shard from going on. */
+  private async compactIfAsked(generation: number): Promise<void> {
+    if (!this.compactNext) return;
+    const { settings, shard } = this.options;
+    this.compactNext = false;
+    this.notCompacted = undefined;
+    try {
+      await compactStore(generationFolder(settings.dataDirectory, shard, generation), nodeClock.wallMs());
+      removeAllBefore(settings.dataDirectory, shard, generation);
+    } catch (error) {
+      this.notCompacted = error;
+    }
+  }
+
   private shardOptions(parts: Pick<ShardOptions, 'log' | 'sink' | 'store' | 'generation'>): ShardOptions {
-    const { settings, topology, shard, owner, publishing, definitions, meter, workerMeter } = this.options;
+    const { settings, topology, shard, owner, publishing, definitions, erasures, eraser, meter, workerMeter } = this.options;
     return {
       ...parts,
       root: topology.root,
@@ -138,6 +165,8 @@ export class LiveShard implements ShardLife {
       clock: nodeClock,
       deadLetters: openDeadLetters({ nc: publishing, topology, shard }),
       definitions,
+      erasures,
+      onErase: (key) => eraser.askedByMessage(key),
       meter: meter.meter,
       workerMeter,
       cacheMaxBytes: Math.floor(settings.cache.maxBytes / settings.partitions),
@@ -153,16 +182,33 @@ export class LiveShard implements ShardLife {
 
   async fold(onActive: () => void): Promise<void> {
     const shard = this.shard!;
-    const failedInForce = Promise.withResolvers<never>();
+    const failed = Promise.withResolvers<never>();
+    const { signal } = (this.erasing = new AbortController());
     this.running = shard.run(() => {
-      this.putDefinitionsInForce(shard).then(onActive, (error: unknown) => failedInForce.reject(error));
+      this.putDefinitionsInForce(shard)
+        .then(onActive)
+        .then(() => this.erase(shard, signal))
+        .catch((error: unknown) => failed.reject(error));
     });
-    await Promise.race([this.running, failedInForce.promise]);
+    await Promise.race([this.running, failed.promise]);
+  }
+
+  /** @throws VisageError `compacting` (retry) */
+  private async erase(shard: Shard, signal: AbortSignal): Promise<void> {
+    const { settings, eraser } = this.options;
+    const folder = generationFolder(settings.dataDirectory, shard.options.shard, shard.options.generation?.generation ?? 1);
+    try {
+      await eraser.work({ shard, folder, signal, notCompacted: this.notCompacted });
+    } catch (error) {
+      this.compactNext = error instanceof VisageError && error.code === 'compacting';
+      throw error;
+    }
   }
 
   async drain(): Promise<void> {
     const shard = this.shard;
     if (shard === undefined) return;
+    this.erasing.abort();
     await shard.stop();
     await this.running;
     await shard.drain();
@@ -186,6 +232,7 @@ export class LiveShard implements ShardLife {
     const shard = this.shard;
     this.shard = undefined;
     if (shard === undefined) return;
+    this.erasing.abort();
     shard.abandon();
     await this.running?.catch(() => undefined); // as above
     await shard.ended();
@@ -205,7 +252,8 @@ export class LiveShard implements ShardLife {
         throw new VisageError('no_definitions', "there are no definitions yet; run 'visage setup --definitions FILE'");
       const inForce = shard.definitionsInForce;
       const wanted = foldSettingsOf(settings);
-      if (inForce.hash === live && sameSettings(inForce.settings, wanted)) return;
+      const isSame = inForce.hash === live && sameSettings(inForce.settings, wanted);
+      if (isSame && inForce.foldVersion === FOLD_VERSION) return;
       const { generation } = shard.status();
       if (generation !== (await generationOf(meta))) return; // its log has the message of a later one, which comes next
       const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: wanted, generation } as const;

@@ -24,6 +24,9 @@ const ASSERTIONS_MAX = 5;
 /** With the server away no commit gets out: better to end, and replay, than to be killed in the middle. */
 const DRAIN_MS_MAX = 15_000;
 
+/** Lives that end because the next one has something to do first. */
+const ON_PURPOSE: readonly string[] = ['generation_ended', 'compacting'];
+
 /** A person has to act: going on, or trying again, would give the same or a wrong answer. */
 function mustHalt(error: unknown, attempts: number): boolean {
   if (error instanceof VisageError) return error.kind !== 'retry';
@@ -53,7 +56,7 @@ export const shardMachine = setup({
     forget: assign({ error: undefined, attempts: 0 }),
     logHalt: ({ context }) => context.life.log('error', 'shard halted', context.error),
     logRetry: ({ context: { life, error } }) =>
-      error instanceof VisageError && error.code === 'generation_ended'
+      error instanceof VisageError && ON_PURPOSE.includes(error.code)
         ? life.log('info', error.message)
         : life.log('warn', 'shard failed, starting again from its last checkpoint', error),
     logActive: ({ context }) => context.life.log('info', 'shard active'),

@@ -97,6 +97,10 @@ function* counters(life: LifeMeter, labels: { readonly shard: string }): Iterabl
   yield one('events_replayed_total', meter.eventsReplayed, labels);
   yield one('events_duplicate_total', meter.eventsDuplicate, labels);
   for (const [reason, times] of meter.refused) yield one('events_refused_total', times, { ...labels, reason });
+  yield one('records_applied_total', meter.recordsApplied, labels);
+  yield one('stale_writes_total', meter.staleWrites, labels);
+  yield one('deleted_dropped_total', meter.deletedDropped, labels);
+  yield one('primary_mismatches_total', meter.primaryMismatches, labels);
   yield one('dedupe_evicted_total', meter.dedupeEvicted, labels);
   yield one('expiries_total', meter.expiries, labels);
   yield one('ticks_total', meter.ticks, labels);

@@ -10,7 +10,7 @@ import { startServer, type RunningServer } from '../../src/server/start_server.t
 import { PROGRAM, start, untilLogged } from './program.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PAGES = ['run.md', 'definitions.md', 'publish.md', 'watch.md', 'ask_why.md', 'simulate.md'];
+const PAGES = ['run.md', 'definitions.md', 'publish.md', 'records.md', 'watch.md', 'ask_why.md', 'simulate.md'];
 
 let folder: string;
 let server: RunningServer;

@@ -17,7 +17,8 @@ export class ChangeConsumer {
 
   take(change: Change): void {
     const known = this.profiles.get(change.key) ?? { version: 0, values: new Map<string, unknown>() };
-    assert.equal(change.created, known.version === 0);
+    assert.equal(change.existed, known.version !== 0);
+    assert.equal(change.exists, true);
     assert.equal(change.previousVersion, known.version);
     assert.ok(change.sequence > known.version);
     assert.equal(change.count, ++this.count);

@@ -126,7 +126,8 @@ export function logOf({ choice, steps }: Case, plans: readonly Plan[], spread: S
   const settings = settingsOf(choice);
   let now = STARTS[choice.start]! - choice.before;
   let plan = 0;
-  log.definitions(plans[0]!, now, settings);
+  const version = versionOf(choice);
+  log.definitions(plans[0]!, now, settings, version);
   for (const s of choice.few ? steps.map((each, n) => crowded(each, n, choice)) : steps) {
     if (s.kind === 'back') {
       log.tick(now - s.wait); // the server's stamp went back: time does not
@@ -135,8 +136,9 @@ export function logOf({ choice, steps }: Case, plans: readonly Plan[], spread: S
     now += s.wait;
     if (s.kind === 'tick') log.tick(now, now);
     else if (s.kind === 'cut') log.control({ kind: 'cut', id: 'x' }, now);
-    else if (s.kind === 'again') log.definitions(plans[plan]!, now, { ...settings, exactEvents: settings.exactEvents + s.paces });
-    else if (s.kind === 'revise') log.definitions(plans[(plan = Math.min(plan + 1, plans.length - 1))]!, now, settings);
+    else if (s.kind === 'again')
+      log.definitions(plans[plan]!, now, { ...settings, exactEvents: settings.exactEvents + s.paces }, version);
+    else if (s.kind === 'revise') log.definitions(plans[(plan = Math.min(plan + 1, plans.length - 1))]!, now, settings, version);
     else {
       const made = DATASETS[s.dataset];
       const id = `${made}-${s.id}`;
@@ -147,6 +149,11 @@ export function logOf({ choice, steps }: Case, plans: readonly Plan[], spread: S
     }
   }
   return log.messages;
+}
+
+/** Of the fold: before 3 payloads were not checked against schemas, so values of any type came through. */
+export function versionOf({ profiles }: Choice): number {
+  return profiles === 1 ? 3 : 2;
 }
 
 /** So that many events of one profile, all different, are in one window, and leave it one by one. */

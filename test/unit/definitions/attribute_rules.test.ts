@@ -197,6 +197,6 @@ describe('the canonical text', () => {
       ).replace('profile: true', 'profile: true, revision: 2'),
     );
     expect(parseDefinitionsDocument(document.canonical)).toEqual(document);
-    expect(document.data.datasets.get('orders')).toEqual({ schema: 'purchase', profile: true, revision: 2 });
+    expect(document.data.datasets.get('orders')).toEqual({ schema: 'purchase', profile: true, timeToLiveMs: null, revision: 2 });
   });
 });

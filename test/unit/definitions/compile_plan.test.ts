@@ -136,8 +136,16 @@ describe('plan', () => {
 
   it('admits the datasets and namespaces that are defined', () => {
     expect(plan.datasets).toEqual(['orders']);
-    expect(plan.admission.datasets.get('orders')).toEqual({ name: 'orders', index: 0, profile: true });
-    expect([...plan.admission.namespaces]).toEqual(['customerId']);
+    expect(plan.admission.datasets.get('orders')).toEqual({
+      name: 'orders',
+      index: 0,
+      profile: true,
+      behavior: 'event',
+      check: expect.any(Function),
+      identities: [],
+      timeToLiveMs: null,
+    });
+    expect([...plan.admission.namespaces]).toEqual([['customerId', 1]]);
   });
 
   it('has a slot for each window: sliding, calendar, lifetime', () => {
@@ -222,7 +230,7 @@ describe('plan', () => {
       ['[null,null,null,3]', 3],
     ]);
     expect(compiled.datasets).toEqual(['orders', 'early']);
-    expect(compiled.admission.datasets.get('early')).toEqual({ name: 'early', index: 1, profile: true });
+    expect(compiled.admission.datasets.get('early')).toMatchObject({ name: 'early', index: 1, profile: true });
     expect(plan.revision).toBe(1);
   });
 });

@@ -30,7 +30,7 @@ const mistakes = (expressions: Readonly<Record<string, string>>): string[] => mi
 const FIRST = EVENTS.length + 20 + 3;
 const at = (offset: number, name: string, message: string, index = 0): string =>
   `${FIRST + index * 4}:${17 + offset} expression of '${name}': ${message}`;
-const UNKNOWN = 'an expression reads computed attributes, profile.namespace and profile.id';
+const UNKNOWN = 'an expression reads computed attributes and profile.<field>';
 const NO_EVENTS =
   'an expression reads no events: give what the event says an attribute of its own (a sum, a mostRecent, …) and name that here';
 const NUMBERS = 'counts are whole numbers (int), other numbers double: convert with double(…)';
@@ -168,6 +168,7 @@ function valueIn(plan: Plan, name: string, values: Readonly<Record<string, unkno
       return Object.hasOwn(values, input) ? values[input] : undefined;
     },
     identity: () => ({ namespace: 'customerId', id: 'c-1' }),
+    record: () => ({}),
   });
 }
 

@@ -4,7 +4,7 @@ import { celEnvironment } from '../../../src/definitions/cel_environment.ts';
 import { compileFilter, compileValue, isMistake } from '../../../src/definitions/compile_expression.ts';
 import { reader } from '../../../src/definitions/event_path.ts';
 import { unionShape, type EventShape } from '../../../src/definitions/event_shape.ts';
-import type { EventBody } from '../../../src/message/decode.ts';
+import type { EventBody } from '../../../src/message/admission.ts';
 
 const closed = unionShape(
   new Map([

@@ -44,7 +44,7 @@ function compiled(text: string, quick: boolean) {
 }
 
 const answer = ({ evaluate }: ReturnType<typeof compiled>, given: readonly unknown[]): unknown =>
-  evaluate({ valueOf: (index) => given[index], identity: () => ({ namespace: 'n', id: 'i' }) });
+  evaluate({ valueOf: (index) => given[index], identity: () => ({ namespace: 'n', id: 'i' }), record: () => ({}) });
 
 // Trees of one type each, so that they pass the check.
 const { bool: anyBool, double: anyDouble } = fc.letrec<{ bool: string; double: string; int: string; string: string }>((tie) => ({

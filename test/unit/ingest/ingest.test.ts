@@ -7,6 +7,7 @@ import { VisageError } from '../../../src/base/errors.ts';
 import { ingest, type IngestOptions, type IngestReport, type Progress } from '../../../src/ingest/ingest.ts';
 import { parseIngestMap } from '../../../src/ingest/ingest_map.ts';
 import type { PositionRecord } from '../../../src/ingest/position.ts';
+import type { RowRules } from '../../../src/ingest/row_message.ts';
 
 const NOW = Date.UTC(2026, 0, 2);
 const DAY_MS = 86_400_000;
@@ -14,6 +15,12 @@ const LINES = Array.from(
   { length: 20 },
   (_, i) => `{"_id":"e${i + 1}","timestamp":"2026-01-01T00:00:${String(i).padStart(2, '0')}.000Z"}`,
 );
+
+const EVENTS: RowRules = {
+  behavior: 'event',
+  operation: 'create',
+  identityOf: () => ({ namespace: 'customerId', id: 'ada' }),
+};
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'visage-ingest-'))));
@@ -42,6 +49,7 @@ class Fake {
       format: 'ndjson',
       dataset: 'orders',
       map: null,
+      rules: EVENTS,
       sender: {
         ready: () => Promise.resolve(),
         waitingFor: null,

@@ -2,9 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { MistakesError } from '../../../src/definitions/mistakes.ts';
 import { RowRefusal } from '../../../src/ingest/evaluate.ts';
 import type { FileRow } from '../../../src/ingest/file_row.ts';
-import { checkColumns, checkNamespace, loadIngestMap, parseIngestMap } from '../../../src/ingest/ingest_map.ts';
+import { checkColumns, checkUse, type MapUse } from '../../../src/ingest/check_map.ts';
+import { loadIngestMap, parseIngestMap } from '../../../src/ingest/ingest_map.ts';
 import { rowMapper } from '../../../src/ingest/map_row.ts';
-import { payloadRow } from '../../../src/ingest/payload_row.ts';
+import { payloadMapper } from '../../../src/ingest/payload_row.ts';
+import type { RowRules } from '../../../src/ingest/row_message.ts';
+import { VisageError } from '../../../src/base/errors.ts';
 
 const RETAIL = `identity: { namespace: customerId, column: CustomerID, as: integer }
 _id: [InvoiceNo, StockCode]
@@ -35,9 +38,21 @@ function row(fields: readonly string[], text = ''): FileRow {
   return { number: 3, line: 4, text, fields, refused: '' };
 }
 
-function mapped(changes: Readonly<Record<string, string>> = {}, text = RETAIL): unknown {
+const ADA = { namespace: 'customerId', id: 'ada' };
+const EVENTS: RowRules = {
+  behavior: 'event',
+  operation: 'create',
+  identityOf: (payload) => {
+    if (payload['nobody'] === true) throw new VisageError('no_identity', 'nobody', { kind: 'refuse' });
+    if (payload['broken'] === true) throw new Error('broken');
+    return ADA;
+  },
+};
+const RECORDS: RowRules = { ...EVENTS, behavior: 'record' };
+
+function mapped(changes: Readonly<Record<string, string>> = {}, text = RETAIL, rules = EVENTS): unknown {
   const fields = HEADER.map((name, i) => changes[name] ?? GOOD[i]!);
-  const event = rowMapper(parseIngestMap('map.yaml', text), HEADER)(row(fields), 'hash-3');
+  const event = rowMapper(parseIngestMap('map.yaml', text), HEADER, rules)(row(fields), 'hash-3');
   return event instanceof RowRefusal ? event.reason : { ...event, body: JSON.parse(event.body) as unknown };
 }
 
@@ -52,6 +67,8 @@ describe('a row with a map', () => {
         eventType: 'commerce.purchases',
         line: { total: 15.3, country: 'United Kingdom', units: 6, constructor: 'shop' },
       },
+      operation: null,
+      lastUpdated: null,
     });
   });
 
@@ -102,7 +119,7 @@ describe('a row with a map', () => {
   });
 
   test('NDJSON: the columns are the keys of the line', () => {
-    const map = rowMapper(parseIngestMap('map.yaml', RETAIL), null);
+    const map = rowMapper(parseIngestMap('map.yaml', RETAIL), null, EVENTS);
     const line = {
       InvoiceNo: 536365,
       StockCode: '85123A',
@@ -121,22 +138,136 @@ describe('a row with a map', () => {
   });
 });
 
-describe('a line that is an event', () => {
-  const of = (text: string): unknown => payloadRow(row([], text), 'hash-3');
+describe('a row with a map that is a record', () => {
+  const CRM = `identity: { namespace: customerId, column: CustomerID }
+fields: { country: row.Country, quantity: number(row.Quantity) }
+`;
+  const TIMED = `${CRM}operation: { column: Description }\nlastUpdated: { column: InvoiceDate, zone: Europe/London }\n`;
+
+  test('needs no time; its operation is that of the command, of the map or of a column', () => {
+    expect(mapped({}, CRM, RECORDS)).toEqual({
+      identity: { namespace: 'customerId', id: '17850.0' },
+      timestampMs: NaN,
+      body: { _id: 'hash-3', country: 'United Kingdom', quantity: 6 },
+      operation: 'create',
+      lastUpdated: null,
+    });
+    const merging = { ...RECORDS, operation: 'merge' } as const;
+    expect(mapped({}, CRM, merging)).toMatchObject({ operation: 'merge' });
+    expect(mapped({}, `${CRM}operation: { const: delete }`, merging)).toMatchObject({ operation: 'delete' });
+    expect(mapped({ Description: 'create' }, TIMED, merging)).toMatchObject({ operation: 'create' });
+    expect(mapped({ Description: ' ' }, TIMED, merging)).toMatchObject({ operation: 'merge' });
+  });
+
+  test('lastUpdated in its zone; a time that is missing or none is refused', () => {
+    const Description = 'merge';
+    expect(mapped({ Description, InvoiceDate: '2026-07-01 10:00' }, TIMED, RECORDS)).toMatchObject({
+      lastUpdated: '2026-07-01T09:00:00.000Z',
+      timestampMs: NaN,
+    });
+    expect(mapped({ Description, InvoiceDate: '' }, TIMED, RECORDS)).toBe('column InvoiceDate is empty');
+    expect(mapped({ Description, InvoiceDate: 'geheim' }, TIMED, RECORDS)).toBe('column InvoiceDate is not a time');
+    expect(mapped({ Description: 'geheim' }, TIMED, RECORDS)).toBe('column Description is not create, merge or delete');
+    expect(mapped({ Description: 'Merge' }, TIMED, RECORDS)).toBe('column Description is not create, merge or delete');
+  });
+
+  test('a delete takes the record away: its other columns may be empty', () => {
+    expect(mapped({ Description: 'delete', Quantity: '' }, TIMED, RECORDS)).toMatchObject({ body: { _id: 'hash-3' } });
+    expect(mapped({ Description: 'delete', Quantity: '' }, TIMED, RECORDS)).not.toHaveProperty('body.country');
+    expect(mapped({ Description: 'merge', Quantity: '' }, TIMED, RECORDS)).toBe('column Quantity is empty');
+  });
+
+  test('a timestamp that the map names is a field of it, and moves no clock', () => {
+    expect(mapped({}, `${CRM}timestamp: { column: InvoiceDate }\neventType: { const: x }`, RECORDS)).toMatchObject({
+      body: { timestamp: '2010-12-01T08:26:00.000Z', eventType: 'x' },
+      timestampMs: NaN,
+    });
+  });
+});
+
+describe('a line that is an event or a record', () => {
+  const of = (text: string, rules = EVENTS): unknown => payloadMapper(rules)(row([], text), 'hash-3');
+  const plain = { identity: ADA, operation: null, lastUpdated: null };
 
   test('goes out as it stands, digits and all', () => {
     const text = ' {"_id":"a","timestamp":"2026-03-10T09:00:00.000Z","n":1.10,"big":12345678901234567890} ';
-    expect(of(text)).toEqual({ identity: null, body: text, timestampMs: Date.UTC(2026, 2, 10, 9) });
+    expect(of(text)).toEqual({ ...plain, body: text, timestampMs: Date.UTC(2026, 2, 10, 9) });
+    expect(of(text, RECORDS)).toEqual({ ...plain, body: text, timestampMs: NaN, operation: 'create' });
+    expect(of(text, { ...RECORDS, operation: 'delete' })).toMatchObject({ operation: 'delete' });
   });
 
   test('gets an _id when it has none', () => {
-    expect(of(' { "n":1.10}')).toEqual({ identity: null, body: '{"_id":"hash-3", "n":1.10}', timestampMs: NaN });
+    expect(of(' { "n":1.10}')).toEqual({ ...plain, body: '{"_id":"hash-3", "n":1.10}', timestampMs: NaN });
     expect(of('{}')).toMatchObject({ body: '{"_id":"hash-3"}' });
     expect(of('{"a":{"_id":"x"}}')).toMatchObject({ body: '{"_id":"hash-3","a":{"_id":"x"}}' });
   });
 
   test.each(['geheim', '[1]', '"geheim"', 'null', '{"geheim"'])('%s is refused without being quoted', (text) => {
     expect((of(text) as RowRefusal).reason).toMatch(/^not (JSON|a JSON object)$/);
+  });
+
+  test('one that nobody owns is refused; what is not about the row is not', () => {
+    expect(of('{"nobody":true}')).toEqual(new RowRefusal('nobody'));
+    expect(() => of('{"broken":true}')).toThrow('broken');
+  });
+});
+
+describe("the reference product's envelope", () => {
+  const of = (text: string, rules = RECORDS): unknown => payloadMapper(rules)(row([], text), 'hash-3');
+  const envelope = (operations: string, entity: string): string =>
+    `{"header":{"schemaRef":{"id":"x"},"datasetId":"geheim"${operations === '' ? '' : `,"operations":${operations}`}},\n "body":{"xdmMeta":{"xdmEntity":{"not":"this"}},"xdmEntity": ${entity} }}`;
+
+  test('is taken off; the payload is sent byte for byte', () => {
+    const entity = '{ "_id":"a", "n":1.10,"big":12345678901234567890, "t":"}\\"{\\\\" }';
+    expect(of(envelope('', entity))).toMatchObject({ identity: ADA, body: entity, operation: 'create' });
+    expect(of(envelope('{"data":"merge","identity":"create","identityDatasetId":"x"}', entity))).toMatchObject({
+      body: entity,
+      operation: 'merge',
+    });
+    expect(of(envelope('{"data":"delete"}', '{"n":1.0}'))).toMatchObject({
+      body: '{"_id":"hash-3","n":1.0}',
+      operation: 'delete',
+    });
+    expect(of(envelope('{}', '{}'), { ...RECORDS, operation: 'merge' })).toMatchObject({ operation: 'merge' });
+  });
+
+  test('events too, but they can only be created', () => {
+    const event = '{"_id":"a","timestamp":"2026-03-10T09:00:00.000Z"}';
+    expect(of(envelope('{"data":"create"}', event), EVENTS)).toMatchObject({
+      body: event,
+      timestampMs: Date.UTC(2026, 2, 10, 9),
+      operation: null,
+    });
+    expect(of(envelope('{"data":"merge"}', event), EVENTS)).toEqual(
+      new RowRefusal('header.operations.data is merge, and events can only be created'),
+    );
+  });
+
+  test.each([
+    ['{"identity":"delete"}', 'header.operations.identity is not supported, but for create'],
+    ['{"identity":1}', 'header.operations.identity is not supported, but for create'],
+    ['{"data":"geheim"}', 'header.operations.data is not create, merge or delete'],
+    ['{"data":["merge"]}', 'header.operations.data is not create, merge or delete'],
+    ['[]', 'header.operations is not an object'],
+  ])('operations %s are refused', (operations, reason) => {
+    expect(of(envelope(operations, '{}'))).toEqual(new RowRefusal(reason));
+  });
+
+  test.each([
+    '{"header":{},"body":{"xdmEntity":{}},"more":1}',
+    '{"header":{},"body":{"xdmEntity":{},"more":1}}',
+    '{"header":{},"body":{"xdmEntity":[]}}',
+    '{"header":[],"body":{"xdmEntity":{}}}',
+    '{"header":{},"body":{}}',
+    '{"body":{"xdmEntity":{}}}',
+    '{"header":{}}',
+  ])('%s is a payload like any other', (text) => {
+    expect(of(text)).toMatchObject({ body: `{"_id":"hash-3",${text.slice(1)}` });
+  });
+
+  test('a name that comes twice: the last counts, as where it is parsed', () => {
+    const text = '{"header":{},"body":{"xdmEntity":{"a":1}},"body":{"xdmEntity":{"a":2},"xdmEntity":{"_id":"x","a":3.0}}}';
+    expect(of(text)).toMatchObject({ body: '{"_id":"x","a":3.0}' });
   });
 });
 
@@ -163,7 +294,7 @@ fields:
       "map.yaml:1:59: unsupported value 'int' of 'as'; supported: integer (17850.0 is 17850)",
       "map.yaml:2:18: a column's name is expected here, not a number",
       "map.yaml:3:41: unknown zone 'Europe/Londn' (did you mean 'Europe/London'?); it is UTC, ±HH:MM in quotes, or a name such as Europe/London",
-      "map.yaml:4:1: unknown key 'eventTyp' (did you mean 'eventType'?); known here: identity, _id, timestamp, eventType, fields",
+      "map.yaml:4:1: unknown key 'eventTyp' (did you mean 'eventType'?); known here: identity, _id, timestamp, eventType, operation, lastUpdated, fields",
       "map.yaml:7:3: 'line.total' lies inside 'line', which is a value; one place holds one value",
       "map.yaml:7:28: '/' is not supported: a quotient is not exact in decimals; keep both numbers and divide in a computed attribute",
       "map.yaml:8:3: '_id' is not a field: it is made from '_id'",
@@ -177,7 +308,10 @@ fields:
   });
 
   test.each([
-    ['', ["'identity' is missing", "'timestamp' is missing"]],
+    ['', ["'identity' is missing"]],
+    [`${RETAIL}operation: { const: Merge }`, ["unsupported value 'Merge'; supported: create, merge, delete"]],
+    [`${RETAIL}operation: merge`, ["'operation' must be a map"]],
+    [`${RETAIL}lastUpdated: { zone: UTC }`, ["'column' is missing"]],
     ['- 1', ['a map file must be a map, not a list']],
     ['identity: 1\ntimestamp: []', ["'identity' must be a map", "'timestamp' must be a map"]],
     [`${RETAIL}  __proto__.x: row.A\n`, ["'__proto__' is not allowed in a field"]],
@@ -220,9 +354,25 @@ fields:
     expect(first).toMatch(/it has Country, 0x{59}…, .*, 28x{58}…, and 70 more$/);
   });
 
-  test('a namespace that is not defined', () => {
-    expect(mistakes(() => checkNamespace(parseIngestMap('map.yaml', RETAIL), ['customerID', 'email']))).toEqual([
+  test('a namespace that is not defined, and what its dataset has no use for', () => {
+    const use = (text: string, changes: Partial<MapUse> = {}): string[] =>
+      mistakes(() =>
+        checkUse(parseIngestMap('map.yaml', text), {
+          namespaces: ['customerId', 'email'],
+          dataset: 'orders',
+          behavior: 'event',
+          ...changes,
+        }),
+      );
+    const records = RETAIL.replace(/^timestamp.*\n/m, 'operation: { const: merge }\nlastUpdated: { column: InvoiceDate }\n');
+    expect(use(RETAIL)).toEqual([]);
+    expect(use(RETAIL, { behavior: 'record' })).toEqual([]);
+    expect(use(records, { behavior: 'record' })).toEqual([]);
+    expect(use(records, { namespaces: ['customerID', 'email'] })).toEqual([
+      "map.yaml:1:1: 'timestamp' is missing; it is a map of column, zone: the dataset 'orders' has events, and each has a time",
       "map.yaml:1:24: no namespace 'customerId' is defined (did you mean 'customerID'?); defined: customerID, email",
+      "map.yaml:3:1: 'operation' is for records; the dataset 'orders' has events",
+      "map.yaml:4:1: 'lastUpdated' is for records; the dataset 'orders' has events",
     ]);
   });
 });

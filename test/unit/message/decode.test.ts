@@ -1,54 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
-import { DEFAULT_FOLD_SETTINGS } from '../../../src/message/control.ts';
-import { decodeEvent, isRefusal, type Admission, type EventMessage } from '../../../src/message/decode.ts';
+import type { EventBody } from '../../../src/message/admission.ts';
+import { isRefusal, type Decoded } from '../../../src/message/decode.ts';
 import { encodeId, partitionOf } from '../../../src/message/identity.ts';
-import { REFUSAL_REASONS, type Refusal } from '../../../src/message/refusal.ts';
-
-const NOW = Date.UTC(2026, 2, 10, 9);
-const PREFIX = 'visage.log.0.in.';
-const ADMISSION: Admission = {
-  datasets: new Map([
-    ['orders', { name: 'orders', index: 0, profile: true }],
-    ['audit', { name: 'audit', index: 1, profile: false }],
-  ]),
-  namespaces: new Set(['customerId']),
-};
-const utf8 = new TextEncoder();
-type More = {
-  subject?: string;
-  admission?: Admission | null;
-  partitions?: number;
-  settings?: Partial<typeof DEFAULT_FOLD_SETTINGS>;
-};
-
-function decode(body: string | Uint8Array, more: More = {}): EventMessage | Refusal {
-  const message = {
-    sequence: 1,
-    stampMs: NOW,
-    subject: PREFIX + (more.subject ?? 'orders.customerId.ada'),
-    headers: null,
-    body: typeof body === 'string' ? utf8.encode(body) : body,
-  };
-  const admission = more.admission === undefined ? ADMISSION : more.admission;
-  return decodeEvent(
-    message,
-    NOW,
-    admission,
-    { ...DEFAULT_FOLD_SETTINGS, ...more.settings },
-    { prefixLength: PREFIX.length, shard: 0, partitions: more.partitions ?? 1 },
-  );
-}
-
-/** `reason pointer` of each violation. */
-function refusals(body: string | Uint8Array, more: More = {}): string[] {
-  const decoded = decode(body, more);
-  if (!isRefusal(decoded)) return [];
-  expect(decoded.reason).toBe(decoded.errors[0]!.keyword);
-  expect(REFUSAL_REASONS).toContain(decoded.reason);
-  return decoded.errors.map(({ keyword, pointer }) => `${keyword} ${pointer}`);
-}
+import { REFUSAL_REASONS, type Refusal, type Violation } from '../../../src/message/refusal.ts';
+import { ADMISSION, admissionOf, admitted, decode, NOW, refusals, rule, utf8 } from './admission_fixture.ts';
 
 const GOOD = '"_id":"e-1","timestamp":"2026-03-10T09:00:00.000Z"';
 const event = (rest: string): string => `{${GOOD}${rest}}`;
@@ -57,6 +14,7 @@ const nested = (depth: number): string => '{"a":'.repeat(depth) + '1' + '}'.repe
 describe('an admitted event', () => {
   it('keeps what was said', () => {
     expect(decode(event(',"eventType":"t","x":{"y":[1,2]},"identityMap":{"email":[{"id":"a"}]}'))).toEqual({
+      kind: 'event',
       dataset: ADMISSION.datasets.get('orders'),
       key: 'customerId.ada',
       id: 'e-1',
@@ -70,20 +28,21 @@ describe('an admitted event', () => {
         x: { y: [1, 2] },
         identityMap: { email: [{ id: 'a' }] },
       },
+      ranksOther: false,
     });
+    expect(admitted('event', event(''))).toMatchObject({ id: 'e-1', eventType: '', ranksOther: false });
   });
 
   it('counts at the earlier of its timestamp and the log time', () => {
-    const at = (timestamp: string) => (decode(`{"_id":"e","timestamp":"${timestamp}"}`) as EventMessage).atMs;
+    const at = (timestamp: string) => admitted('event', `{"_id":"e","timestamp":"${timestamp}"}`).atMs;
     expect(at('2026-03-10T09:05:00.000Z')).toBe(NOW); // exactly maxFutureSkew ahead
     expect(at('2026-03-10T08:59:59.999Z')).toBe(NOW - 1);
     expect(refusals('{"_id":"e","timestamp":"2026-03-10T09:05:00.001Z"}')).toEqual(['future /timestamp']);
   });
 
   it('may have an id that needs encoding', () => {
-    expect((decode(event(''), { subject: `orders.customerId.${encodeId('a.b@é😀')}` }) as EventMessage).key).toBe(
-      'customerId.a%2Eb%40%C3%A9%F0%9F%98%80',
-    );
+    const { key } = admitted('event', event(''), { subject: `orders.customerId.${encodeId('a.b@é😀')}` });
+    expect(key).toBe('customerId.a%2Eb%40%C3%A9%F0%9F%98%80');
   });
 
   it('may repeat keys (the last wins), hold lone surrogates and a key named constructor', () => {
@@ -167,6 +126,63 @@ describe('refused bodies', () => {
   });
 });
 
+describe('an event and its schema', () => {
+  const WRONG: Violation = { pointer: '/x', keyword: 'type', message: 'must be a number' };
+  const seen: EventBody[] = [];
+  const check = (body: EventBody): readonly Violation[] | null => {
+    seen.push(body);
+    return typeof body['x'] === 'string' ? [WRONG, { ...WRONG, pointer: '/y' }] : null;
+  };
+  const admission = admissionOf(rule('orders', { check }));
+
+  it('is admitted when it keeps to it, and refused with every violation when it does not', () => {
+    expect(admitted('event', event(',"x":1'), { admission }).body).toMatchObject({ x: 1 });
+    expect(decode(event(',"x":"1"'), { admission })).toEqual({ reason: 'schema', errors: [WRONG, { ...WRONG, pointer: '/y' }] });
+  });
+
+  it('is refused for what comes first, with all there is', () => {
+    const decoded = decode('{"x":"1","timestamp":"no","identityMap":[]}', { admission });
+    expect(decoded).toMatchObject({ reason: 'missing_id' });
+    expect(refusals('{"x":"1","timestamp":"no","identityMap":[]}', { admission })).toEqual([
+      'missing_id /_id',
+      'bad_timestamp /timestamp',
+      'schema /identityMap',
+      'type /x',
+      'type /y',
+    ]);
+  });
+
+  it('is not shown to the schema with what no payload may hold', () => {
+    seen.length = 0;
+    expect(refusals(event(',"x":"1","__proto__":1'), { admission })).toEqual(['forbidden_key /__proto__']);
+    expect(refusals(event(`,"x":${nested(16)}`), { admission })).toHaveLength(1);
+    expect(seen).toEqual([]);
+  });
+
+  it('is shown whole, with or without identities', () => {
+    seen.length = 0;
+    admitted('event', event(''), { admission });
+    admitted('event', event(',"identityMap":{}'), { admission });
+    expect(seen.map((body) => Object.keys(body))).toEqual([
+      ['_id', 'timestamp'],
+      ['_id', 'timestamp', 'identityMap'],
+    ]);
+  });
+
+  it('that finds nothing but says so with a list is no reason to refuse', () => {
+    expect(refusals(event(''), { admission: admissionOf(rule('orders', { check: () => [] })) })).toEqual([]);
+  });
+
+  it('is not checked in a log of before there were checks', () => {
+    seen.length = 0;
+    expect(admitted('event', event(',"x":"1"'), { admission, foldVersion: 2 }).ranksOther).toBe(false);
+    expect(refusals(event(',"x":"1","identityMap":{"email":[{}]}'), { admission, foldVersion: 2 })).toEqual([
+      'schema /identityMap/email/0/id',
+    ]);
+    expect(seen).toEqual([]);
+  });
+});
+
 describe('refused subjects', () => {
   it.each([
     ['orders', ['bad_subject /subject']],
@@ -179,6 +195,9 @@ describe('refused subjects', () => {
     ['constructor.customerId.ada', ['unknown_dataset /subject/dataset']],
     ['orders.nosuch.ada', ['unknown_namespace /subject/namespace']],
     ['orders..ada', ['unknown_namespace /subject/namespace']],
+    ['orders.toString.ada', ['unknown_namespace /subject/namespace']],
+    ['orders.customerId.%0A', ['blocked_id /subject/id']],
+    ['orders.customerId.%C2%A0', ['blocked_id /subject/id']],
     ['orders.customerId.a%2eb', ['bad_subject /subject/id']],
     ['orders.customerId.%41', ['bad_subject /subject/id']],
     ['orders.customerId.a*', ['bad_subject /subject/id']],
@@ -199,7 +218,8 @@ describe('refused subjects', () => {
   it('ids as long as allowed are fine', () => {
     expect(refusals(event(''), { subject: `orders.customerId.${'x'.repeat(512)}` })).toEqual([]);
     expect(refusals(event(''), { subject: `orders.customerId.${'%C3%A9'.repeat(256)}` })).toEqual([]);
-    expect(refusals(event(''), { subject: 'orders.customerId.Null' })).toEqual([]);
+    for (const id of ['Null', 'nul', 'anonymous1', 'INVALID', '%20a', '%C3%A9', '0'])
+      expect(refusals(event(''), { subject: `orders.customerId.${id}` })).toEqual([]);
   });
 
   it('another shard’s identity, and no definitions', () => {
@@ -210,10 +230,10 @@ describe('refused subjects', () => {
 });
 
 describe('whatever comes', () => {
-  const sane = (decoded: EventMessage | Refusal): void => {
+  const sane = (decoded: Decoded | Refusal): void => {
     if (isRefusal(decoded)) {
       if (decoded.errors.length === 0 || !REFUSAL_REASONS.includes(decoded.reason)) throw new Error('a refusal without reason');
-    } else if (!Number.isSafeInteger(decoded.atMs) || decoded.atMs > NOW || decoded.id === '') {
+    } else if (decoded.kind !== 'event' || !Number.isSafeInteger(decoded.atMs) || decoded.atMs > NOW || decoded.id === '') {
       throw new Error(`admitted: ${JSON.stringify(decoded)}`);
     }
   };

@@ -15,6 +15,7 @@ const ADA = { namespace: 'email', id: 'ada@example.com' };
 describe('subjects', () => {
   it('spells them', () => {
     expect(inputSubject('visage', 'orders', ADA)).toBe('visage.in.orders.email.ada%40example%2Ecom');
+    expect(inputSubject('visage', '_profile', ADA)).toBe('visage.in._profile.email.ada%40example%2Ecom');
     expect(shardLogPrefix('visage', 3)).toBe('visage.log.3.');
     expect(controlSubject('visage', 3, 'tick')).toBe('visage.log.3.ctl.tick');
     expect(changesSubject('visage', 3)).toBe('visage.changes.3');
@@ -34,7 +35,7 @@ describe('subjects', () => {
   it('lets no hostile dataset token into a subject', () => {
     for (const dataset of ['', 'Orders', 'a.b', '*', '>', '_profile', 'a b', 'ö'])
       expect(deadSubject('visage', 0, dataset)).toBe('visage.dead.0._');
-    for (const dataset of ['', 'Orders', 'a.b', '*', '>', '_profile'])
+    for (const dataset of ['', 'Orders', 'a.b', '*', '>', '_Profile', '_profile.x'])
       expect(() => inputSubject('visage', dataset, ADA)).toThrow(/is not a dataset name/);
   });
 

@@ -3,7 +3,7 @@ import { LogFixture, ADA, DAY_MS, LIFETIME, at, order, planOf, sliding } from '.
 import { AssertionFailed } from '../../../src/base/assert.ts';
 import { VisageError } from '../../../src/base/errors.ts';
 import { ShardOracle } from '../../../src/oracle/brute_force.ts';
-import type { EventBody } from '../../../src/message/decode.ts';
+import type { EventBody } from '../../../src/message/admission.ts';
 import { identityKey } from '../../../src/message/identity.ts';
 
 const WEEK = sliding(7 * DAY_MS);

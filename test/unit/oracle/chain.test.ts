@@ -27,6 +27,8 @@ const third = link(9, 12, [{ path: 'computed.channel', before: ['web'] }]);
 const view = (version: number, computed: ExportedProfile['computed'], id = 'ada'): ExportedProfile => ({
   profile: { namespace: 'customerId', id },
   identities: [],
+  attributes: {},
+  policy: 'default',
   computed,
   audiences: [],
   version,
@@ -164,23 +166,42 @@ describe('audiences', () => {
 });
 
 describe('deleted', () => {
-  const gone = of(SOURCE, link(9, 12, [{ path: 'computed.spend', before: 84.99 }]), 'deleted');
+  const before = [
+    { path: 'computed.spend', before: 84.99 },
+    { path: 'computed.channel', before: ['web'] },
+  ];
+  const gone = of(SOURCE, link(9, 12, before), 'deleted');
   const chain = [of(SOURCE, first), of(SOURCE, second), gone];
 
-  it('a profile is not there any more, and may be created again, after either version', () => {
+  it('a profile is not there any more, and may be created again: its chain goes on', () => {
     expect(fed(...chain).checkAgainstExport([])).toEqual([]);
     expect(fed(...chain).checkAgainstExport([view(12, {})])).toEqual([expect.stringMatching(/is deleted/)]);
-    for (const previousVersion of [0, 12]) {
-      const again = of(SOURCE, link(previousVersion, 20, [{ path: 'computed.spend', after: 0 }]), 'created');
-      const checker = fed(...chain, again);
-      expect(checker.problems).toEqual([]);
-      expect(checker.checkAgainstExport([view(20, { spend: { value: 0 } })])).toEqual([]);
-    }
+    const again = of(SOURCE, link(12, 20, [{ path: 'computed.spend', after: 0 }]), 'created');
+    const checker = fed(...chain, again);
+    expect(checker.problems).toEqual([]);
+    expect(checker.checkAgainstExport([view(20, { spend: { value: 0 } })])).toEqual([]);
+    const forgotten = of(SOURCE, link(0, 20, [{ path: 'computed.spend', after: 0 }]), 'created');
+    expect(fed(...chain, forgotten).problems).toEqual([expect.stringMatching(/previousVersion is 0, .* version 12/)]);
   });
 
   it('it is nothing that could be updated or deleted', () => {
     expect(fed(...chain, of(SOURCE, link(12, 20), 'updated')).problems).toEqual([expect.stringMatching(/is not there/)]);
-    expect(fed(...chain, of(SOURCE, link(12, 20), 'deleted')).problems).toEqual([expect.stringMatching(/is not there/)]);
+    const again = of(SOURCE, link(12, 20, before), 'deleted');
+    expect(fed(...chain, again).problems[0]).toMatch(/is not there/);
+  });
+
+  it('a profile that nobody was told of may be deleted, of which its chain knows', () => {
+    const unseen = of(SOURCE, link(12, 20), 'deleted');
+    expect(fed(...chain, unseen, of(SOURCE, link(20, 21), 'created')).problems).toEqual([]);
+    expect(fed(...chain, unseen, of(SOURCE, link(12, 21), 'created')).problems).toEqual([expect.stringMatching(/version 20/)]);
+    expect(fed(of(SOURCE, link(0, 20), 'deleted')).problems).toEqual([]);
+  });
+
+  it('nothing may be left of it, and nothing may come', () => {
+    const some = of(SOURCE, link(9, 12, before.slice(1)), 'deleted');
+    expect(fed(chain[0]!, chain[1]!, some).problems).toEqual([expect.stringMatching(/leaves computed.spend/)]);
+    const more = of(SOURCE, link(9, 12, [...before, { path: 'attributes.a', after: 1 }]), 'deleted');
+    expect(fed(chain[0]!, chain[1]!, more).problems).toEqual([expect.stringMatching(/leaves attributes.a/)]);
   });
 });
 

@@ -18,6 +18,8 @@ function shop(): LogFixture {
 const right: ProfileView = {
   profile: { namespace: 'customerId', id: 'ada' },
   identities: [{ namespace: 'customerId', id: 'ada', primary: true }],
+  attributes: {},
+  policy: 'default',
   computed: {
     channel: { value: 'web', timestamp: '2026-03-01T00:00:00.000Z', nextChangeAt: '2026-03-02T00:00:00.001Z' },
     spend: { value: 34.99, nextChangeAt: '2026-03-02T00:00:00.001Z' },

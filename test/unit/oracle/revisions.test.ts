@@ -66,6 +66,8 @@ describe('what is added', () => {
     const view = {
       profile: identity,
       identities,
+      attributes: {},
+      policy: 'default',
       computed,
       audiences: ['none'],
       version: 2,
@@ -188,7 +190,7 @@ describe('a generation', () => {
   const common = { root: 'visage', shard: 0, partitions: 1, planOf: (hash: string) => plans.get(hash)! };
 
   it('folds all of the log under its definitions and settings; later ones add to them', () => {
-    const oracle = new ShardOracle({ ...common, generation: { sequence: 5, generation: 2, hash: 'h2', settings } });
+    const oracle = new ShardOracle({ ...common, generation: { sequence: 5, generation: 2, hash: 'h2', foldVersion: 1, settings } });
     write(oracle, 9);
     expect([oracle.refused.size, oracle.events, oracle.duplicates]).toEqual([0, 5, 1]);
     expect(oracle.profileAt(ADA, at(T), 6)).toMatchObject({ orders: { value: 4 }, all: { value: 0 } });
@@ -200,7 +202,7 @@ describe('a generation', () => {
   it('that it was not told of is an error', () => {
     expect(() => write(new ShardOracle(common), 5)).toThrow(AssertionFailed);
     expect(() =>
-      write(new ShardOracle({ ...common, generation: { sequence: 4, generation: 2, hash: 'h2', settings } }), 5),
+      write(new ShardOracle({ ...common, generation: { sequence: 4, generation: 2, hash: 'h2', foldVersion: 1, settings } }), 5),
     ).toThrow(AssertionFailed);
   });
 });

@@ -53,11 +53,13 @@ class Bench {
       sequence: this.sequence + 1,
       timeMs: Date.UTC(2026, 0, 1),
       previousVersion,
-      created: previousVersion === 0,
+      existed: previousVersion > 0,
+      exists: true,
       causes: [{ kind: 'event', dataset: 'orders', _id: `e-${this.sequence + 1}`, sequence: this.sequence + 1 }],
       attributes: values.map(([index]) => index),
       before: values.map(([, before]) => before),
       after: values.map(([, , after]) => after),
+      leaves: null,
       count: this.count,
       digest: this.count * 7,
       ...more,
@@ -194,7 +196,7 @@ describe('a commit', () => {
             [LAST[1]!, undefined, text],
             [SUM, -0, 1e-7],
           ],
-          { causes: [cause], created: true, previousVersion: 0 },
+          { causes: [cause], existed: false, previousVersion: 0 },
         ),
       ]);
     }

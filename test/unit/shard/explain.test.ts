@@ -156,6 +156,22 @@ describe('more than are listed', () => {
   });
 });
 
+test('past their time to live: they count, are not listed, and it is said how many', () => {
+  const rules = { orders: { timeToLiveMs: 50 } };
+  const story = new Story().live(planByHand('one', [{ name: 'it', function: 'max', value: 'v' }], undefined, rules), 0);
+  story
+    .buy('a', 10, { v: 9 })
+    .buy('b', 49, { v: 1 })
+    .buy('c', 50, { v: 2 })
+    .buy('d', 60, { v: 3 })
+    .buy('r', 5, { v: 4 }, 5, 'returns');
+  const found = story.explain(ask);
+  expect([listed(found), found.counted, found.agedOut]).toEqual([['d', 'c', 'r'], 5, 2]);
+  expect(found).not.toHaveProperty('truncated');
+  expect(story.explain({ ...ask, limit: 2 })).toMatchObject({ agedOut: 2, truncated: true, counted: 5 });
+  expect(story.explain({ ...ask, nowMs: 60 })).not.toHaveProperty('agedOut');
+});
+
 describe('a log that has lost its beginning', () => {
   const gone =
     /^the log begins at sequence 3 \(2026-03-10T09:00:00\.050Z\); events before are gone: values stay, they cannot be listed$/;

@@ -3,13 +3,15 @@ import { formatTime, parseRfc3339 } from '../../../src/base/time.ts';
 import type { Attribute, AttributeFunction, Measure, Plan } from '../../../src/aggregate/plan.ts';
 import type { Window } from '../../../src/aggregate/window.ts';
 import { DEFAULT_FOLD_SETTINGS, type ClockMode, type FoldSettings } from '../../../src/message/control.ts';
-import type { EventBody } from '../../../src/message/decode.ts';
+import type { DatasetRule, EventBody } from '../../../src/message/admission.ts';
+import { RECORDS_VERSION } from '../../../src/message/decode.ts';
 import type { LogMessage } from '../../../src/message/log_message.ts';
 import type { Explanation } from '../../../src/profile/explanation.ts';
 import type { ComputedValue, ProfileView } from '../../../src/profile/view.ts';
+import type { MergePolicy } from '../../../src/record/merge_policy.ts';
 import { CountedEvents } from '../../../src/shard/counted_events.ts';
 import { explain, type LogBeginning } from '../../../src/shard/explain.ts';
-import { IdentityEvents, type AdmittedEvent } from '../../../src/shard/identity_events.ts';
+import { IdentityEvents, NOTHING_DELETED, type AdmittedEvent, type Deleted } from '../../../src/shard/identity_events.ts';
 import { LogWriter, ROOT } from './fold_run.ts';
 
 export const START = Date.UTC(2026, 2, 10, 9);
@@ -34,6 +36,7 @@ export function planByHand(
   hash: string,
   attributes: readonly AttributeByHand[],
   datasets = ['audit', 'orders', 'returns'],
+  rules: Readonly<Record<string, Partial<DatasetRule>>> = {},
 ): Plan {
   const events = attributes.filter((given) => given.function !== 'expression');
   const indexOf = (name: string): number => attributes.findIndex((given) => given.name === name);
@@ -42,9 +45,11 @@ export function planByHand(
     hash,
     revision: Math.max(...attributes.map((given) => given.revision ?? 1)),
     admission: {
-      datasets: new Map(datasets.map((name, index) => [name, { name, index, profile: name !== 'audit' }])),
-      namespaces: new Set(['customerId']),
+      datasets: new Map(datasets.map((name, index) => [name, { ...ruleByHand(name, index), ...rules[name] }])),
+      namespaces: new Map([['customerId', 1]]),
     },
+    policies: [BY_TIME],
+    policy: BY_TIME,
     datasets,
     measures,
     attributes: attributes.map((given, index): Attribute => ({
@@ -59,13 +64,22 @@ export function planByHand(
       limit: given.limit ?? 0,
       revision: given.revision ?? 1,
       audience: false,
-      expression: given.inputs === undefined ? null : { text: '', inputs: given.inputs.map(indexOf), evaluate: () => undefined },
+      expression:
+        given.inputs === undefined
+          ? null
+          : { text: '', inputs: given.inputs.map(indexOf), readsRecord: false, evaluate: () => undefined },
     })),
     expressions: [],
     finiteLatest: [],
     byEventType: new Map([['buy', measures.map((measure) => measure.index)]]),
     anyEventType: [],
   };
+}
+
+const BY_TIME: MergePolicy = { name: 'default', isDefault: true, stitching: 'none', order: null };
+
+function ruleByHand(name: string, index: number): DatasetRule {
+  return { name, index, profile: name !== 'audit', behavior: 'event', check: null, identities: [], timeToLiveMs: null };
 }
 
 function measureByHand(given: AttributeByHand, index: number, attribute: number): Measure {
@@ -122,7 +136,13 @@ export class Story {
     return this;
   }
 
-  admitted(clockMode: ClockMode = 'log', from: IdentityEvents['settings'] | null = null, first = 0): AdmittedEvent[] {
+  /** @param deleted what the state knows of deletes by the end */
+  admitted(
+    clockMode: ClockMode = 'log',
+    from: IdentityEvents['settings'] | null = null,
+    first = 0,
+    deleted: Deleted = NOTHING_DELETED,
+  ): AdmittedEvent[] {
     const plan = [...this.plans.values()].at(-1)!;
     const events = new IdentityEvents({
       root: ROOT,
@@ -130,7 +150,9 @@ export class Story {
       partitions: 1,
       clockMode,
       planOf: (hash) => this.plans.get(hash)!,
-      from: from === null ? null : { plan, settings: from, generation: 1 },
+      from: from === null ? null : { plan, settings: from, generation: 1, foldVersion: RECORDS_VERSION },
+      deleted,
+      erasedAs: '',
     });
     const admitted: AdmittedEvent[] = [];
     for (const message of this.log.messages.slice(first)) {
@@ -146,7 +168,7 @@ export class Story {
     const attribute = plan.attributes.find(({ name }) => name === told.name)!;
     const view = this.view(told);
     const nowMs = parseRfc3339(view.time);
-    const events = new CountedEvents({ attribute, nowMs, liveAfter });
+    const events = new CountedEvents({ attribute, nowMs, liveAfter, plan });
     const admitted = this.admitted(
       clockMode,
       beginning.sequence > 1 ? DEFAULT_FOLD_SETTINGS : null,
@@ -161,7 +183,8 @@ export class Story {
     const profile = { namespace: 'customerId', id: 'c' };
     const sequence = this.log.messages.length;
     const time = at(nowMs);
-    return { profile, identities: [], computed, audiences: [], version: sequence, shard: 0, sequence, time };
+    const values = { attributes: {}, computed, audiences: [], policy: 'default' };
+    return { profile, identities: [], ...values, version: sequence, shard: 0, sequence, time };
   }
 }
 

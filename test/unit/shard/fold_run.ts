@@ -12,13 +12,17 @@ import {
 } from '../../../src/message/control.ts';
 import { encodeId, type IdentityKey } from '../../../src/message/identity.ts';
 import type { LogMessage } from '../../../src/message/log_message.ts';
+import type { ErasureSource } from '../../../src/ports/erasures.ts';
 import type { ShardMeta } from '../../../src/ports/profile_store.ts';
 import type { ProfileView } from '../../../src/profile/view.ts';
 import { DueIndex } from '../../../src/shard/due_index.ts';
 import type { Effects } from '../../../src/shard/effects.ts';
 import { Fold, FOLD_VERSION } from '../../../src/shard/fold.ts';
 import { ProfileCache } from '../../../src/shard/profile_cache.ts';
+import { asCleared } from '../../../src/shard/deletes.ts';
+import { policyNamed } from '../../../src/shard/policy_named.ts';
 import { profileView } from '../../../src/shard/profile_view.ts';
+import { NO_ERASURES } from '../../../src/shard/resolve_erase.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory_store.ts';
 
 export type AttributeText = {
@@ -104,15 +108,31 @@ export class LogWriter {
     return this.put(`ctl.${message.kind}`, encodeControl(message), stampMs);
   }
 
-  definitions(plan: Plan, stampMs: number, settings: Partial<FoldSettings> = {}): LogMessage {
+  definitions(plan: Plan, stampMs: number, settings: Partial<FoldSettings> = {}, foldVersion = FOLD_VERSION): LogMessage {
     return this.control(
-      { kind: 'definitions', hash: plan.hash, foldVersion: FOLD_VERSION, settings: { ...DEFAULT_FOLD_SETTINGS, ...settings } },
+      { kind: 'definitions', hash: plan.hash, foldVersion, settings: { ...DEFAULT_FOLD_SETTINGS, ...settings } },
       stampMs,
     );
   }
 
   tick(stampMs: number, timeMs?: number): LogMessage {
     return this.control(timeMs === undefined ? { kind: 'tick' } : { kind: 'tick', timeMs }, stampMs);
+  }
+
+  /** A write to a record, or with dataset `_profile` a message about the whole profile. */
+  write(
+    id: string,
+    body: object | string,
+    stampMs: number,
+    { dataset = 'crm', ...said }: { dataset?: string; operation?: string; lastUpdated?: string } = {},
+  ): LogMessage {
+    const headers = {
+      ...(said.operation === undefined ? {} : { 'Visage-Operation': said.operation }),
+      ...(said.lastUpdated === undefined ? {} : { 'Visage-Last-Updated': said.lastUpdated }),
+    };
+    const message = { ...this.event(id, body, stampMs, dataset), headers: () => headers };
+    this.messages[this.messages.length - 1] = message;
+    return message;
   }
 
   event(id: string, body: object | string, stampMs: number, dataset = 'orders'): LogMessage {
@@ -129,6 +149,7 @@ export class FoldRun {
   readonly disk = new MemoryDisk();
   readonly cacheMaxBytes: number;
   readonly clockMode: ClockMode;
+  erasures: ErasureSource = NO_ERASURES;
   fold!: Fold;
   cache!: ProfileCache;
   due!: DueIndex;
@@ -165,6 +186,7 @@ export class FoldRun {
       cache: this.cache,
       due: this.due,
       planOf,
+      erasures: this.erasures,
       from: this.store.readMeta(),
       generation: null,
     });
@@ -209,11 +231,12 @@ export class FoldRun {
     await this.commitCheckpoint();
   }
 
-  view(key: IdentityKey): ProfileView | undefined {
-    const state = this.cache.get(key, this.plan);
+  view(key: IdentityKey, policy?: string): ProfileView | undefined {
+    const stored = this.cache.get(key, this.plan);
+    const state = stored === undefined ? undefined : asCleared(stored, this.fold.deletions.datasets, this.plan);
     const { applied: sequence, shardTimeMs, revisions, generationFrom } = this.fold;
     const at = { shard: 0, sequence, shardTimeMs, revisions, generationFrom };
-    return state === undefined ? undefined : profileView(state, this.plan, at);
+    return state?.visible === true ? profileView(state, this.plan, at, policyNamed(this.plan, policy)) : undefined;
   }
 }
 
@@ -240,6 +263,9 @@ export function metaOf(fold: Fold, clock: ClockMode = 'log'): ShardMeta {
     changeDigest: fold.recorder.digest,
     profiles: fold.profiles,
     revisions: fold.revisions,
+    datasetDeletes: fold.deletions.datasets,
+    eraseMarks: fold.deletions.marks,
+    erasures: fold.deletions.erasures,
     sweptTo: fold.sweptTo,
     generation: fold.generation,
     generationFrom: fold.generationFrom,

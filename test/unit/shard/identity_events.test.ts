@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { DEFAULT_FOLD_SETTINGS } from '../../../src/message/control.ts';
-import { IdentityEvents } from '../../../src/shard/identity_events.ts';
+import { RECORDS_VERSION } from '../../../src/message/decode.ts';
+import { IdentityEvents, NOTHING_DELETED, type Deleted } from '../../../src/shard/identity_events.ts';
 import { planByHand, Story, START } from './explain_run.ts';
 import { ROOT } from './fold_run.ts';
 
@@ -53,8 +54,9 @@ describe('what counts', () => {
   test('of a log that is folded anew under later definitions, what those admit, from the first message on', () => {
     const later = planByHand('two', [{ name: 'n', function: 'count' }], ['orders', 'calls']);
     const story = new Story().buy('a', 0, {}, 0, 'calls').live(COUNT, 1).buy('b', 2, {}, 2, 'returns').live(later, 3).buy('c', 4);
-    const from = { plan: later, settings: DEFAULT_FOLD_SETTINGS, generation: 2 };
-    const options = { root: ROOT, shard: 0, partitions: 1, clockMode: 'log', planOf: () => later, from } as const;
+    const from = { plan: later, settings: DEFAULT_FOLD_SETTINGS, generation: 2, foldVersion: RECORDS_VERSION };
+    const where = { root: ROOT, shard: 0, partitions: 1, clockMode: 'log' } as const;
+    const options = { ...where, planOf: () => later, from, deleted: NOTHING_DELETED, erasedAs: '' };
     const events = new IdentityEvents(options);
     expect(story.log.messages.map((message) => events.take(message)?.message.id)).toEqual([
       'a',
@@ -114,4 +116,51 @@ test('of random messages the same count as in a slow list of ids', () => {
     }
     expect(story.admitted().map((event) => event.sequence)).toEqual(expected);
   }
+});
+
+describe('what is deleted', () => {
+  const gone = { sequence: 4, timeMs: START + 30 };
+  const deleted = (sequence = gone.sequence, timeMs = gone.timeMs): Deleted => ({
+    tombstone: { sequence, timeMs },
+    datasetDeletes: [],
+  });
+  const story = (): Story => {
+    const made = new Story().live(COUNT, 0).buy('a', 10).buy('b', 20, {}, 60);
+    made.log.write('c', '', START + 30, { dataset: '_profile', operation: 'delete' });
+    return made;
+  };
+  const left = (made: Story, ...[what]: [Deleted]): number[] =>
+    made.admitted('log', null, 0, what).map(({ sequence }) => sequence);
+
+  test('what came before a delete of the profile, and what is as of then or before, whenever it comes', () => {
+    const made = story().buy('c', 40, {}, 30).buy('d', 50, {}, 31);
+    expect(left(made, deleted())).toEqual([6]);
+  });
+
+  test('an id that was remembered stays so', () => {
+    expect(left(story().buy('b', 40, {}, 60).buy('e', 50, {}, 60), deleted())).toEqual([6]);
+  });
+
+  test('an id that came when it was dead already is not remembered', () => {
+    expect(left(story().buy('c', 40, {}, 30).buy('c', 50, {}, 31), deleted())).toEqual([6]);
+  });
+
+  test('an erasure, which the log never says whose it was: ids are forgotten too', () => {
+    const made = new Story().live(COUNT, 0).buy('a', 10, {}, 60);
+    made.log.control({ kind: 'tick' }, START + 30); // stands for it
+    made.buy('a', 40, {}, 60).buy('b', 50, {}, 20);
+    expect(left(made, deleted(3))).toEqual([4]);
+  });
+
+  test('of a dataset, that dataset’s', () => {
+    const made = new Story().live(COUNT, 0).buy('a', 10).buy('r', 10, {}, 10, 'returns');
+    made.log.control({ kind: 'deleteDataset', dataset: 'orders' }, START + 30);
+    made.buy('b', 40, {}, 20).buy('c', 40, {}, 35).buy('s', 40, {}, 20, 'returns');
+    const what = { tombstone: null, datasetDeletes: [{ dataset: 'orders', sequence: 4, timeMs: START + 30 }] };
+    expect(left(made, what)).toEqual([3, 6, 7]);
+    const withoutItsMessage = new Story();
+    withoutItsMessage.plans.set(COUNT.hash, COUNT);
+    withoutItsMessage.log.messages.push(...made.log.messages.filter(({ sequence }) => sequence !== 4));
+    expect(left(withoutItsMessage, what)).toEqual([3, 6, 7]);
+  });
 });

@@ -4,6 +4,7 @@ import { formatTime } from '../../../src/base/time.ts';
 import type { Plan } from '../../../src/aggregate/plan.ts';
 import { DEFAULT_FOLD_SETTINGS, encodeControl, type FoldSettings } from '../../../src/message/control.ts';
 import { encodeId, type IdentityKey } from '../../../src/message/identity.ts';
+import { NO_ERASURES } from '../../../src/shard/resolve_erase.ts';
 import { ShardOracle } from '../../../src/oracle/brute_force.ts';
 import { ChainChecker, type ChainEvent } from '../../../src/oracle/chain.ts';
 import type { ProfileView } from '../../../src/profile/view.ts';
@@ -98,6 +99,8 @@ export class World {
       checkpointMaxDirty: 50,
       maxClockJumpMs: 600_000,
       logGap: 'halt',
+      erasures: NO_ERASURES,
+      onErase: () => undefined,
       generation: null,
       ...more,
     });

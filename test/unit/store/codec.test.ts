@@ -56,6 +56,7 @@ function sameRows(state: IdentityState): unknown {
 /** Everything must be written again. */
 function dirty(state: IdentityState): void {
   for (const list of listsOf(state)) for (const chunk of list.chunks) chunk.dirty = true;
+  for (const fragment of state.fragments) fragment.stored = false;
 }
 
 function listsOf({ seen, parts }: IdentityState): ChunkList[] {

@@ -8,6 +8,7 @@ import type { Measure, Plan } from '../../../src/aggregate/plan.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { DEFAULT_FOLD_SETTINGS } from '../../../src/message/control.ts';
 import type { ShardMeta } from '../../../src/ports/profile_store.ts';
+import { Fragment } from '../../../src/record/fragment.ts';
 import { attributeOf, calendar, DAY, measureOf, windowSet } from '../aggregate/plan_parts.ts';
 
 function measure(index: number, shape: Partial<Measure>): Measure {
@@ -40,7 +41,9 @@ const TOTAL = attributeOf({ name: 'total', path: 'computed.total', function: 'su
 export const PLAN: Plan = {
   hash: 'plan',
   revision: 1,
-  admission: { datasets: new Map(), namespaces: new Set() },
+  admission: { datasets: new Map(), namespaces: new Map() },
+  policies: [],
+  policy: { name: 'default', isDefault: true, stitching: 'none', order: null },
   datasets: ['app', 'shop', 'web'],
   measures: MEASURES,
   attributes: [TOTAL],
@@ -79,14 +82,40 @@ export function live(state: IdentityState, random: Random, events: number, exact
     const atMs = random.below(4) === 0 ? now - random.below(8 * DAY) : now;
     const wantsNumbers = chosen.sums || (takesExtremes(chosen) && random.below(8) > 0);
     const value = wantsNumbers ? numberValue(random) : RECENT[random.below(RECENT.length)];
-    insertValue(state.partFor(chosen, random.below(3)), chosen, value, {
+    const dataset = random.below(3);
+    state.addEventDataset(dataset);
+    insertValue(state.partFor(chosen, dataset), chosen, value, {
       atMs,
       sequence: state.version,
       nowMs: now,
       exactEvents,
     });
   }
+  recordsOf(state, random);
   state.dueMs = Math.min(Infinity, ...state.parts.map((part) => part.dueMs));
+}
+
+/** Records, deletes, and what they leave. */
+function recordsOf(state: IdentityState, random: Random): void {
+  for (let i = random.below(4); i > 0; i--) {
+    const dataset = random.below(3);
+    const text =
+      random.below(4) === 0 ? null : JSON.stringify({ a: RECENT[random.below(3)], long: 'ü'.repeat(random.below(600)) });
+    const fragment = state.fragmentOf(dataset);
+    if (fragment === undefined)
+      state.addFragment(new Fragment(dataset, state.evaluatedMs - random.below(DAY), state.version, text));
+    else {
+      fragment.text = text;
+      fragment.stored = false;
+      fragment.lastUpdatedMs = state.evaluatedMs;
+    }
+  }
+  if (random.below(10) === 0) state.dropFragments(({ sequence }) => sequence % 2 === 0);
+  if (random.below(10) === 0) state.dropParts(({ dataset }) => dataset === 1);
+  if (random.below(10) === 0) state.addEventDataset(random.below(3));
+  if (random.below(5) === 0) state.tombstone = { sequence: state.version, timeMs: state.evaluatedMs - random.below(DAY) };
+  if (random.below(5) === 0) state.clearedTo = state.version;
+  state.visible = random.below(8) > 0;
 }
 
 function takesExtremes({ low, high }: Measure): boolean {
@@ -121,6 +150,11 @@ export function contentOf(state: IdentityState): unknown {
     revision: state.revision,
     dueMs: state.dueMs,
     evaluatedMs: state.evaluatedMs,
+    visible: state.visible,
+    tombstone: state.tombstone,
+    clearedTo: state.clearedTo,
+    eventDatasets: [...state.eventDatasets],
+    fragments: state.fragments.map(({ dataset, lastUpdatedMs, sequence, text }) => ({ dataset, lastUpdatedMs, sequence, text })),
     seen: listContent(state.seen),
     parts: state.parts.map((part) => ({
       ...part,
@@ -181,6 +215,9 @@ export function metaAt(applied: number, profiles = 0): ShardMeta {
     changeDigest: 7,
     profiles,
     revisions: [{ revision: 2, sequence: 5, timeMs: 1_770_000_000_000 }],
+    datasetDeletes: [{ dataset: 'shop', sequence: 4, timeMs: 1_770_000_000_000 }],
+    eraseMarks: [{ sequence: 3, changeCount: 2, changeDigest: -1 }],
+    erasures: 1,
     sweptTo: applied % 2 === 0 ? null : 'customerId.a',
     generation: 1,
     generationFrom: 0,

@@ -28,7 +28,7 @@ function logOf(batches: readonly LogBatch[], readThrough: () => number | undefin
 
 async function read(log: IdentityLog, through: number, ended: () => VisageError | undefined = () => undefined) {
   const taken: number[] = [];
-  await readIdentity({ log, shard: 0, key: 'customerId.c', through, ended }, ({ sequence }) =>
+  await readIdentity({ log, shard: 0, key: 'customerId.c', deleted: false, through, ended }, ({ sequence }) =>
     Promise.resolve(void taken.push(sequence)),
   );
   return taken;
@@ -65,7 +65,7 @@ test('a reader that opens too late is closed when it does', async () => {
   const { log, seen } = logOf([]);
   const late: IdentityLog = { ...log, open: () => opening.promise };
   await expect(read(late, 100, () => stopped)).rejects.toBe(stopped);
-  opening.resolve(await log.open(0, ''));
+  opening.resolve(await log.open(0, '', false));
   await expect.poll(() => seen.closed).toBe(1);
 });
 

@@ -1,0 +1,98 @@
+// The JSON in a message: parsed, looked through for what no payload may hold, every violation collected.
+// PL1: nothing in here throws for any input, and nothing repeats the input: only its places.
+import type { EventBody } from './admission.ts';
+import type { LogMessage } from './log_message.ts';
+import { refusal, type Refusal, type RefusalReason, type Violation } from './refusal.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Every violation of a message, and the reason that goes with the first. */
+export class Violations {
+  private all: Violation[] | null = null;
+  private reason: RefusalReason = 'schema';
+
+  add(reason: RefusalReason, pointer: string, message: string): void {
+    if (this.all === null) this.reason = reason;
+    (this.all ??= []).push({ pointer, keyword: reason, message });
+  }
+
+  get count(): number {
+    return this.all?.length ?? 0;
+  }
+
+  /** What a schema's check found: null or nothing when the payload keeps to it. */
+  addAll(violations: readonly Violation[] | null): void {
+    if (violations !== null && violations.length > 0)
+      this.all = this.all === null ? [...violations] : [...this.all, ...violations];
+  }
+
+  refusal(): Refusal | undefined {
+    return this.all === null ? undefined : { reason: this.reason, errors: this.all };
+  }
+}
+
+/** A body in which there is no object. */
+export class Unreadable {
+  readonly refusal: Refusal;
+
+  constructor(message: string) {
+    this.refusal = refusal('malformed', '', message);
+  }
+}
+
+/** The object in a message's body. @throws never */
+export function parseBody(message: LogMessage): EventBody | Unreadable {
+  let text: string;
+  try {
+    text = message.text?.() ?? utf8.decode(message.body);
+  } catch {
+    return new Unreadable('the body is not valid UTF-8');
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    return new Unreadable(`the body is not JSON${positionOf(error)}`);
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return new Unreadable('the body must be a JSON object');
+  return body as EventBody;
+}
+
+/** The quick look at every value of a body: nothing too deep, no `__proto__`, only finite numbers. No allocation. */
+export function isClean(value: unknown, depthLeft: number): boolean {
+  if (typeof value === 'number') return value - value === 0;
+  if (typeof value !== 'object' || value === null) return true;
+  if (depthLeft === 0) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isClean(value[i], depthLeft - 1)) return false;
+    return true;
+  }
+  for (const key in value) {
+    if (key === '__proto__' || !isClean((value as EventBody)[key], depthLeft - 1)) return false;
+  }
+  return true;
+}
+
+/** Adds what `isClean` has stumbled over. */
+export function findUnclean(value: unknown, pointer: string, depthLeft: number, found: Violations): void {
+  if (typeof value === 'number' && !Number.isFinite(value))
+    return found.add('not_finite', pointer, 'the number is beyond what a double holds');
+  if (typeof value !== 'object' || value === null) return;
+  if (depthLeft === 0) return found.add('too_large', pointer.slice(0, 200), 'the body is nested too deeply');
+  for (const key of Object.keys(value)) {
+    const at = placeIn(pointer, key);
+    if (key === '__proto__') found.add('forbidden_key', at, '__proto__ is not allowed as a key');
+    else findUnclean((value as EventBody)[key], at, depthLeft - 1, found);
+  }
+}
+
+/** A JSON pointer, one key further; long keys are cut. */
+export function placeIn(pointer: string, key: string): string {
+  return `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 100)}`;
+}
+
+/** JSON.parse quotes the input in its message; only the position may leave, never the data. */
+function positionOf(error: unknown): string {
+  const position = /position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+  return position === undefined ? '' : ` (at byte ${position})`;
+}

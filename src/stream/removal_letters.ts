@@ -1,0 +1,134 @@
+// Which dead letters are about an erased identity, or name it.
+// RL1: an id counts as named where it is a whole JSON string, or stands in quotes in a text that is no JSON: a short id must not take the
+//      letters of others along.
+// RL2: letters of every shard are looked at: a message that came to a wrong one is refused there, and one may name another identity.
+import type { NatsConnection } from '@nats-io/transport-node';
+import { encodeId, identityKey, type Identity } from '../message/identity.ts';
+import type { LogMessage } from '../message/log_message.ts';
+import type { Topology } from '../message/subject.ts';
+import { scanStream } from './erasure_scan.ts';
+
+const DEPTH_MAX = 64;
+
+/** For each identity the sequences of the dead letters to be removed. Cost: reading and parsing all letters once.
+ *  @throws VisageError `unavailable`, `stream_changed` (retry) */
+export async function lettersNaming(
+  nc: NatsConnection,
+  topology: Topology,
+  identities: readonly Identity[],
+): Promise<readonly (readonly number[])[]> {
+  const found: number[][] = identities.map(() => []);
+  const named = identities.map(namesOf);
+  for await (const message of scanStream({ nc, stream: topology.deadStream, filter: ['>'] })) {
+    const names = namedIn(message, topology.root);
+    for (const [i, of] of named.entries()) if (isNamed(of, names)) found[i]!.push(message.sequence);
+  }
+  return found;
+}
+
+/** The identities that dead letters are about, by their subjects: keys, each once. @throws as `lettersNaming` */
+export async function keysInLetters(nc: NatsConnection, { root, deadStream }: Topology): Promise<ReadonlySet<string>> {
+  const keys = new Set<string>();
+  for await (const message of scanStream({ nc, stream: deadStream, filter: [`${root}.dead.>`] })) {
+    const subject = (parsed(textOf(message)) as { readonly subject?: unknown } | undefined)?.subject;
+    if (typeof subject === 'string') keys.add(keyOf(subject, root));
+  }
+  return keys;
+}
+
+/** How an identity can be written. */
+type Names = { readonly id: string; readonly token: string; readonly key: string; readonly quoted: readonly string[] };
+
+export function namesOf(identity: Identity): Names {
+  const { id } = identity;
+  const token = encodeId(id);
+  // in a text that is no JSON: as JSON writes it, also inside of a JSON text, and in a sentence
+  const forms = [JSON.stringify(id), JSON.stringify(JSON.stringify(id)).slice(1, -1), `'${id}'`, JSON.stringify(token)];
+  return { id, token, key: identityKey(identity), quoted: forms };
+}
+
+/** What a message of the dead letters has in it: keys of subjects, whole strings, and texts in which something may be quoted. */
+export type Named = { readonly keys: Set<string>; readonly strings: Set<string>; readonly texts: string[] };
+
+export function isNamed({ id, token, key, quoted }: Names, { keys, strings, texts }: Named): boolean {
+  if (keys.has(key) || strings.has(id) || strings.has(token)) return true;
+  return texts.some((text) => quoted.some((form) => text.includes(form)));
+}
+
+export function namedIn(message: LogMessage, root: string): Named {
+  const named: Named = { keys: new Set(), strings: new Set(), texts: [] };
+  const text = textOf(message);
+  const letter = message.subject.startsWith(`${root}.dead.`) ? (parsed(text) as Letter | null | undefined) : undefined;
+  if (letter === undefined || letter === null) {
+    addTail(message.subject, root, named);
+    addText(text, named);
+    addHeaders(message, named);
+    return named;
+  }
+  if (typeof letter.subject === 'string') named.keys.add(keyOf(letter.subject, root));
+  if (typeof letter.body === 'string') addText(letter.body, named);
+  if (typeof letter.bodyBase64 === 'string') addText(Buffer.from(letter.bodyBase64, 'base64').toString('utf8'), named);
+  addStrings(letter.headers, named, 0);
+  for (const error of Array.isArray(letter.errors) ? (letter.errors as { readonly message?: unknown }[]) : [])
+    if (typeof error.message === 'string') named.texts.push(error.message);
+  return named;
+}
+
+/** What in it may name somebody; its reason and dataset are words that an id may be too. */
+type Letter = Readonly<Partial<Record<'subject' | 'body' | 'bodyBase64' | 'headers' | 'errors', unknown>>>;
+
+/** Of a message whose subject has the wrong number of tokens: an id that nobody encoded, perhaps with dots in it. */
+function addTail(subject: string, root: string, named: Named): void {
+  named.keys.add(keyOf(subject, root));
+  const [, ...tokens] = tokensOf(subject, root);
+  for (let at = 0; at < tokens.length; at++) {
+    named.strings.add(tokens.slice(at).join('.'));
+    if (at > 0) named.strings.add(tokens[at]!); // the first is a namespace where there are more
+  }
+}
+
+/** Without the dataset. */
+function keyOf(subject: string, root: string): string {
+  return tokensOf(subject, root).slice(1).join('.');
+}
+
+function tokensOf(subject: string, root: string): string[] {
+  return subject.slice(root.length + '.in.'.length).split('.');
+}
+
+function addText(text: string, named: Named): void {
+  const json = parsed(text);
+  if (json === undefined) named.texts.push(text);
+  else addStrings(json, named, 0);
+}
+
+function addHeaders(message: LogMessage, named: Named): void {
+  try {
+    addStrings(message.headers?.(), named, 0);
+  } catch {
+    // the client throws at bytes that the server stores: nobody can read a name there
+  }
+}
+
+/** Strings at any depth. A string that is a sentence may quote. */
+function addStrings(value: unknown, named: Named, depth: number): void {
+  if (typeof value === 'string') {
+    named.strings.add(value);
+    if (/['"]/.test(value)) named.texts.push(value);
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth === DEPTH_MAX) return void named.texts.push(JSON.stringify(value));
+    for (const item of Object.values(value)) addStrings(item, named, depth + 1);
+  }
+}
+
+function textOf({ body }: LogMessage): string {
+  return new TextDecoder().decode(body);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

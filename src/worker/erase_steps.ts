@@ -1,0 +1,198 @@
+// The steps of an erasure, in order; semantics.md s9. Each can be done again: what a crash has left is gone on with from the step before.
+// ES1: nothing is removed from the log before the state without it is stored, committed and compacted, and the log says where it was.
+// ES2: dead letters go first: the messages in the log are what an identity is found by when nobody remembers it.
+// ES3: only what stands before the erase message is removed: what came after it is new.
+import { setTimeout as delay } from 'node:timers/promises';
+import { assert } from '../base/assert.ts';
+import { VisageError } from '../base/errors.ts';
+import { formatTime } from '../base/time.ts';
+import type { Settings } from '../definitions/settings.ts';
+import { encodeControl } from '../message/control.ts';
+import { isErasedKey, parseIdentityKey, type Identity, type IdentityKey } from '../message/identity.ts';
+import { changesSubject, controlSubject, type Topology } from '../message/subject.ts';
+import type { ShardLog } from '../ports/log.ts';
+import type { Connection } from '../nats/connection.ts';
+import type { Shard } from '../shard/shard.ts';
+import { lastCompaction } from '../store/lmdb_compaction.ts';
+import { readErased } from '../stream/holes.ts';
+import { keysInLog, messagesBefore, removeMessages } from '../stream/removal.ts';
+import { keysInLetters, lettersNaming } from '../stream/removal_letters.ts';
+import { answerOf, jetstreamManagerOf, stampOf } from '../stream/streams.ts';
+import { FROM_THE_BEGINNING, holesOf, type InForce } from './erase_holes.ts';
+import type { EraseJob, EraseJobs } from './erase_jobs.ts';
+import type { ShardErasures } from './shard_erasures.ts';
+
+const POLL_MS = 25;
+const REACHED_MS = 60_000;
+/** Holes of one message: at most 170 KB of it. */
+const PART_HOLES = 4_000;
+const STRIDE = 3;
+
+export type EraseContext = {
+  readonly nc: Connection;
+  readonly topology: Topology;
+  readonly settings: Settings;
+  readonly jobs: EraseJobs;
+  readonly erasures: ShardErasures;
+  readonly log: ShardLog;
+  /** Active; `folder` is its store's. */
+  readonly shard: Shard;
+  readonly folder: string;
+  readonly nowMs: () => number;
+  /** The shard's life ends: nothing of it may be used any more. */
+  readonly signal: AbortSignal;
+};
+
+/** Takes the jobs to their end. @throws VisageError `compacting` (retry): the store must be rewritten first, while it is closed · others
+ *  (retry): begin again later */
+export async function eraseAll(context: EraseContext, begun: readonly EraseJob[]): Promise<void> {
+  let jobs = await each(begun, (job) => append(context, job));
+  jobs = await store(context, jobs);
+  jobs = await each(jobs, (job) => noteHoles(context, job));
+  jobs = await removeLetters(context, jobs);
+  for (const job of jobs) await removeFromLog(context, job);
+}
+
+/** Must the store be rewritten for this job? */
+export function needsCompaction(folder: string, { sequence }: EraseJob): boolean {
+  return sequence === null || (lastCompaction(folder)?.applied ?? -1) < sequence;
+}
+
+async function each(jobs: readonly EraseJob[], step: (job: EraseJob) => Promise<EraseJob>): Promise<readonly EraseJob[]> {
+  const done: EraseJob[] = [];
+  for (const job of jobs) done.push(await step(job));
+  return done;
+}
+
+async function append({ log, jobs, signal }: EraseContext, job: EraseJob): Promise<EraseJob> {
+  if (job.step !== 'asked') return job;
+  signal.throwIfAborted();
+  const sequence = await log.append('erase', encodeControl({ kind: 'erase', hash: job.hash }));
+  return jobs.note(job, { step: 'appended', sequence, problem: null });
+}
+
+/** Applied, committed, in a checkpoint, and the store rewritten since. */
+async function store(context: EraseContext, all: readonly EraseJob[]): Promise<readonly EraseJob[]> {
+  const { shard, folder, signal, jobs } = context;
+  const open = all.filter(({ step }) => step === 'appended');
+  if (open.length === 0) return all;
+  const last = Math.max(...open.map((job) => job.sequence!));
+  await shard.reached(last, REACHED_MS);
+  for (;;) {
+    signal.throwIfAborted();
+    if ((shard.options.store.readMeta()?.applied ?? 0) >= last) break; // and a checkpoint never passes the last commit
+    await delay(POLL_MS);
+  }
+  if (open.some((job) => needsCompaction(folder, job)))
+    throw new VisageError('compacting', `what was erased leaves the files of shard ${shard.options.shard}`, { kind: 'retry' });
+  const compactedAt = formatTime(lastCompaction(folder)!.timeMs);
+  const changesGoneBy = await whenChangesAreGone(context);
+  return each(all, (job) =>
+    job.step === 'appended' ? jobs.note(job, { step: 'stored', compactedAt, changesGoneBy }) : Promise.resolve(job),
+  );
+}
+
+/** Every change event that names somebody who is erased is in a commit that is there now. Null: they are kept for ever. */
+async function whenChangesAreGone({ nc, topology, shard }: EraseContext): Promise<string | null> {
+  const jsm = await jetstreamManagerOf(nc);
+  const { changesStream, root } = topology;
+  const { config } = await answerOf('the change stream', jsm.streams.info(changesStream));
+  const subject = changesSubject(root, shard.options.shard);
+  const asked = jsm.streams.getMessage(changesStream, { last_by_subj: subject });
+  const last = await answerOf('the last commit', asked);
+  if (config.max_age === 0) return null;
+  return formatTime((last === null ? Date.now() : stampOf(last.timestamp)) + config.max_age / 1e6);
+}
+
+/** The log says where the messages are before the first of them goes. */
+async function noteHoles(context: EraseContext, job: EraseJob): Promise<EraseJob> {
+  if (job.step !== 'stored') return job;
+  const { log, jobs, shard, signal } = context;
+  const erase = job.sequence!;
+  const counted = await countsAfter(context, erase);
+  const key = await keyOf(context, job.hash);
+  const holes = key === undefined ? [] : await holesOf(messagesBefore({ ...ofShard(context), key, erase }), inForceOf(context));
+  const parts = Math.max(1, Math.ceil(holes.length / STRIDE / PART_HOLES));
+  for (let part = 1; part <= parts; part++) {
+    signal.throwIfAborted();
+    const some = holes.slice((part - 1) * PART_HOLES * STRIDE, part * PART_HOLES * STRIDE);
+    await log.append('erased', encodeControl({ kind: 'erased', erase, part, parts, holes: some, ...counted }));
+  }
+  assert(job.shard === shard.options.shard, 'a job is done by its own shard');
+  const count = holes.length / STRIDE;
+  return jobs.note(job, { step: 'noted', messages: count, holes: count });
+}
+
+/** The state has them until the log has them. */
+async function countsAfter(
+  { nc, topology, shard }: EraseContext,
+  erase: number,
+): Promise<{ readonly changeCount: number; readonly changeDigest: number }> {
+  const known =
+    shard.erasedAt(erase) ??
+    (await readErased(nc, topology, shard.options.shard)).find((control) => control.erase === erase);
+  if (known === undefined) {
+    const text = `shard ${shard.options.shard}: neither state nor log knows what had changed up to the erase message at ${erase}; ask for the erasure again`;
+    throw new VisageError('erase_unknown', text, { kind: 'retry' });
+  }
+  return { changeCount: known.changeCount, changeDigest: known.changeDigest };
+}
+
+async function removeLetters(context: EraseContext, all: readonly EraseJob[]): Promise<readonly EraseJob[]> {
+  const { nc, topology, jobs, signal } = context;
+  const identities: Identity[] = [];
+  const open: EraseJob[] = [];
+  for (const job of all) {
+    const key = job.step === 'noted' ? await keyOf(context, job.hash) : undefined;
+    if (key === undefined) continue;
+    open.push(job);
+    identities.push(parseIdentityKey(key));
+  }
+  const found = open.length === 0 ? [] : await lettersNaming(nc, topology, identities);
+  return each(all, async (job) => {
+    if (job.step !== 'noted') return job;
+    const letters = found[open.indexOf(job)] ?? [];
+    signal.throwIfAborted();
+    // counted before: after a crash those that are gone cannot be
+    const counted = await jobs.note(job, { deadLetters: Math.max(job.deadLetters, letters.length) });
+    await removeMessages(nc, topology.deadStream, letters);
+    signal.throwIfAborted();
+    return jobs.note(counted, { step: 'lettersRemoved' });
+  });
+}
+
+async function removeFromLog(context: EraseContext, job: EraseJob): Promise<void> {
+  if (job.step !== 'lettersRemoved') return;
+  const { nc, topology, jobs, erasures, nowMs, signal } = context;
+  const key = await keyOf(context, job.hash);
+  if (key !== undefined) {
+    const sequences: number[] = [];
+    const definitions = controlSubject(topology.root, job.shard, 'definitions');
+    for await (const { subject, sequence } of messagesBefore({ ...ofShard(context), key, erase: job.sequence! }))
+      if (subject !== definitions) sequences.push(sequence);
+    signal.throwIfAborted();
+    await removeMessages(nc, topology.logStream, sequences);
+  }
+  signal.throwIfAborted();
+  await jobs.note(job, { step: 'done', erasedAt: formatTime(nowMs()), problem: null });
+  erasures.forget(job.hash);
+}
+
+/** Whom the hash names, by what is left of the identity; undefined: nothing is. */
+async function keyOf(context: EraseContext, hash: string): Promise<IdentityKey | undefined> {
+  const { nc, topology, erasures } = context;
+  const known = erasures.keyOf(hash) ?? (await erasures.find(hash, await keysInLog(ofShard(context))));
+  if (known !== undefined) return known;
+  const found = await erasures.find(hash, await keysInLetters(nc, topology));
+  return found === undefined || isErasedKey(found) ? undefined : found;
+}
+
+function ofShard({ nc, topology, shard }: EraseContext): { nc: Connection; topology: Topology; shard: number } {
+  return { nc, topology, shard: shard.options.shard };
+}
+
+function inForceOf({ topology, shard }: EraseContext): Parameters<typeof holesOf>[1] {
+  const { generation, partitions, clockMode, definitions } = shard.options;
+  const from: InForce = generation ?? FROM_THE_BEGINNING;
+  return { root: topology.root, shard: shard.options.shard, partitions, clockMode, definitions, from };
+}
