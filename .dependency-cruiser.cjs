@@ -5,7 +5,7 @@
 const ROOMS = {
   base: [],
   message: ['base'],
-  profile: ['base', 'message'],
+  profile: ['base', 'message', 'record'],
   record: ['base', 'message'],
   aggregate: ['base', 'message', 'record'],
   ports: ['base', 'message', 'profile', 'record', 'aggregate'],
@@ -58,6 +58,8 @@ const VENDORS = {
   zod: ['definitions'],
   yaml: ['definitions'],
   ajv: ['definitions'],
+  'ajv-formats': ['definitions'],
+  re2js: ['definitions'],
   '@marcbachmann/cel-js': ['definitions'],
   pino: ['worker', 'cli'],
 };

@@ -12,6 +12,8 @@ export type LoadOrder = {
   readonly profiles: number;
   readonly inTurn?: boolean;
   readonly seed: number;
+  /** Every event's latency comes back. */
+  readonly keepAll?: boolean;
 };
 
 /** Latency: from when an event was due to be sent to when its change event was read. */
@@ -31,6 +33,8 @@ export type LoadResult = {
   /** How late the generator itself was. */
   readonly sendLateP50Ms: number;
   readonly sendLateP999Ms: number;
+  /** When it was asked for: the latency of each event, in the order in which they were due, the first of them then (wall clock). */
+  readonly all?: { readonly startedAtMs: number; readonly latenciesMs: readonly number[] };
 };
 
 export class LoadGenerator {

@@ -137,6 +137,7 @@ function resultOf(given: LoadOrder, samples: readonly Sample[]): LoadResult {
     maxMs: none ? NaN : sorted[sorted.length - 1]!,
     sendLateP50Ms: percentile(late, 0.5),
     sendLateP999Ms: percentile(late, 0.999),
+    ...(given.keepAll === true ? { all: { startedAtMs: performance.timeOrigin + startMs, latenciesMs: [...latencies] } } : {}),
   };
 }
 

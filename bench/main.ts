@@ -1,5 +1,6 @@
 // `npm run bench -- <name> [--smoke] [--rounds=N]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with --smoke).
 // The pictures come last: they show what the others wrote.
+import { runDatasetDelete } from './dataset_delete.ts';
 import { runDisk } from './disk.ts';
 import { runExpiry } from './expiry.ts';
 import { runHerd } from './herd.ts';
@@ -11,6 +12,7 @@ import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
 import { runReplay } from './replay.ts';
 import { runRingBytes } from './ring_bytes.ts';
+import { runSchemas } from './schemas.ts';
 import { runThroughput } from './throughput.ts';
 import { runWindows } from './windows.ts';
 
@@ -26,6 +28,8 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
   expiry: runExpiry,
   idle: runIdle,
   herd: runHerd,
+  schemas: runSchemas,
+  dataset_delete: runDatasetDelete,
   profile: runProfile,
   plot: runPlot,
 };

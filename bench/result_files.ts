@@ -79,6 +79,15 @@ export type Results = {
     };
     readonly goals: Readonly<Record<'F11block' | 'F11read' | 'F11seconds', Goal>>;
   };
+  readonly schemas: ResultHead & {
+    readonly size: { readonly events: number };
+    readonly goals: Readonly<Record<'checked' | 'checkAlone', Goal>>;
+  };
+  readonly dataset_delete: ResultHead & {
+    readonly size: { readonly profiles: number; readonly rate: number };
+    readonly arms: { readonly deleting: Readonly<Record<'sweepMs' | 'beforeP99Ms' | 'duringP99Ms' | 'duringMaxMs', Goal>> };
+    readonly goals: { readonly deleting: Goal };
+  };
 };
 
 /** Undefined when that bench has no committed result. */

@@ -118,10 +118,12 @@ function eventsQuery(data: Record<string, unknown>): EventsQuery {
 }
 
 function exportQuery(data: Record<string, unknown>): ExportQuery {
-  const { shard, cut, after } = data;
+  const { shard, cut, after, policy } = data;
   if (typeof shard !== 'number' || typeof cut !== 'string' || typeof after !== 'string')
     throw new VisageError('bad_request', 'shard, cut and after are needed', { kind: 'usage' });
-  return { shard, cut, after };
+  if (policy !== undefined && typeof policy !== 'string')
+    throw new VisageError('bad_request', 'policy must be a string', { kind: 'usage' });
+  return { shard, cut, after, ...(policy === undefined ? {} : { policy }) };
 }
 
 function wholeNumber<N extends string>(name: N, value: unknown): { [key in N]?: number } {

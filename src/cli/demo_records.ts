@@ -18,7 +18,7 @@ const OTHER_POLICY = 'crmFirst';
 const DAY_MS = 86_400_000;
 const CHANGE_TIMEOUT_MS = 10_000;
 
-export type RecordStage = {
+type RecordStage = {
   readonly root: DemoRoot;
   readonly feed: Feed;
   readonly watch: ChangeWatch;

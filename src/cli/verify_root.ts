@@ -28,9 +28,6 @@ export type VerifyOptions = {
   readonly hashOf?: HashOf;
 };
 
-/** A client that knows the root's erasure secret. */
-type KnowsErasures = { readonly hashOf?: HashOf };
-
 export type VerifyReport = {
   /** Everything that was to be compared was, and agrees. */
   readonly verified: boolean;
@@ -90,20 +87,17 @@ export async function verifyRoot(client: Client, options: VerifyOptions = {}): P
   if (fromSequence > 1)
     report.unverifiable = `the log begins at sequence ${fromSequence}: what was before is gone, so values cannot be recomputed from it`;
   const plans = new Map<string, Plan>();
-  const hashOf = options.hashOf ?? hashOfClient(client);
+  const hashOf = options.hashOf ?? client.hashOf;
   for (const shard of shards) {
     const views = shard.texts.map((text) => JSON.parse(text) as View);
     shard.texts.length = 0;
-    if (report.unverifiable === null) await compareShard(client, { ...shard, views, plans, hashOf, sample: options.sample }, report);
+    if (report.unverifiable === null)
+      await compareShard(client, { ...shard, views, plans, hashOf, sample: options.sample }, report);
     if (report.chains.whole) report.chains = add(report.chains, await checkChains(client, { ...shard, views, hashOf }));
   }
   report.verified = report.unverifiable === null && report.differenceCount === 0 && report.chains.problemCount === 0;
   report.tookMs = Math.round(performance.now() - startMs);
   return report;
-}
-
-function hashOfClient(client: Client & KnowsErasures): HashOf | undefined {
-  return client.hashOf === undefined ? undefined : (key) => client.hashOf!(key);
 }
 
 /** All of it first: a worker does not keep an export open for as long as a comparison may take. */
@@ -158,10 +152,10 @@ async function compareShard(client: Client, to: ShardToCompare, report: Mutable<
   }
   report.compared += sampled.length;
   report.events += oracle.events;
-  report.records += oracle.records;
+  report.records += oracle.counts.records;
   report.duplicates += oracle.duplicates;
-  report.stale += oracle.stale;
-  report.dead += oracle.dead;
+  report.stale += oracle.counts.stale;
+  report.dead += oracle.counts.dead;
   report.refused += oracle.refused.size;
 }
 

@@ -25,7 +25,11 @@ export function datasetMistakes(datasets: Entries<FileDataset>, schemas: Entries
     if (timeToLive === undefined) return mistakes;
     if (typeof schema === 'string' && schemas.get(schema)?.raw['behavior'] === 'record')
       mistakes.push(
-        atKey(located, [...path, 'timeToLive'], `'timeToLive' is for datasets of events: '${name}' has records, which do not age`),
+        atKey(
+          located,
+          [...path, 'timeToLive'],
+          `'timeToLive' is for datasets of events: '${name}' has records, which do not age`,
+        ),
       );
     const read = readTimeToLive(timeToLive);
     if ('wrong' in read) mistakes.push(atValue(located, [...path, 'timeToLive'], read.wrong));

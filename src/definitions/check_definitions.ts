@@ -17,7 +17,14 @@ import type {
   SchemaDefinition,
 } from './definitions_document.ts';
 import type { Formula } from './expression_graph.ts';
-import { SECTIONS, type FileAttribute, type FileDataset, type FileNamespace, type FilePolicy, type FileSchema } from './file_shape.ts';
+import {
+  SECTIONS,
+  type FileAttribute,
+  type FileDataset,
+  type FileNamespace,
+  type FilePolicy,
+  type FileSchema,
+} from './file_shape.ts';
 import { atKey, atValue, type LocatedFile } from './located_yaml.ts';
 import type { Mistake } from './mistakes.ts';
 import { didYouMean } from './near_miss.ts';
@@ -29,7 +36,10 @@ const LIST_LIMIT = 50;
 
 /** @param isStored written by `definitions apply` or `setup`, maybe of an earlier release with fewer rules (check_schemas.ts)
  *  @returns the data, to be used only when there are no mistakes */
-export function checkDefinitions(files: readonly LocatedFile[], isStored = false): { data: DefinitionsData; mistakes: readonly Mistake[] } {
+export function checkDefinitions(
+  files: readonly LocatedFile[],
+  isStored = false,
+): { data: DefinitionsData; mistakes: readonly Mistake[] } {
   const mistakes: Mistake[] = files.flatMap((file) => file.mistakes);
   const readable = files.filter((file) => file.mistakes.length === 0);
   for (const file of readable) mistakes.push(...topLevelMistakes(file));

@@ -41,7 +41,8 @@ function attributesMistakes({ located, path, raw }: Entry<FilePolicy>, feeds: Fe
   if (given === undefined || given === 'timestampOrdered') return [];
   const keys = isMap(given) ? Object.keys(given) : [];
   if (!isMap(given) || !keys.includes('dataSetPrecedence')) {
-    const near = typeof given === 'string' ? didYouMean(given, ['timestampOrdered']) : didYouMean(keys[0] ?? '', ['dataSetPrecedence']);
+    const near =
+      typeof given === 'string' ? didYouMean(given, ['timestampOrdered']) : didYouMean(keys[0] ?? '', ['dataSetPrecedence']);
     return [atValue(located, where, `unsupported value ${show(given)} of 'attributes'${near}; ${SUPPORTED}`)];
   }
   const mistakes = keys
@@ -49,8 +50,10 @@ function attributesMistakes({ located, path, raw }: Entry<FilePolicy>, feeds: Fe
     .map((key) => atKey(located, [...where, key], `unknown key '${key}'; known here: dataSetPrecedence`));
   const order = given['dataSetPrecedence'];
   const at = [...where, 'dataSetPrecedence'];
-  if (!Array.isArray(order)) return [...mistakes, atValue(located, at, `'dataSetPrecedence' must be a list, not ${typeText(order)}`)];
-  if (order.length === 0) mistakes.push(atValue(located, at, `'dataSetPrecedence' must not be empty: datasets not listed take no part`));
+  if (!Array.isArray(order))
+    return [...mistakes, atValue(located, at, `'dataSetPrecedence' must be a list, not ${typeText(order)}`)];
+  if (order.length === 0)
+    mistakes.push(atValue(located, at, `'dataSetPrecedence' must not be empty: datasets not listed take no part`));
   order.forEach((name: unknown, i) => {
     const why =
       typeof name !== 'string'

@@ -86,7 +86,10 @@ export function compileExpression(
     const undeclared = undeclaredMember(result.failure, parsed);
     if (undeclared !== undefined) return undeclared;
     const hint = mixesNumbers(summary) ? '; counts are whole numbers (int), other numbers double: convert with double(…)' : '';
-    return { offset, message: summary.replaceAll(/\$profile(\.\w+)+/g, 'object').replaceAll(/\$(computed|profile)\b/g, '$1') + hint };
+    return {
+      offset,
+      message: summary.replaceAll(/\$profile(\.\w+)+/g, 'object').replaceAll(/\$(computed|profile)\b/g, '$1') + hint,
+    };
   }
   const { type } = result;
   const { text } = parsed;

@@ -5,7 +5,8 @@ import { atKey, atValue, type LocatedFile, type Path } from './located_yaml.ts';
 import { formatMistake, type Mistake } from './mistakes.ts';
 import { shapeMistakes, typeText } from './shape_mistakes.ts';
 
-const RESERVED_DATASET = '_profile';
+/** `_profile` stands for the whole profile in a subject; change events call who was erased `erased:<hash>`. */
+const RESERVED: Readonly<Partial<Record<Section, string>>> = { datasets: '_profile', namespaces: 'erased' };
 
 /** An entry of a section: where it stands, what it says, and that again as `value` when its shape is right. */
 export type Entry<T> = {
@@ -35,7 +36,7 @@ export function entriesOf<T>(section: Section, files: readonly LocatedFile[], mi
         mistakes.push(atKey(located, path, `${ENTRY_NOUN[section]} '${name}' is already defined at ${first}`));
         continue;
       }
-      if (section === 'datasets' && name === RESERVED_DATASET) mistakes.push(atKey(located, path, `'${name}' is reserved`));
+      if (RESERVED[section] === name) mistakes.push(atKey(located, path, `'${name}' is reserved`));
       else if (!ENTRY_NAME[section].pattern.test(name)) {
         mistakes.push(
           atKey(located, path, `'${name}' cannot name a ${ENTRY_NOUN[section]}; names match ${ENTRY_NAME[section].text}`),

@@ -58,7 +58,12 @@ function valueSchema(type: Kind): Json {
     case 'text':
       return { type: 'string', minLength: 1, ...(type.pattern === undefined ? {} : { pattern: type.pattern.source }) };
     case 'list':
-      return { anyOf: [{ type: 'string', minLength: 1 }, { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 }] };
+      return {
+        anyOf: [
+          { type: 'string', minLength: 1 },
+          { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 },
+        ],
+      };
     case 'choice':
       return { enum: type.values };
   }

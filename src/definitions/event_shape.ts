@@ -17,7 +17,9 @@ export function schemasOf(
   data: Pick<DefinitionsData, 'schemas'>,
   behavior: SchemaDefinition['behavior'],
 ): ReadonlyMap<string, Readonly<Record<string, unknown>>> {
-  return new Map([...data.schemas].filter(([, schema]) => schema.behavior === behavior).map(([name, { jsonSchema }]) => [name, jsonSchema]));
+  return new Map(
+    [...data.schemas].filter(([, schema]) => schema.behavior === behavior).map(([name, { jsonSchema }]) => [name, jsonSchema]),
+  );
 }
 
 const DYN: EventShape = { kind: 'dyn' };
@@ -46,8 +48,7 @@ export function recordShape(schemas: Schemas): EventShape {
   const union = unionOf(schemas);
   if (union === undefined) return { kind: 'object', fields: new Map() };
   if (union.kind !== 'object') return DYN;
-  const { _id, identityMap, ...rest } = Object.fromEntries(union.fields) as Record<string, EventShape>;
-  const fields = new Map(Object.entries(rest));
+  const fields = new Map([...union.fields].filter(([key]) => key !== '_id' && key !== 'identityMap'));
   const audit = fields.get('extSourceSystemAudit');
   if (audit?.kind === 'object') {
     const left = new Map([...audit.fields].filter(([key]) => key !== 'lastUpdatedDate'));

@@ -33,12 +33,7 @@ export function isWord(name: string): boolean {
 
 /** @param attributes all that there are, unless some could not be read (`allKnown`): then any name may be one
  *  @param record what records say of a profile */
-export function namesRead(
-  root: CelNode,
-  attributes: ReadonlySet<string>,
-  allKnown: boolean,
-  record: EventShape,
-): NamesRead {
+export function namesRead(root: CelNode, attributes: ReadonlySet<string>, allKnown: boolean, record: EventShape): NamesRead {
   const found = {
     attributes: [] as NameUse[],
     profile: [] as string[],

@@ -59,7 +59,10 @@ const MERGE = {
 export const ENTRY_SHAPES = {
   namespaces: z.strictObject({
     type: z.enum(['person', 'device', 'cookie']).describe('what an id of it stands for'),
-    priority: z.int().min(1).describe('1 is the highest: of the identities in a message the one with the smallest number owns it'),
+    priority: z
+      .int()
+      .min(1)
+      .describe('1 is the highest: of the identities in a message the one with the smallest number owns it'),
     unique: z.boolean().optional().describe('at most one id of it for a person'),
   }),
   schemas: z.strictObject({
@@ -96,9 +99,16 @@ export const ENTRY_SHAPES = {
     filter: z.string().min(1).optional().describe('CEL over event, true or false; left out: every event'),
     value: z.string().min(1).optional().describe('CEL over event; a plain path is the fast case'),
     function: z.enum(FUNCTIONS).describe('what becomes of the values in the window'),
-    window: formedElsewhere('which of the events count now: lifetime, { sliding: 30d }, { calendar: month, count: 1 }', WINDOW).optional(),
+    window: formedElsewhere(
+      'which of the events count now: lifetime, { sliding: 30d }, { calendar: month, count: 1 }',
+      WINDOW,
+    ).optional(),
     limit: z.int().min(1).max(LIST_LIMIT_MAX).optional().describe('of list only: how many values, default 50'),
-    expression: z.string().min(1).optional().describe('of function: expression only: CEL over other attributes and profile.<field>'),
+    expression: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('of function: expression only: CEL over other attributes and profile.<field>'),
     audience: z.boolean().optional().describe('true: profiles enter and leave it'),
     revision,
   }),

@@ -19,17 +19,11 @@ export function parsePointer(text: string): readonly string[] | undefined {
 
 /** In one order, whatever that in the file: they say the same. */
 export function identityPlaces({ identities }: FileSchema): readonly IdentityPlace[] {
-  return [...(identities ?? [])]
-    .map(({ path, namespace }) => ({ path, namespace }))
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
+  return [...(identities ?? [])].map(({ path, namespace }) => ({ path, namespace })).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** @param complete false: a file could not be read, and namespaces may be in it */
-export function identityMistakes(
-  schemas: Entries<FileSchema>,
-  namespaces: Entries<FileNamespace>,
-  complete: boolean,
-): Mistake[] {
+export function identityMistakes(schemas: Entries<FileSchema>, namespaces: Entries<FileNamespace>, complete: boolean): Mistake[] {
   return [...schemas.values()].flatMap((entry) => {
     const given = entry.raw['identities'];
     if (!Array.isArray(given)) return [];
@@ -66,5 +60,7 @@ function wrongPath(path: string, { name, raw }: Entry<FileSchema>): string | und
   const shape = jsonShape(raw['jsonSchema']);
   const there = shapeAt(shape, keys);
   if (there === undefined) return `schema '${name}' declares no '${path}'${suggestPath(shape, keys, '')}`;
-  return there.kind === 'string' || there.kind === 'dyn' ? undefined : `'${path}' is ${there.kind} in schema '${name}'; an id is a string`;
+  return there.kind === 'string' || there.kind === 'dyn'
+    ? undefined
+    : `'${path}' is ${there.kind} in schema '${name}'; an id is a string`;
 }

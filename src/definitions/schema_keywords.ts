@@ -25,7 +25,17 @@ export const KEYWORDS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ...under('schema', 'not', 'if', 'then', 'else', 'contentSchema'),
   ...under('schemas', 'allOf', 'anyOf', 'oneOf', 'prefixItems'),
   ...under('schemaMap', 'properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions'),
-  ...under('count', 'maxLength', 'minLength', 'maxItems', 'minItems', 'maxContains', 'minContains', 'maxProperties', 'minProperties'),
+  ...under(
+    'count',
+    'maxLength',
+    'minLength',
+    'maxItems',
+    'minItems',
+    'maxContains',
+    'minContains',
+    'maxProperties',
+    'minProperties',
+  ),
   ...under('number', 'maximum', 'minimum', 'exclusiveMaximum', 'exclusiveMinimum'),
   ...under('positive', 'multipleOf'),
   ...under('boolean', 'uniqueItems', 'deprecated', 'readOnly', 'writeOnly'),
@@ -40,7 +50,9 @@ export const KEYWORDS: ReadonlyMap<string, Form> = new Map<string, Form>([
 
 /** They say something to people and tools, nothing about payloads. */
 const ANNOTATIONS = new Set(
-  '$comment title description default deprecated readOnly writeOnly examples contentEncoding contentMediaType contentSchema'.split(' '),
+  '$comment title description default deprecated readOnly writeOnly examples contentEncoding contentMediaType contentSchema'.split(
+    ' ',
+  ),
 );
 export const TYPES = ['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'];
 

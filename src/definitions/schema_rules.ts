@@ -63,6 +63,8 @@ function unknownKeyword(keyword: string): string {
 function idle(keyword: string, schema: JsonSchema): string | undefined {
   if (keyword === 'maxContains' && Number(schema[keyword]) < Number(schema['minContains'] ?? 1))
     return `'maxContains' is less than 'minContains', which is 1 when it is left out`;
+  if (keyword === 'minContains' && schema[keyword] === 0 && !('maxContains' in schema))
+    return `'minContains: 0' without 'maxContains' lets 'contains' demand nothing`;
   const needed = Object.hasOwn(NEEDED, keyword) ? NEEDED[keyword]! : [];
   if (needed.length === 0 || needed.some((other) => Object.hasOwn(schema, other))) return undefined;
   return `'${keyword}' does nothing without ${needed.map((other) => `'${other}'`).join(' or ')}`;
@@ -120,7 +122,8 @@ function wrongMeaning(keyword: string, value: unknown, root: JsonSchema, path: r
       return `unknown format '${value as string}'${didYouMean(value as string, known)}; known: ${known.join(', ')}`;
     }
     case '$ref':
-      if (!(value as string).startsWith('#')) return `'$ref' stays inside of its schema (#/$defs/…); '${value as string}' does not`;
+      if (!(value as string).startsWith('#'))
+        return `'$ref' stays inside of its schema (#/$defs/…); '${value as string}' does not`;
       return referred(root, value as string) === undefined ? `'$ref': nothing stands at '${value as string}'` : undefined;
     case '$schema':
       if (path.length > 0) return `'$schema' stands at the top of a schema only`;

@@ -16,7 +16,12 @@ const REPORTED_MAX = 100;
 export type Parts = { readonly whole: JsonSchema; readonly compiled: (part: JsonSchema) => ValidateFunction };
 
 /** For the keyword's `compile`. @param rest what the keyword demands of the keys or items that are left */
-export function unevaluated(parts: Parts, keyword: 'properties' | 'items', rest: unknown, parent: JsonSchema): DataValidateFunction {
+export function unevaluated(
+  parts: Parts,
+  keyword: 'properties' | 'items',
+  rest: unknown,
+  parent: JsonSchema,
+): DataValidateFunction {
   const { [UNEVALUATED_PROPERTIES]: _, [UNEVALUATED_ITEMS]: __, ...beside } = parent;
   const patterns = new Map<string, LinearPattern>();
   const check: DataValidateFunction = (value: object, context) => {

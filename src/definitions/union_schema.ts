@@ -45,7 +45,11 @@ type Report = (path: readonly string[], type: UnionFieldType, open: boolean) => 
 function gather(schema: unknown, path: readonly string[], report: Report): void {
   const properties = isSchema(schema) && isSchema(schema['properties']) ? schema['properties'] : undefined;
   const type = isSchema(schema) ? (schema['type'] ?? (properties === undefined ? undefined : 'object')) : undefined;
-  report(path, TYPES.includes(type as string) ? (type as UnionFieldType) : 'any', type === 'object' && isOpenObject(schema as JsonSchema));
+  report(
+    path,
+    TYPES.includes(type as string) ? (type as UnionFieldType) : 'any',
+    type === 'object' && isOpenObject(schema as JsonSchema),
+  );
   if (type !== 'object' || properties === undefined) return;
   for (const key of Object.keys(properties)) gather(properties[key], [...path, key], report);
 }

@@ -55,8 +55,8 @@ export type EraseMessage = { readonly kind: 'erase'; readonly hash: string };
 
 /** Appended before an erased identity's messages are removed from the log: where they were, so that a replay without them gives the same
  *  state. `erase`: the sequence of the erase message; `part` of `parts`, from 1. `holes`: sequence, stamp, and under the event clock the
- *  time that the message moved the shard to (else 0), three numbers each. `changeCount` and `changeDigest`: of the shard after the erase
- *  message. */
+ *  time that the message moved the shard to (else 0), three numbers each. `changeCount` and `changeDigest`: of the shard after the
+ *  erasure, before anything else that the erase message lets happen. */
 export type ErasedMessage = {
   readonly kind: 'erased';
   readonly erase: number;

@@ -12,7 +12,7 @@ import type { LogMessage } from '../message/log_message.ts';
 import type { RefusalReason } from '../message/refusal.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
 import { Activation } from './activation.ts';
-import { Identities } from './identities.ts';
+import { Identities, type Counts } from './identities.ts';
 import type { Tree } from './json_tree.ts';
 import type { HashOf } from './keyed_hashes.ts';
 import { mergeFragments, type OraclePolicy } from './merge_fragments.ts';
@@ -91,18 +91,9 @@ export class ShardOracle {
     return this.#identities.counts.duplicates;
   }
 
-  /** Writes to records that were applied · dropped because the record had a newer one. */
-  get records(): number {
-    return this.#identities.counts.records;
-  }
-
-  get stale(): number {
-    return this.#identities.counts.stale;
-  }
-
-  /** Events and writes that are as of a time up to which something was deleted. */
-  get dead(): number {
-    return this.#identities.counts.dead;
+  /** What became of the messages that were admitted. */
+  get counts(): Readonly<Counts> {
+    return this.#identities.counts;
   }
 
   /** The next message of the shard's log, in order of sequence.
@@ -285,7 +276,8 @@ export class ShardOracle {
     const refusal = this.#apply(decoded, now);
     if (refusal !== undefined) this.#refused.set(sequence, refusal);
     // what is left of nobody is nobody's state: a dead or refused message makes none
-    if ((decoded.kind === 'profile' || decoded.dataset.profile) && this.#identities.has(key)) this.#activation.touch(key, sequence);
+    if ((decoded.kind === 'profile' || decoded.dataset.profile) && this.#identities.has(key))
+      this.#activation.touch(key, sequence);
   }
 
   #apply(

@@ -74,7 +74,12 @@ export class RecordWriter {
 
   private audit(nowMs: EpochMs): JsonValue {
     const lastUpdatedDate = formatTime(this.timeMs(nowMs));
-    return this.oneOf([{ lastUpdatedDate }, { lastUpdatedDate, createdBy: 'x' }, { createdBy: 'y' }, { lastUpdatedDate, createdBy: null }]);
+    return this.oneOf([
+      { lastUpdatedDate },
+      { lastUpdatedDate, createdBy: 'x' },
+      { createdBy: 'y' },
+      { lastUpdatedDate, createdBy: null },
+    ]);
   }
 
   private event(nowMs: EpochMs): WrittenMessage {

@@ -17,6 +17,10 @@ import { joinBody, mergePatch, partBody } from './patch_record.ts';
 import type { CountedEvent } from './recompute.ts';
 import { RememberedIds } from './remembered_ids.ts';
 
+/** `records`: writes to records that were applied. `stale`: those older than what they would have replaced. `dead`: events and writes as of a
+ *  time up to which something was deleted. */
+export type Counts = { events: number; duplicates: number; records: number; stale: number; dead: number };
+
 /** `logTimeMs`: the log's time; `timeMs`: the shard's. */
 export type Now = {
   readonly sequence: number;
@@ -26,7 +30,7 @@ export type Now = {
 };
 
 export class Identities {
-  readonly counts = { events: 0, duplicates: 0, records: 0, stale: 0, dead: 0 };
+  readonly counts: Counts = { events: 0, duplicates: 0, records: 0, stale: 0, dead: 0 };
   readonly #hashes: KeyedHashes | undefined;
   /** The last of an identity is the present one, if it was not erased. */
   readonly #histories = new Map<IdentityKey, IdentityHistory[]>();

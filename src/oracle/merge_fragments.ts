@@ -36,7 +36,7 @@ function layDown(root: Record<string, JsonValue>, path: readonly string[], value
     if (!Object.hasOwn(at, key)) at[key] = {};
     const below = at[key];
     if (!isTree(below)) return;
-    at = below as Record<string, JsonValue>;
+    at = below;
   }
   const last = path.at(-1)!;
   // an object is laid down as one of its own: members come into it, and the fragment's are not to be changed

@@ -38,7 +38,8 @@ export function partBody(body: Tree): { readonly record: Tree; readonly envelope
   const envelope: Record<string, JsonValue> = {};
   for (const [key, value] of Object.entries(body)) {
     if (key === '_id' || key === 'identityMap') envelope[key] = value;
-    else if (key !== 'extSourceSystemAudit' || !isTree(value) || member(value, 'lastUpdatedDate') === undefined) record[key] = value;
+    else if (key !== 'extSourceSystemAudit' || !isTree(value) || member(value, 'lastUpdatedDate') === undefined)
+      record[key] = value;
     else {
       const { lastUpdatedDate, ...others } = value;
       envelope[key] = { lastUpdatedDate: lastUpdatedDate! };

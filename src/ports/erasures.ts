@@ -14,7 +14,7 @@ export interface Erasures {
   /** The identity in the state that an erase message means; undefined: there is none. The driver has looked for it before the message is
    *  applied. */
   keyOf(hash: string): IdentityKey | undefined;
-  /** The shard's running values after the erase message at this sequence, where messages before it were removed since; undefined: none
+  /** The shard's running values after the erasure at this sequence, before anything else that its message lets happen, where messages before it were removed since; undefined: none
    *  were, or it is not known yet. */
   recordedAt(sequence: number): { readonly changeCount: number; readonly changeDigest: number } | undefined;
 }

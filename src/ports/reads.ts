@@ -27,7 +27,8 @@ export type EventsQuery = IdentityQuery & {
   readonly limit?: number;
   readonly page?: string;
 };
-export type ExportQuery = { readonly shard: number; readonly cut: string; readonly after: string };
+/** `policy`: what records are merged by; the default one when none is named. */
+export type ExportQuery = { readonly shard: number; readonly cut: string; readonly after: string; readonly policy?: string };
 export type ExportAnswer = {
   readonly shard: number;
   readonly sequence: number;

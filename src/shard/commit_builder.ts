@@ -3,7 +3,7 @@
 // CB2: its size is bounded before it is encoded, by an upper bound on every piece; past COMMIT_BYTES_MAX it is closed.
 // CB3: a profile whose version moved is in the commit even when the net change is nothing: otherwise its chain would break.
 import type { Plan } from '../aggregate/plan.ts';
-import type { IdentityKey } from '../message/identity.ts';
+import { isErasedKey, type IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { ALL_CHANGES, type Position } from '../ports/profile_store.ts';
 import type { LeafChange } from '../record/leaf_changes.ts';
@@ -90,6 +90,8 @@ export class CommitBuilder {
     const point = this.point;
     for (let i = skip; i < changes.length; i++) {
       const change = changes[i]!;
+      // what is said of an identity after it was erased is no part of what was said before
+      if (isErasedKey(change.key) && this.pending.size > 0) this.close();
       let found = this.pending.get(change.key);
       let cost = this.costOf(change, found, plan!);
       if (this.bytes + cost > COMMIT_BYTES_MAX && this.pending.size > 0) {

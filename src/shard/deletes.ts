@@ -2,6 +2,8 @@
 // DE1: what is dropped is remembered until the store has dropped its records too (`IdentityState.dropped`).
 import { IdentityState, type Tombstone } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
+import { partsDueMs, stateDueMs } from '../aggregate/state_due.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { DatasetDelete } from '../ports/profile_store.ts';
 
 /** Everything goes but what later writes must be measured by: remembered ids, and tombstones of records that hold beyond this one. */
@@ -52,13 +54,17 @@ function says(state: IdentityState, dataset: number): boolean {
   return state.eventDatasets.includes(dataset) || state.fragmentOf(dataset) !== undefined;
 }
 
-/** A state as readers see it: what is deleted of a dataset is not there, whether the sweep has come by or not. Shares everything with it. */
-export function asCleared(state: IdentityState, deletes: readonly DatasetDelete[], plan: Plan): IdentityState {
+/** A state as readers see it at `nowMs`: what is deleted of a dataset is not there, whether the sweep has come by or not. Shares everything
+ *  with it, and is not to be changed. */
+export function asCleared(state: IdentityState, deletes: readonly DatasetDelete[], plan: Plan, nowMs: EpochMs): IdentityState {
   const since = deletes.filter(({ sequence }) => sequence > state.clearedTo);
   if (since.length === 0) return state;
   const shown = Object.assign(new IdentityState(state.key), { ...state, merged: null, dropped: null });
   if (!clearDatasets(shown, since, plan, () => undefined)) return state;
   shown.visible = isVisible(shown);
+  // up to here the parts that are left hold whatever the time; a latest value that is seen only now may have left its window before
+  shown.evaluatedMs = Math.min(nowMs, partsDueMs(shown) - 1);
+  shown.dueMs = stateDueMs(shown, plan);
   return shown;
 }
 

@@ -6,6 +6,7 @@ import type { IdentityKey } from '../message/identity.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { StoreSnapshot } from '../ports/profile_store.ts';
 import { asCleared } from './deletes.ts';
+import { policyNamed } from './policy_named.ts';
 import { profileView } from './profile_view.ts';
 
 const OPEN_MAX = 4;
@@ -39,8 +40,8 @@ export class ExportDesk {
   }
 
   /** Profiles after `after` in key order, at most PAGE_PROFILES and about PAGE_BYTES.
-   *  @throws VisageError `no_such_export` (retry): the cut is not reached yet, or was closed */
-  page(id: string, after: IdentityKey): ExportPage {
+   *  @throws VisageError `no_such_export` (retry): the cut is not reached yet, or was closed · `no_such_policy` (usage) */
+  page(id: string, after: IdentityKey, policy?: string): ExportPage {
     const open = this.exports.get(id);
     if (open === undefined)
       throw new VisageError('no_such_export', `export ${id} is not open on shard ${this.shard}`, { kind: 'retry' });
@@ -50,13 +51,14 @@ export class ExportDesk {
     const states = open.plan === null ? [] : open.snapshot.page(after, PAGE_PROFILES, open.plan);
     const { applied: sequence, shardTimeMs, revisions, generationFrom } = meta;
     const at = { shard: this.shard, sequence, shardTimeMs, revisions, generationFrom };
+    const merge = open.plan === null ? undefined : policyNamed(open.plan, policy);
     const profiles: string[] = [];
     let bytes = 0;
     let next = states.length < PAGE_PROFILES ? null : states[states.length - 1]!.key;
     for (const [i, stored] of states.entries()) {
-      const state = asCleared(stored, meta.datasetDeletes, open.plan!);
+      const state = asCleared(stored, meta.datasetDeletes, open.plan!, shardTimeMs);
       if (!state.visible) continue;
-      const text = JSON.stringify(profileView(state, open.plan!, at, open.plan!.policy));
+      const text = JSON.stringify(profileView(state, open.plan!, at, merge!));
       bytes += 3 * text.length;
       if (bytes > PAGE_BYTES && profiles.length > 0) {
         next = states[i - 1]!.key;

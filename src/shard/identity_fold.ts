@@ -6,11 +6,10 @@
 // IF3: data as of a tombstone's time or before is dead, whenever it arrives: it counts nothing and is not remembered.
 import { assert } from '../base/assert.ts';
 import { fnv1a32, hash64 } from '../base/fnv1a.ts';
-import { latest } from '../aggregate/attribute_value.ts';
 import type { IdentityState, Tombstone } from '../aggregate/identity_state.ts';
 import { advance, insertValue } from '../aggregate/part.ts';
 import type { Plan } from '../aggregate/plan.ts';
-import { leavesAt } from '../aggregate/window.ts';
+import { stateDueMs } from '../aggregate/state_due.ts';
 import type { DatasetRule } from '../message/admission.ts';
 import type { FoldSettings } from '../message/control.ts';
 import type { EventMessage, ProfileMessage, RecordMessage } from '../message/decode.ts';
@@ -81,7 +80,7 @@ export class IdentityFold {
     const isNew = state === undefined;
     if (state === undefined) {
       const erased = this.erased(event.key, plan);
-      if (this.isDead(event.timestampMs, event.dataset, erased)) return;
+      if (this.isDead(event.timestampMs, event.dataset, erased?.tombstone ?? null)) return;
       state = this.create(event.key, erased, plan);
     }
     const wasDue = state.dueMs;
@@ -103,7 +102,8 @@ export class IdentityFold {
     const { dataset, key, id, lastUpdatedMs } = write;
     if (!dataset.profile) return write.operation === 'create' ? resultOf(write, undefined, this.settings).refusal : undefined;
     let state = this.cache.get(key, plan);
-    const tombstone = state === undefined ? this.erased(key, plan) : state.tombstone;
+    const erased = state === undefined ? this.erased(key, plan) : null;
+    const tombstone = (state ?? erased)?.tombstone ?? null;
     const wasDue = state?.dueMs ?? Infinity;
     if (state !== undefined) this.bringToPresent(state, plan, write.operation === 'delete');
     const result = this.takesWrite(state, tombstone, write)
@@ -114,7 +114,7 @@ export class IdentityFold {
       return result?.refusal;
     }
     const { text } = result;
-    state ??= this.create(key, tombstone, plan);
+    state ??= this.create(key, erased, plan);
     if (id !== null) this.remember(state, dataset, id);
     this.recorder.snapshotRecord(state);
     writeFragment(state, { dataset: dataset.index, lastUpdatedMs, sequence, text });
@@ -167,18 +167,12 @@ export class IdentityFold {
     this.settle(state, plan, wasDue, null);
   }
 
-  /** Takes an identity out of the state, and leaves a tombstone that names it by its hash. */
+  /** Takes an identity out of the state, and leaves a tombstone that names it by its hash, and knows the version that its chain of change
+   *  events ended at; 0 where the log has lost what it was. */
   erase(hash: string, sequence: number, plan: Plan): void {
     const key = this.erasedBy.keyOf(hash);
     const state = key === undefined ? undefined : this.cache.get(key, plan);
     const name = erasedKey(hash);
-    if (state !== undefined) {
-      this.cache.willChange(state, plan);
-      this.recorder.open(state.visible);
-      this.show(state, false);
-      this.recorder.compare(state, { kind: 'erasure', name });
-      eraseState(state);
-    }
     let left = this.cache.get(name, plan);
     if (left === undefined) {
       left = this.cache.create(name, plan);
@@ -189,20 +183,26 @@ export class IdentityFold {
     left.revision = plan.revision;
     left.clearedTo = this.deletions.last;
     left.evaluatedMs = this.nowMs;
-    left.version = sequence;
     left.tombstone = { sequence, timeMs: this.nowMs };
+    if (state === undefined) return;
+    this.cache.willChange(state, plan);
+    this.recorder.open(state.visible);
+    this.show(state, false);
+    this.recorder.compare(state, { kind: 'erasure', name });
+    left.version = state.version;
+    eraseState(state);
   }
 
   /** A new state, with nothing to see yet. */
-  private create(key: IdentityKey, erased: Tombstone | null, plan: Plan): IdentityState {
+  private create(key: IdentityKey, erased: IdentityState | null, plan: Plan): IdentityState {
     const state = this.cache.create(key, plan);
     state.visible = false;
     state.revision = plan.revision;
     state.clearedTo = this.deletions.last;
     state.evaluatedMs = this.nowMs;
     if (erased !== null) {
-      state.tombstone = erased;
-      state.version = erased.sequence;
+      state.tombstone = erased.tombstone;
+      state.version = erased.version;
     }
     this.cache.willChange(state, plan);
     this.recorder.open(false);
@@ -215,7 +215,8 @@ export class IdentityFold {
     this.cache.willChange(state, plan);
     this.recorder.open(state.visible);
     if (mayVanish && state.visible) this.recorder.mayVanish(state);
-    let known = state.clearedTo < this.deletions.last && this.clear(state, plan);
+    const cleared = state.clearedTo < this.deletions.last && this.clear(state, plan);
+    let known = cleared;
     if (state.revision < plan.revision) {
       this.recorder.bringUp(state);
       known = true;
@@ -223,7 +224,7 @@ export class IdentityFold {
     if (state.dueMs <= this.nowMs) {
       this.expire(state, plan);
       known = true;
-    }
+    } else if (cleared) this.advanceState(state, plan); // what is shown now may have left long ago
     return known;
   }
 
@@ -267,9 +268,9 @@ export class IdentityFold {
   }
 
   /** What is left of an identity without a state, if it was erased. */
-  private erased(key: IdentityKey, plan: Plan): Tombstone | null {
+  private erased(key: IdentityKey, plan: Plan): IdentityState | null {
     if (this.deletions.erasures === 0) return null;
-    return this.cache.get(erasedKey(this.erasedBy.hashOf(key)), plan)?.tombstone ?? null;
+    return this.cache.get(erasedKey(this.erasedBy.hashOf(key)), plan) ?? null;
   }
 
   /** `known`: the values before are taken already, or there are none. */
@@ -325,12 +326,7 @@ export class IdentityFold {
 
   /** Works out the profile's due anew, and tells the index when it moved. */
   private finish(state: IdentityState, plan: Plan, wasDue: number): void {
-    let dueMs = Infinity;
-    for (const part of state.parts) if (part.dueMs < dueMs) dueMs = part.dueMs;
-    for (const attribute of plan.finiteLatest) {
-      const part = latest(state, attribute);
-      if (part !== undefined) dueMs = Math.min(dueMs, leavesAt(attribute.window, part.recentMs));
-    }
+    const dueMs = stateDueMs(state, plan);
     assert(dueMs > this.nowMs, 'what is due was dealt with');
     state.dueMs = dueMs;
     if (dueMs !== wasDue) this.due.push(dueMs, state.key);

@@ -7,7 +7,7 @@ import type { RecordMessage } from '../message/decode.ts';
 import { refusal, type Refusal } from '../message/refusal.ts';
 import { envelopeOf, withoutEnvelope } from '../record/envelope.ts';
 import { Fragment } from '../record/fragment.ts';
-import type { JsonObject } from '../record/json.ts';
+import { isJsonObject, type JsonObject } from '../record/json.ts';
 import { applyMergePatch } from '../record/merge_patch.ts';
 
 /** `text`: the record as JSON; null: the write removes it. */
@@ -32,8 +32,9 @@ export function resultOf(write: RecordMessage, fragment: Fragment | undefined, s
 function envelopeWith(record: JsonObject, body: JsonObject): JsonObject {
   const envelope = envelopeOf(body);
   const { extSourceSystemAudit: audit } = envelope;
-  if (audit === undefined || !Object.hasOwn(record, 'extSourceSystemAudit')) return envelope;
-  return { ...envelope, extSourceSystemAudit: { ...(record['extSourceSystemAudit'] as JsonObject), ...(audit as JsonObject) } };
+  const own = Object.hasOwn(record, 'extSourceSystemAudit') ? record['extSourceSystemAudit'] : undefined;
+  if (!isJsonObject(audit) || !isJsonObject(own)) return envelope;
+  return { ...envelope, extSourceSystemAudit: { ...own, ...audit } };
 }
 
 /** Puts the result in the fragment's place. */

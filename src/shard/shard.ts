@@ -478,7 +478,7 @@ export class Shard {
     const { misses } = cache;
     const state = cache.get(key, fold.plan);
     if (cache.misses > misses) cache.evict(); // reads alone must not fill memory
-    return state === undefined ? undefined : asCleared(state, fold.deletions.datasets, fold.plan);
+    return state === undefined ? undefined : asCleared(state, fold.deletions.datasets, fold.plan, fold.shardTimeMs);
   }
 
   viewPoint(): ViewPoint {
@@ -492,7 +492,7 @@ export class Shard {
     return { tombstone: this.stateOf(key)?.tombstone ?? null, datasetDeletes: this.fold.deletions.datasets };
   }
 
-  /** The shard's change count and digest after the erase message at this sequence, until its messages are gone from the log. */
+  /** The shard's change count and digest after the erasure at this sequence, until its messages are gone from the log. */
   erasedAt(sequence: number): EraseMark | undefined {
     return this.fold.deletions.marks.find((mark) => mark.sequence === sequence);
   }

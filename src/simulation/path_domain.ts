@@ -32,12 +32,29 @@ export function pathDomains(document: DefinitionsDocument, { root, shape, startM
   const paths = new RegExp(String.raw`\b${root}((?:\.[A-Za-z_]\w*|\[(?:'[^']*'|"[^"]*")\])+)(\s*\()?`, 'g');
   for (const text of textsIn(JSON.parse(document.canonical))) collect(text, paths, found);
   for (const path of leaves(shape, [])) note(path, found);
+  const allowed = new Map<string, unknown[]>();
+  for (const { jsonSchema } of document.data.schemas.values()) collectAllowed(jsonSchema, [], allowed);
   return [...found.values()]
     .filter(({ path }) => path.length > 0 && !except.has(path[0]!))
     .map(({ path, constants }) => {
       const at = shapeAt(shape, path);
-      return { path, values: valuesFor(at, [...constants], startMs), isList: at?.kind === 'list' };
+      const values = valuesFor(at, [...constants], startMs);
+      const only = allowed.get(nameOf(path));
+      return { path, values: only === undefined ? values : [...only, ...only, values[0]], isList: at?.kind === 'list' };
     });
+}
+
+/** Where a schema lists the values that it takes. */
+function collectAllowed(schema: unknown, path: readonly string[], allowed: Map<string, unknown[]>): void {
+  if (typeof schema !== 'object' || schema === null) return;
+  const { enum: values, properties } = schema as { readonly enum?: unknown; readonly properties?: unknown };
+  if (Array.isArray(values)) allowed.set(nameOf(path), values);
+  if (typeof properties !== 'object' || properties === null) return;
+  for (const [key, below] of Object.entries(properties)) collectAllowed(below, [...path, key], allowed);
+}
+
+function nameOf(path: readonly string[]): string {
+  return path.join('\0');
 }
 
 function textsIn(value: unknown): string[] {
@@ -62,7 +79,7 @@ function collect(expression: string, paths: RegExp, found: Found): void {
 }
 
 function note(path: readonly string[], found: Found): { readonly constants: Set<string | number> } {
-  const name = path.join('\0');
+  const name = nameOf(path);
   const there = found.get(name) ?? { path, constants: new Set() };
   found.set(name, there);
   return there;
@@ -85,8 +102,10 @@ function valuesFor(shape: EventShape | undefined, constants: readonly (string | 
       return [...texts, ...texts, ...TEXTS, ...times];
     case 'bool':
       return [true, false];
-    case 'list':
-      return [[], texts.slice(0, 2), ['a', 'b'], numbers.slice(0, 2), [1, 2], [true]];
+    case 'list': {
+      const ofTexts = [[], ['a'], ['b', 'a'], texts.slice(0, 2)];
+      return shape.item === 'string' ? ofTexts : [...ofTexts, numbers.slice(0, 2), [1, 2], [true]];
+    }
     case 'object':
       return [{}];
     default:

@@ -22,6 +22,8 @@ type Body = Record<string, unknown>;
 
 const H = 3_600_000;
 const RECENT_MAX = 32;
+/** Share of the writes that are one again that was. */
+const AGAIN_MIN = 0.1;
 const utf8 = new TextEncoder();
 /** Names that need care wherever fields have names. */
 const ODD_FIELDS: readonly (readonly string[])[] = [
@@ -54,14 +56,14 @@ export class RecordWriter {
   /** The next write of a producer whose clock says `nowMs`. */
   next(nowMs: number): WrittenRecord {
     const { random, traffic, domain } = this;
-    if (this.recent.length > 0 && random.next() < traffic.duplicates) return oneOf(random, this.recent);
+    if (this.recent.length > 0 && random.next() < Math.max(traffic.duplicates, AGAIN_MIN)) return oneOf(random, this.recent);
     const key = this.people.someone(random);
     const dataset = oneOf(random, domain.datasets);
     const operation = oneOf<Operation>(random, ['create', 'merge', 'merge', 'merge', 'delete']);
     const body: Body = operation === 'delete' ? {} : operation === 'create' ? this.whole() : this.patch();
     this.written++;
-    // one id in several datasets and of several profiles; most records have none
-    if (random.next() < 0.3) body['_id'] = random.next() < 0.3 ? `r-${random.below(4)}` : `r-${this.written}`;
+    // many have none; one id is that of other writes to the same record, and in other datasets and of other profiles
+    if (random.next() < 0.5) body['_id'] = random.next() < 0.5 ? `r-${random.below(2)}` : `r-${this.written}`;
     if (random.next() < 0.05) put(body, ['identityMap'], { email: [{ id: oneOf(random, ['x', 'y', '', 'ada@example.com']) }] });
     const record = { tail: `in.${dataset}.${key}`, headers: headersOf(random, operation), body };
     this.date(record, `${dataset} ${key}`, nowMs);
@@ -80,6 +82,7 @@ export class RecordWriter {
       put(body, path, random.next() < traffic.wrongType ? oneOf(random, WRONG) : oneOf(random, values));
     }
     this.addOdd(body);
+    if (random.next() < traffic.huge) body['more'] = hugeObject(random);
     return body;
   }
 
@@ -183,4 +186,10 @@ export class RecordWriter {
 function headersOf(random: Random, operation: Operation): Record<string, string> {
   if (operation === 'create' && random.next() < 0.5) return {};
   return { [operation === 'merge' && random.next() < 0.3 ? OPERATION_HEADER.toLowerCase() : OPERATION_HEADER]: operation };
+}
+
+/** So many fields that a change event has no room for their values, or not even for their names. */
+function hugeObject(random: Random): Body {
+  const fields = Object.fromEntries(Array.from({ length: 1_500 + random.below(1_000) }, (_, n) => [`field${n}`, n]));
+  return random.next() < 0.5 ? fields : { ['p'.repeat(400)]: fields };
 }

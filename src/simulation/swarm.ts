@@ -60,6 +60,8 @@ export type Traffic = {
   readonly reads: number;
   /** Share of the messages that are records, where the definitions know any. */
   readonly records: number;
+  /** Share of the whole records that are too large for a change event. */
+  readonly huge: number;
   readonly profileDeletes: number;
   readonly datasetDeletes: number;
   readonly erasures: number;
@@ -89,8 +91,8 @@ export type Swarm = {
   readonly faults: Faults;
 };
 
-/** Profiles, and messages about them, where a sweep takes more than one message to come to all. */
-const MANY = 700;
+/** Where a sweep takes more than one message to come to all. */
+const MANY = { profiles: 500, messages: 1_000, datasetDeletes: 0.008 };
 
 /** Everything works, and takes a moment. */
 export const CALM: Faults = {
@@ -171,14 +173,14 @@ function trafficOf(random: Random, events: number | undefined): Traffic {
   const size = anySize(random, 20, 600);
   const isMany = random.next() < 0.05;
   return {
-    events: events ?? (isMany ? MANY : size),
-    profiles: isMany ? MANY : anySize(random, 1, 60),
+    events: events ?? (isMany ? MANY.messages : size),
+    profiles: isMany ? MANY.profiles : anySize(random, 1, 60),
     zipfS: isMany ? 0 : oneOf(random, [0, 1]),
     late: turned(random, 0.2, 0.9),
     duplicates: turned(random, 0.05, 0.5),
     broken: turned(random, 0.03, 0.4),
     missing: oneOf(random, [0, 0.1, 0.5]),
-    wrongType: turned(random, 0.02, 0.3),
+    wrongType: turned(random, 0.005, 0.1),
     grainMs: oneOf(random, [1, 1, 10, 1000]),
     together: oneOf(random, [0, 0.5, 0.9]),
     leaps: turned(random, 0.005, 0.05),
@@ -186,8 +188,9 @@ function trafficOf(random: Random, events: number | undefined): Traffic {
     cuts: turned(random, 0.01, 0.05),
     reads: oneOf(random, [0.05, 0.2]),
     records: oneOf(random, [0, 0.2, 0.5, 0.5, 0.95]),
+    huge: oneOf(random, [0, 0, 0, 0.15]),
     profileDeletes: turned(random, 0.01, 0.1),
-    datasetDeletes: turned(random, 0.005, 0.04),
+    datasetDeletes: isMany ? MANY.datasetDeletes : turned(random, 0.005, 0.04),
     erasures: turned(random, 0.005, 0.04),
   };
 }

@@ -137,8 +137,8 @@ export class Witness {
 
   /** Is the profile there at `through`, and was it ever since? Nobody says as of when it was not found. */
   private wasThere(key: IdentityKey, through: number): boolean {
-    const since = this.sequences.slice(this.sequences.findLastIndex((sequence) => sequence <= through));
-    return since.every((sequence) => this.oracle.keys(sequence).includes(key));
+    const at = this.sequences.findLastIndex((sequence) => sequence <= through);
+    return at >= 0 && this.sequences.slice(at).every((sequence) => this.oracle.keys(sequence).includes(key));
   }
 
   private changed(event: CommittedEvent): void {

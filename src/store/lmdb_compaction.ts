@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
+import { VisageError } from '../base/errors.ts';
 import { checkDataFile, dataFile, unreadable } from './data_file.ts';
 import { MAP_SIZE_BYTES } from './lmdb_store.ts';
 import { BEFORE_ALL, META, openTables, type Table, type Tables } from './lmdb_tables.ts';
@@ -39,7 +40,7 @@ export async function compactStore(folder: string, timeMs: number): Promise<void
     rmSync(working, { recursive: true, force: true });
     writeDone(folder, { applied, timeMs });
   } catch (cause) {
-    throw unreadable(folder, cause);
+    throw cause instanceof VisageError ? cause : unreadable(folder, cause);
   }
 }
 
@@ -53,10 +54,14 @@ export function lastCompaction(folder: string): Compacted | undefined {
   }
 }
 
-/** What a crash in the middle has left. */
+/** What a crash in the middle has left. @throws VisageError `store_unreadable` (stop_shard) */
 export function removeUnfinished(folder: string): void {
-  rmSync(join(folder, WORKING), { recursive: true, force: true });
-  rmSync(join(folder, `${DONE}.new`), { force: true });
+  try {
+    rmSync(join(folder, WORKING), { recursive: true, force: true });
+    rmSync(join(folder, `${DONE}.new`), { force: true });
+  } catch (cause) {
+    throw unreadable(folder, cause);
+  }
 }
 
 async function copyAll(from: string, to: string): Promise<number> {

@@ -10,18 +10,19 @@ import { scanStream } from './erasure_scan.ts';
 
 const DEPTH_MAX = 64;
 
-/** For each identity the sequences of the dead letters to be removed. Cost: reading and parsing all letters once.
- *  @throws VisageError `unavailable`, `stream_changed` (retry) */
+/** For each of `who` the sequences of the dead letters to be removed: those of messages that the log had `before` that sequence of its own,
+ *  and those that it never had.  Cost: reading and parsing all letters once.  @throws VisageError `unavailable`, `stream_changed` (retry) */
 export async function lettersNaming(
   nc: NatsConnection,
   topology: Topology,
-  identities: readonly Identity[],
+  who: readonly { readonly identity: Identity; readonly before: number }[],
 ): Promise<readonly (readonly number[])[]> {
-  const found: number[][] = identities.map(() => []);
-  const named = identities.map(namesOf);
+  const found: number[][] = who.map(() => []);
+  const wanted = who.map(({ identity, before }) => ({ names: namesOf(identity), before }));
   for await (const message of scanStream({ nc, stream: topology.deadStream, filter: ['>'] })) {
-    const names = namedIn(message, topology.root);
-    for (const [i, of] of named.entries()) if (isNamed(of, names)) found[i]!.push(message.sequence);
+    const named = namedIn(message, topology.root);
+    for (const [i, { names, before }] of wanted.entries())
+      if (named.logSequence < before && isNamed(names, named)) found[i]!.push(message.sequence);
   }
   return found;
 }
@@ -47,8 +48,14 @@ export function namesOf(identity: Identity): Names {
   return { id, token, key: identityKey(identity), quoted: forms };
 }
 
-/** What a message of the dead letters has in it: keys of subjects, whole strings, and texts in which something may be quoted. */
-export type Named = { readonly keys: Set<string>; readonly strings: Set<string>; readonly texts: string[] };
+/** What a message of the dead letters has in it: keys of subjects, whole strings, and texts in which something may be quoted.
+ *  `logSequence`: of the message that was refused; 0: the log never had it. */
+export type Named = {
+  readonly logSequence: number;
+  readonly keys: Set<string>;
+  readonly strings: Set<string>;
+  readonly texts: string[];
+};
 
 export function isNamed({ id, token, key, quoted }: Names, { keys, strings, texts }: Named): boolean {
   if (keys.has(key) || strings.has(id) || strings.has(token)) return true;
@@ -56,9 +63,10 @@ export function isNamed({ id, token, key, quoted }: Names, { keys, strings, text
 }
 
 export function namedIn(message: LogMessage, root: string): Named {
-  const named: Named = { keys: new Set(), strings: new Set(), texts: [] };
   const text = textOf(message);
   const letter = message.subject.startsWith(`${root}.dead.`) ? (parsed(text) as Letter | null | undefined) : undefined;
+  const logSequence = Number.isSafeInteger(letter?.sequence) ? (letter!.sequence as number) : 0;
+  const named: Named = { logSequence, keys: new Set(), strings: new Set(), texts: [] };
   if (letter === undefined || letter === null) {
     addTail(message.subject, root, named);
     addText(text, named);
@@ -75,7 +83,7 @@ export function namedIn(message: LogMessage, root: string): Named {
 }
 
 /** What in it may name somebody; its reason and dataset are words that an id may be too. */
-type Letter = Readonly<Partial<Record<'subject' | 'body' | 'bodyBase64' | 'headers' | 'errors', unknown>>>;
+type Letter = Readonly<Partial<Record<'subject' | 'sequence' | 'body' | 'bodyBase64' | 'headers' | 'errors', unknown>>>;
 
 /** Of a message whose subject has the wrong number of tokens: an id that nobody encoded, perhaps with dots in it. */
 function addTail(subject: string, root: string, named: Named): void {

@@ -23,7 +23,7 @@ export async function openShardLog(options: {
   topology: Topology;
   shard: number;
   /** Hears of what was removed, at each `open`, before the first message is read. */
-  onErased?: (erased: readonly ErasedMessage[]) => void;
+  onErased?: (erased: readonly ErasedMessage[], after: number) => void;
 }): Promise<ShardLog> {
   const { nc, reading, topology, shard } = options;
   const jsm = await jetstreamManagerOf(nc);
@@ -31,7 +31,7 @@ export async function openShardLog(options: {
   return {
     open: async (after): Promise<LogReader> => {
       const erased = await readErased(reading, topology, shard);
-      options.onErased?.(erased);
+      options.onErased?.(erased, after);
       const holes = holesAfter(erased, controlSubject(topology.root, shard, 'hole'), after);
       const reader = await PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after });
       return holes.length === 0 ? reader : new HoleReader(reader, holes);

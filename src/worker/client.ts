@@ -49,8 +49,11 @@ export type Client = {
   readonly hashOf?: EraseHash;
   /** A producer on this connection. */
   producer(options?: Pick<ProducerOptions, 'retryForMs' | 'maxInFlight' | 'maxQueued' | 'onWaiting'>): Promise<Producer>;
-  /** Every profile, shard by shard, as of one cut per shard's log. `onCut` hears each shard's cut. */
-  exportProfiles(onCut?: (shard: number, sequence: number) => void): AsyncGenerator<{ view: ProfileView; text: string }>;
+  /** Every profile, shard by shard, as of one cut per shard's log. `onCut` hears each shard's cut; `policy`: what records are merged by. */
+  exportProfiles(
+    onCut?: (shard: number, sequence: number) => void,
+    policy?: string,
+  ): AsyncGenerator<{ view: ProfileView; text: string }>;
   /** Messages of one shard's log in order, up to `through` (default: the log's end now). */
   readLog(shard: number, through?: number): AsyncGenerator<LogMessage>;
   /** Messages of the changes or dead stream. `from`: start, or only what comes from now on. Ends at `until`, or never. */
@@ -149,7 +152,7 @@ function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'cl
     erase: (query) => ask<EraseAccepted>('erase', query),
     ...(hashOf && { hashOf }),
     producer: (options) => createProducer({ ...options, connection: nc, root: topology.root, partitions }),
-    async *exportProfiles(onCut) {
+    async *exportProfiles(onCut, policy) {
       await settled(() => ask<WorkerStatus>('status', {}), clock === 'event' ? await lastSequences() : null);
       const id = randomUUID();
       const body = encodeControl({ kind: 'cut', id });
@@ -157,7 +160,7 @@ function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'cl
         const log = await openShardLog({ nc, reading: nc, topology, shard });
         await log.append('cut', body);
         for (let after: string | null = ''; after !== null;) {
-          const page: ExportAnswer = await ask<ExportAnswer>('export', { shard, cut: id, after });
+          const page: ExportAnswer = await ask<ExportAnswer>('export', { shard, cut: id, after, policy });
           if (after === '') onCut?.(shard, page.sequence);
           for (const text of page.profiles) yield { view: JSON.parse(text) as ProfileView, text };
           after = page.next;

@@ -16,21 +16,15 @@ import { lockFolder } from '../store/folder_lock.ts';
 import type { Connection } from '../nats/connection.ts';
 import { openIdentityLog, type IdentityLog } from '../stream/identity_log.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
-import { openShardLog } from '../stream/shard_log.ts';
 import { beginGeneration, finishGeneration } from './begin_generation.ts';
 import { Connections } from './connections.ts';
 import { definitionsCache, type DefinitionsCache } from './definitions_cache.ts';
-import { EraseJobs } from './erase_jobs.ts';
-import { openEraseHash } from './erase_secret.ts';
-import { eraseService } from './erase_service.ts';
-import { nodeClock } from './node_clock.ts';
+import { openErasing } from './erase_service.ts';
 import { OwnedShards } from './owned_shards.ts';
 import { Pages, type Ports } from './pages.ts';
 import { readService } from './read_service.ts';
 import { refuseDifferent, seedDefinitions } from './seed_definitions.ts';
 import { setupRoot } from './setup_root.ts';
-import { ShardEraser } from './shard_eraser.ts';
-import { ShardErasures } from './shard_erasures.ts';
 import { LiveShard } from './shard_life.ts';
 import { reasonOf } from './shard_machine.ts';
 import { version } from './version.ts';
@@ -127,28 +121,12 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     await haveDefinitions({ nc: asking, topology, meta, settings, document: options.definitions });
     identityLog = await openIdentityLog({ nc: lookups, topology });
-    const loaded = (definitions = definitionsCache(meta));
-    const hashOf = await openEraseHash(meta);
-    const jobs = new EraseJobs(lookups, topology, meta);
-    const erasers: ShardEraser[] = [];
+    const loaded = (definitions = definitionsCache(meta, (warning) => logger.warn(warning)));
+    const erasing = await openErasing({ nc: lookups, topology, meta, settings, shards });
     for (let shard = 0; shard < settings.partitions; shard++) {
       const log: LiveShard['log'] = (level, event, error) =>
         logger[level]({ shard, ...(error === undefined ? {} : logOf(error)) }, event);
       const meter = metrics.life(shard);
-      const erasures = new ShardErasures(hashOf, nodeClock);
-      const eraserLog = await openShardLog({ nc: lookups, reading: lookups, topology, shard });
-      const eraser = new ShardEraser({
-        nc: lookups,
-        topology,
-        settings,
-        shard,
-        jobs,
-        erasures,
-        log: eraserLog,
-        report: log,
-        nowMs: () => nodeClock.wallMs(),
-      });
-      erasers.push(eraser);
       const life = new LiveShard({
         settings,
         topology,
@@ -158,8 +136,7 @@ export function createWorker(options: WorkerOptions): Worker {
         reading,
         meta,
         definitions: loaded,
-        erasures,
-        eraser,
+        ...(await erasing.shard(shard, log)),
         log,
         meter,
         workerMeter: metrics.meter,
@@ -168,8 +145,7 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     shards.start();
     api = serveNatsApi({ nc: asking, root: settings.root, reads, onDefect });
-    const service = eraseService({ partitions: settings.partitions, shards, erasers });
-    eraseApi = serveEraseApi({ nc: asking, root: settings.root, service, onDefect });
+    eraseApi = serveEraseApi({ nc: asking, root: settings.root, service: erasing, onDefect });
     logger.info(
       { instance: settings.instance, owner, partitions: settings.partitions, root: settings.root, version, ...served },
       'worker started',

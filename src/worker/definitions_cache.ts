@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { compilePlan } from '../definitions/compile_plan.ts';
+import { definitionsWarnings } from '../definitions/definitions_warnings.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
 import type { DefinitionsSource } from '../shard/shard_options.ts';
@@ -15,12 +16,16 @@ export type DefinitionsCache = DefinitionsSource & {
   live(): Promise<DefinitionsDocument>;
 };
 
-export function definitionsCache(meta: MetaBucket): DefinitionsCache {
+/** @param warn hears, once, what those of the live definitions do not do yet that are loaded */
+export function definitionsCache(meta: MetaBucket, warn: (warning: string) => void): DefinitionsCache {
   const documents = new Map<string, { readonly document: DefinitionsDocument; readonly plan: Plan }>();
   const load = async (hash: string): Promise<void> => {
     if (documents.has(hash)) return;
     const document = parseDefinitionsDocument(await meta.definitions(hash));
     documents.set(hash, { document, plan: compilePlan(document) });
+    const warnings = definitionsWarnings(document);
+    // a replay goes through what was live long ago
+    if (warnings.length > 0 && (await meta.liveDefinitions()) === hash) warnings.forEach(warn);
   };
   const loaded = (hash: string): { readonly document: DefinitionsDocument; readonly plan: Plan } => {
     const found = documents.get(hash);

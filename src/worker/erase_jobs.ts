@@ -71,6 +71,12 @@ export class EraseJobs {
     return jobOf(this.meta, shard, hash);
   }
 
+  /** Nothing that was asked for is left to be done. */
+  async isDone(shard: number, hash: string): Promise<boolean> {
+    const job = await this.get(shard, hash);
+    return job?.step === 'done' && job.again.length === 0;
+  }
+
   /** Adds a request. @returns the job as it is now  @throws VisageError `unavailable` (retry): it may be added or not */
   ask(shard: number, hash: string, request: string, nowMs: number): Promise<EraseJob> {
     return this.change(shard, hash, (job) => {
@@ -82,7 +88,7 @@ export class EraseJobs {
 
   /** @throws VisageError `unavailable` (retry): it may be written or not */
   note(job: EraseJob, news: Partial<EraseJob>): Promise<EraseJob> {
-    return this.change(job.shard, job.hash, (now) => ({ ...job, ...news, again: now?.again ?? [] }));
+    return this.change(job.shard, job.hash, (now) => ({ ...job, problem: null, ...news, again: now?.again ?? [] }));
   }
 
   /** Begins the next one for those that came too late for the last. */
@@ -94,11 +100,7 @@ export class EraseJobs {
     });
   }
 
-  private async change(
-    shard: number,
-    hash: string,
-    changed: (job: EraseJob | undefined) => EraseJob,
-  ): Promise<EraseJob> {
+  private async change(shard: number, hash: string, changed: (job: EraseJob | undefined) => EraseJob): Promise<EraseJob> {
     const key = keyOf(shard, hash);
     for (;;) {
       const { value, revision } = await this.meta.entry(key);

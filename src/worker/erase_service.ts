@@ -1,22 +1,55 @@
-// Who is to be erased, to the shard that owns them.
+// A worker's erasures, composed: the root's secret, the jobs, an eraser for each shard, and who takes requests.
 import { identityKey, partitionOf } from '../message/identity.ts';
+import type { Settings } from '../definitions/settings.ts';
+import type { Topology } from '../message/subject.ts';
 import type { EraseService } from '../ports/erase_service.ts';
+import type { Connection } from '../nats/connection.ts';
+import type { MetaBucket } from '../stream/meta_bucket.ts';
+import { openShardLog } from '../stream/shard_log.ts';
+import { EraseJobs } from './erase_jobs.ts';
+import { openEraseHash } from './erase_secret.ts';
+import { nodeClock } from './node_clock.ts';
 import type { OwnedShards } from './owned_shards.ts';
-import type { ShardEraser } from './shard_eraser.ts';
+import { ShardEraser } from './shard_eraser.ts';
+import { ShardErasures } from './shard_erasures.ts';
+import type { ShardLife } from './shard_machine.ts';
 
-/** Ids of any length are taken: what is too long for a profile was refused, and is among the dead letters. */
-export function eraseService(options: {
-  readonly partitions: number;
+export type ErasingShard = { readonly erasures: ShardErasures; readonly eraser: ShardEraser };
+
+export interface Erasing extends EraseService {
+  /** What a shard's lives need. @param report says what happens to whom, by hash */
+  shard(shard: number, report: ShardLife['log']): Promise<ErasingShard>;
+}
+
+export type ErasingOptions = {
+  /** Not the one that commits go out on: reading letters takes a while. */
+  readonly nc: Connection;
+  readonly topology: Topology;
+  readonly meta: MetaBucket;
+  readonly settings: Settings;
   readonly shards: OwnedShards;
-  /** By shard. */
-  readonly erasers: readonly ShardEraser[];
-}): EraseService {
+};
+
+/** @throws VisageError `unavailable` (retry), `bad_secret` */
+export async function openErasing({ nc, topology, meta, settings, shards }: ErasingOptions): Promise<Erasing> {
+  const hashOf = await openEraseHash(meta);
+  const jobs = new EraseJobs(nc, topology, meta);
+  const erasers: ShardEraser[] = [];
   return {
-    erase(query) {
+    async shard(shard, report) {
+      const erasures = new ShardErasures(hashOf, nodeClock, (hash) => jobs.isDone(shard, hash));
+      const log = await openShardLog({ nc, reading: nc, topology, shard });
+      const nowMs = (): number => nodeClock.wallMs();
+      const eraser = new ShardEraser({ nc, topology, settings, shard, jobs, erasures, log, report, nowMs });
+      erasers[shard] = eraser;
+      return { erasures, eraser };
+    },
+    /** Ids of any length are taken: what is too long for a profile was refused, and is among the dead letters. */
+    async erase(query) {
       const key = identityKey(query);
-      const shard = partitionOf(key, options.partitions);
-      options.shards.active(shard); // throws when it is not: what it would not do soon is not promised
-      return options.erasers[shard]!.request(key);
+      const shard = partitionOf(key, settings.partitions);
+      shards.active(shard); // throws when it is not: what it would not do soon is not promised
+      return erasers[shard]!.request(key);
     },
   };
 }

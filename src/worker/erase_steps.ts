@@ -68,28 +68,28 @@ async function append({ log, jobs, signal }: EraseContext, job: EraseJob): Promi
   if (job.step !== 'asked') return job;
   signal.throwIfAborted();
   const sequence = await log.append('erase', encodeControl({ kind: 'erase', hash: job.hash }));
-  return jobs.note(job, { step: 'appended', sequence, problem: null });
+  return jobs.note(job, { step: 'appended', sequence });
 }
 
-/** Applied, committed, in a checkpoint, and the store rewritten since. */
+/** Applied, committed, in a checkpoint, and the store rewritten since. Looked at for all of them: a folder that was lost meanwhile was built
+ *  anew from a log that still had what is erased. */
 async function store(context: EraseContext, all: readonly EraseJob[]): Promise<readonly EraseJob[]> {
   const { shard, folder, signal, jobs } = context;
-  const open = all.filter(({ step }) => step === 'appended');
-  if (open.length === 0) return all;
-  const last = Math.max(...open.map((job) => job.sequence!));
+  const last = Math.max(...all.map((job) => job.sequence!));
   await shard.reached(last, REACHED_MS);
   for (;;) {
     signal.throwIfAborted();
     if ((shard.options.store.readMeta()?.applied ?? 0) >= last) break; // and a checkpoint never passes the last commit
     await delay(POLL_MS);
   }
-  if (open.some((job) => needsCompaction(folder, job)))
+  if (all.some((job) => needsCompaction(folder, job)))
     throw new VisageError('compacting', `what was erased leaves the files of shard ${shard.options.shard}`, { kind: 'retry' });
   const compactedAt = formatTime(lastCompaction(folder)!.timeMs);
   const changesGoneBy = await whenChangesAreGone(context);
-  return each(all, (job) =>
-    job.step === 'appended' ? jobs.note(job, { step: 'stored', compactedAt, changesGoneBy }) : Promise.resolve(job),
-  );
+  return each(all, (job) => {
+    if (job.step === 'appended') return jobs.note(job, { step: 'stored', compactedAt, changesGoneBy });
+    return Promise.resolve({ ...job, compactedAt });
+  });
 }
 
 /** Every change event that names somebody who is erased is in a commit that is there now. Null: they are kept for ever. */
@@ -129,8 +129,7 @@ async function countsAfter(
   erase: number,
 ): Promise<{ readonly changeCount: number; readonly changeDigest: number }> {
   const known =
-    shard.erasedAt(erase) ??
-    (await readErased(nc, topology, shard.options.shard)).find((control) => control.erase === erase);
+    shard.erasedAt(erase) ?? (await readErased(nc, topology, shard.options.shard)).find((control) => control.erase === erase);
   if (known === undefined) {
     const text = `shard ${shard.options.shard}: neither state nor log knows what had changed up to the erase message at ${erase}; ask for the erasure again`;
     throw new VisageError('erase_unknown', text, { kind: 'retry' });
@@ -140,15 +139,15 @@ async function countsAfter(
 
 async function removeLetters(context: EraseContext, all: readonly EraseJob[]): Promise<readonly EraseJob[]> {
   const { nc, topology, jobs, signal } = context;
-  const identities: Identity[] = [];
+  const who: { readonly identity: Identity; readonly before: number }[] = [];
   const open: EraseJob[] = [];
   for (const job of all) {
     const key = job.step === 'noted' ? await keyOf(context, job.hash) : undefined;
     if (key === undefined) continue;
     open.push(job);
-    identities.push(parseIdentityKey(key));
+    who.push({ identity: parseIdentityKey(key), before: job.sequence! });
   }
-  const found = open.length === 0 ? [] : await lettersNaming(nc, topology, identities);
+  const found = open.length === 0 ? [] : await lettersNaming(nc, topology, who);
   return each(all, async (job) => {
     if (job.step !== 'noted') return job;
     const letters = found[open.indexOf(job)] ?? [];
@@ -174,7 +173,7 @@ async function removeFromLog(context: EraseContext, job: EraseJob): Promise<void
     await removeMessages(nc, topology.logStream, sequences);
   }
   signal.throwIfAborted();
-  await jobs.note(job, { step: 'done', erasedAt: formatTime(nowMs()), problem: null });
+  await jobs.note(job, { step: 'done', erasedAt: formatTime(nowMs()) });
   erasures.forget(job.hash);
 }
 

@@ -72,7 +72,7 @@ export function readService(options: {
     async exportPage(query) {
       for (let waited = 0; ; waited += EXPORT_POLL_MS) {
         try {
-          return shards.active(query.shard).exports.page(query.cut, query.after);
+          return shards.active(query.shard).exports.page(query.cut, query.after, query.policy);
         } catch (error) {
           if (!(error instanceof VisageError) || error.kind !== 'retry' || waited >= EXPORT_WAIT_MS) throw error;
         }

@@ -29,7 +29,6 @@ const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 60_000;
 
 export type EraserOptions = {
-  /** Not the one that commits go out on: reading letters takes a while. */
   readonly nc: Connection;
   readonly topology: Topology;
   readonly settings: Settings;
@@ -107,7 +106,7 @@ export class ShardEraser {
           if (!adopted) await this.adopt();
           adopted = true;
           await this.askForMessages();
-          if (this.open.size > 0) await this.turn(life);
+          if (this.open.size > 0) await this.turn(life, failures > 0);
           failures = 0;
         } catch (error) {
           if (signal.aborted) return;
@@ -147,7 +146,9 @@ export class ShardEraser {
     }
   }
 
-  private async turn({ shard, folder, signal }: ErasingLife): Promise<void> {
+  /** @param apart one job after the other: what one of them cannot do must not keep the others */
+  private async turn(life: ErasingLife, apart: boolean): Promise<void> {
+    const { folder, signal } = life;
     await delay(GATHER_MS, undefined, { signal });
     let jobs = await this.jobs();
     const lastMs = lastCompaction(folder)?.timeMs ?? 0;
@@ -156,10 +157,23 @@ export class ShardEraser {
       await delay(waitMs, undefined, { signal });
       jobs = await this.jobs(); // those that came meanwhile are taken along
     }
+    let failed: { readonly error: unknown } | undefined;
+    for (const some of apart ? jobs.map((job) => [job]) : [jobs]) {
+      try {
+        await this.eraseSome(life, some);
+      } catch (error) {
+        if (!apart || signal.aborted || (error instanceof VisageError && error.code === 'compacting')) throw error;
+        failed ??= { error };
+      }
+    }
+    if (failed !== undefined) throw failed.error;
+  }
+
+  private async eraseSome({ shard, folder, signal }: ErasingLife, jobs: readonly EraseJob[]): Promise<void> {
+    if (jobs.length === 0) return;
     await eraseAll({ ...this.options, shard, folder, signal }, jobs);
     this.compactionFailures = 0;
-    for (const { hash, shard: of, sequence } of jobs)
-      this.options.report('info', `erased ${hash.slice(0, 12)} from shard ${of}, up to message ${sequence ?? 'not known'}`);
+    for (const { hash } of jobs) this.options.report('info', `erased ${hash.slice(0, 12)}`);
   }
 
   private async jobs(): Promise<readonly EraseJob[]> {

@@ -53,7 +53,8 @@ async function fill(): Promise<unknown> {
   const person = new IdentityState(`email.p0300${PERSON}`);
   const store = LmdbStore.open(folder);
   for (let checkpoint = 1; checkpoint <= 6; checkpoint++) {
-    for (const state of [...states.filter((_, i) => i % 6 === checkpoint - 1), person]) live(state, random, checkpoint === 3 ? 400 : 20);
+    for (const state of [...states.filter((_, i) => i % 6 === checkpoint - 1), person])
+      live(state, random, checkpoint === 3 ? 400 : 20);
     await write(store, [...states.filter((_, i) => i % 6 === checkpoint - 1), person], checkpoint);
   }
   eraseState(person);
@@ -109,4 +110,6 @@ test('where there is no store nothing happens; a damaged one is refused and left
   await expect(compactStore(folder, 1)).rejects.toMatchObject({ code: 'store_unreadable', kind: 'stop_shard' });
   expect(readFileSync(join(folder, 'data.mdb'), 'utf8')).toBe('no store at all');
   expect(lastCompaction(folder)).toBeUndefined();
+  mkdirSync(join(folder, 'compacted.json.new', 'x'), { recursive: true }); // what cannot be taken away
+  expect(() => removeUnfinished(folder)).toThrow(expect.objectContaining({ code: 'store_unreadable' }) as Error);
 });

@@ -19,7 +19,10 @@ const COMMANDS = [
   'publish',
   'ingest',
   'get',
+  'events',
   'explain',
+  'delete',
+  'erase',
   'tail',
   'export',
   'verify',
@@ -29,6 +32,8 @@ const COMMANDS = [
   'definitions apply',
   'definitions list',
   'dead list',
+  'dead show',
+  'dead replay',
 ];
 
 let folder = '';
@@ -172,7 +177,7 @@ test('wrong use: exit code 2', async () => {
     [['get', 'customerId', 'x', '--after', '-1', '--config', config], /^error: option .* must be a whole number, 0 or more\.\n$/],
     [
       ['get', 'customerId', 'x', '--fields', 'spend3d', '--config', config],
-      /^error: there is no field 'spend3d' \(did you mean /,
+      /^error: fields: there is no field like one of these \(did you mean 'spend30d'\?\); known: /,
     ],
     [['publish', 'Or.ders', 'customerId', 'x', '--config', config], /^error: 'Or\.ders' is not a dataset name; .*\n$/],
     [['tail', '--profile', 'customerId', '--config', config], /^error: --profile takes two words: NAMESPACE ID\n$/],

@@ -1,6 +1,6 @@
 // Every ```sh block of the documentation, in reading order, against a real server and worker, then every ```ts block; yaml and json blocks that
 // the commands use are the docs' own.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -10,7 +10,10 @@ import { startServer, type RunningServer } from '../../src/server/start_server.t
 import { PROGRAM, start, untilLogged } from './program.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PAGES = ['run.md', 'definitions.md', 'publish.md', 'records.md', 'watch.md', 'ask_why.md', 'simulate.md'];
+/** In reading order; then whatever other pages have commands. */
+const FIRST = ['run.md', 'definitions.md', 'publish.md', 'records.md', 'watch.md', 'ask_why.md'];
+const OTHERS = readdirSync(join(ROOT, 'docs')).filter((page) => page.endsWith('.md') && !FIRST.includes(page));
+const PAGES = [...FIRST, ...OTHERS.sort().filter((page) => blocks(page, 'sh').length > 0)];
 
 let folder: string;
 let server: RunningServer;
@@ -51,7 +54,7 @@ afterAll(async () => {
 });
 
 test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
-  const lines = blocks(page, 'sh').flatMap((block) => block.trimEnd().split('\n'));
+  const lines = blocks(page, 'sh').flatMap((block) => block.trimEnd().replaceAll('\\\n', '').split('\n'));
   expect(lines.length).toBeGreaterThan(0);
   for (const line of lines) {
     if (line.includes('visage setup')) {
@@ -69,6 +72,15 @@ test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
     if (line.includes('dead list')) expect(out).toContain('missing_id');
     if (line.includes('visage get customerId ada@example.com --json'))
       expect(JSON.parse(out)).toMatchObject({ computed: { spendLifetime: { value: 25 } } });
+    if (line.includes('visage get customerId dan --policy crmFirst --json'))
+      expect(JSON.parse(out)).toMatchObject({
+        attributes: { person: { name: { firstName: 'Danny' } }, homeAddress: { city: 'Portland' }, loyalty: { tier: 'silver' } },
+        policy: 'crmFirst',
+      });
+    if (line.includes('visage explain customerId dan'))
+      expect(out).toMatch(/\n\* +crm +"Danny" .* wins\n +loyalty +"Daniel" .* older/);
+    if (line.includes('visage delete customerId dan'))
+      expect(out).toMatch(/^customerId:dan is deleted as of shard \d+, sequence \d+\n$/);
     if (line.includes('--json') && line.includes('tail'))
       expect(JSON.parse(out.split('\n')[0]!)).toMatchObject({ type: 'visage.profile.created', data: { previousVersion: 0 } });
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { headers } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { verifyRoot } from '../../src/cli/verify_root.ts';
+import { loadDefinitionsFile } from '../../src/definitions/load_definitions.ts';
 import { encodeId, identityKey, partitionOf } from '../../src/message/identity.ts';
 import { ChainChecker, type ChainEvent } from '../../src/oracle/chain.ts';
 import type { Connection } from '../../src/nats/connection.ts';
@@ -50,7 +51,8 @@ function mixed(from: number, count: number): Sendable[] {
 
 async function exported(client: Client): Promise<Map<string, unknown>> {
   const found = new Map<string, unknown>();
-  for await (const { view } of client.exportProfiles()) found.set(identityKey(view.profile), [view.version, view.computed, view.audiences]);
+  for await (const { view } of client.exportProfiles())
+    found.set(identityKey(view.profile), [view.version, view.computed, view.audiences]);
   return found;
 }
 
@@ -106,7 +108,9 @@ test('nothing of an erased identity is left: not in log, dead letters, files or 
 
   await delay(Math.max(0, Date.parse(receipt.changesGoneBy!) - Date.now()));
   const left = await textOf(client, 'changes');
-  expect(left.split('\n').filter((text) => text.includes(ADA.id) && !text.includes('"value":7') && !text.includes('"after":7'))).toEqual([]);
+  expect(
+    left.split('\n').filter((text) => text.includes(ADA.id) && !text.includes('"value":7') && !text.includes('"after":7')),
+  ).toEqual([]);
 }, 60_000);
 
 test('chains of change events go on, and a replay from nothing gives the same state, counts and chains', async () => {
@@ -172,4 +176,47 @@ test('a message that asks for an erasure is one; its own removal ends it, and a 
   await world.stopWorkers();
   await world.startReady();
   expect((await textOf(client, 'log')).match(/ctl\.erase$/gm)).toHaveLength(1);
+}, 60_000);
+
+test('records go as events do, with everything that they say; what they said stays dead when it comes again', async () => {
+  const definitions = loadDefinitionsFile(join(import.meta.dirname, '../../config/definitions.example.yaml'));
+  await world.startReady({}, { setup: true, definitions });
+  const client = await world.client();
+  const row = (city: string): string =>
+    JSON.stringify({
+      person: { name: { firstName: 'Ada' } },
+      homeAddress: { city },
+      loyalty: { interests: ['Marylebone '.repeat(300)] },
+    });
+  const send = async (body: string, operation: string, lastUpdated?: string): Promise<number> => {
+    const h = headers();
+    h.set('Visage-Operation', operation);
+    if (lastUpdated !== undefined) h.set('Visage-Last-Updated', lastUpdated);
+    const answer = await nc.request(`visage.in.crm.${identityKey(ADA)}`, body, { headers: h, timeout: 2_000 });
+    return answer.json<{ seq: number }>().seq;
+  };
+  const old = new Date(Date.now() - 60_000).toISOString();
+  await send(row('Marylebone'), 'create', old);
+  const last = await send('{"homeAddress":{"country":"Marylebone"}}', 'merge');
+  await publishAll(others(0, 50), { nc });
+  expect(await client.profile({ ...ADA, after: last })).toMatchObject({ attributes: { homeAddress: { city: 'Marylebone' } } });
+  await eventually('her row on the disk', () => bytesIn(join(world.folder, 'data'), 'Marylebone').length > 0);
+  expect(await eraseProfile(client, ADA)).toMatchObject({ messages: 2, deadLetters: 0 });
+  expect(bytesIn(join(world.folder, 'data'), 'Marylebone', TOKEN)).toEqual([]);
+  expect(bytesIn(serverFolder('VISAGE_LOG'), 'Marylebone', TOKEN)).toEqual([]);
+  const again = await send(row('Marylebone'), 'create', old);
+  expect(await client.profile({ ...ADA, after: again })).toBeUndefined();
+  const anew = await send(row('Ockham'), 'create');
+  expect(await client.profile({ ...ADA, after: anew })).toMatchObject({ attributes: { homeAddress: { city: 'Ockham' } } });
+  expect(await verifyRoot(await world.client())).toMatchObject({ verified: true, differences: [], chains: { problems: [] } });
+}, 60_000);
+
+test('a request that cannot be read, or names nobody, is an answer', async () => {
+  await world.startReady({}, { setup: true, definitions: world.document });
+  const ask = async (body: string): Promise<unknown> => (await nc.request('visage.api.erase', body, { timeout: 5_000 })).json();
+  for (const body of ['', '[]', 'null', '{"namespace":"customerId"}', '{"namespace":1,"id":"a"}'])
+    expect(await ask(body)).toMatchObject({ error: { code: 'bad_request' } });
+  for (const body of ['{"namespace":"customer id","id":"a"}', '{"namespace":"customerId","id":""}'])
+    expect(await ask(body)).toMatchObject({ error: { code: 'bad_identity' } });
+  expect(await textOf(await world.client(), 'log')).not.toContain('ctl.erase');
 }, 60_000);

@@ -183,7 +183,7 @@ describe('over HTTP', () => {
     const answers = await Promise.all(Array.from({ length: 60 }, () => get(path(CUSTOMERS[4]!, 'spendLifetime'))));
     const good = answers.filter(({ status }) => status === 200);
     const busy = answers.filter(({ status }) => status === 503);
-    expect(good.length).toBeGreaterThanOrEqual(20);
+    expect(good.length).toBeGreaterThanOrEqual(18); // two at work, sixteen wait
     expect(good.length + busy.length).toBe(60);
     for (const answer of busy) expect(problemOf(answer).code).toBe('too_many_explains');
     expect((await get(path(CUSTOMERS[4]!, 'spendLifetime'))).status).toBe(200);

@@ -34,7 +34,10 @@ async function serve(profile: ReadService['profile']): Promise<HttpServer> {
   const unused = (): never => {
     throw new Error('not asked here');
   };
-  const server = await serveHttp({ ...common, reads: { profile, explain: unused, exportPage: unused, status: unused } });
+  const server = await serveHttp({
+    ...common,
+    reads: { profile, explain: unused, events: unused, unionSchema: unused, exportPage: unused, status: unused },
+  });
   servers.push(server);
   return server;
 }

@@ -7,7 +7,9 @@ import { ingestFile, type IngestFileOptions } from '../../src/cli/ingest_file.ts
 import type { IngestReport } from '../../src/ingest/ingest.ts';
 import { parseIngestMap } from '../../src/ingest/ingest_map.ts';
 import type { SendOptions } from '../../src/producer/producer.ts';
+import { openClient } from '../../src/worker/client.ts';
 import { startRecordRoot, type RecordRoot } from '../support/record_root.ts';
+import { startProxy } from '../support/tcp_proxy.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -20,7 +22,11 @@ function file(name: string, lines: readonly string[]): string {
   return path;
 }
 
-function ingest({ client, settings }: RecordRoot, path: string, options: Partial<IngestFileOptions> = {}): Promise<IngestReport> {
+function ingest(
+  { client, settings }: Pick<RecordRoot, 'client' | 'settings'>,
+  path: string,
+  options: Partial<IngestFileOptions> = {},
+): Promise<IngestReport> {
   const defaults = { format: 'ndjson', dataset: 'crm', map: null, signal: new AbortController().signal } as const;
   return ingestFile(client, settings, { ...defaults, path, ...options });
 }
@@ -73,6 +79,40 @@ test('NDJSON in envelopes: the end is that of streaming the rows; running it aga
   expect((await ingested.client.streamState('log')).lastSequence).toBe(lastSequence);
   expect((await ingested.client.streamState('dead')).lastSequence).toBe(0);
 });
+
+test('a connection that is cut again and again: every row once, those of each person in the order of the file', async () => {
+  const all = { root: 'cut' };
+  await startRecordRoot(world, all.root);
+  const proxy = await startProxy(world.server.port);
+  const settings = world.settings({ ...all, 'nats.servers': `nats://127.0.0.1:${proxy.port}` });
+  const client = await openClient(settings, 'test ingest');
+  const bodies = Array.from(
+    { length: 6_000 },
+    (_, n) => `{"_id":"r${n}","personalEmail":{"address":"p${n % 199}@b"},"points":${n}}`,
+  );
+  let cuts = 0;
+  const report = await ingest({ client, settings }, file('cut.ndjson', bodies), {
+    onProgress: ({ rows }) => {
+      if (rows < 1_000 * (cuts + 1) || cuts === 4) return;
+      cuts++;
+      proxy.cut();
+    },
+  });
+  expect([report.state, report.sent, cuts > 1]).toEqual(['done', 6_000, true]);
+  await client.close();
+  await proxy.close();
+  const direct = await world.client(all);
+  const found = new Map<string, string[]>();
+  for await (const { subject, body } of direct.readDataset('crm', 0)) {
+    const person = found.get(subject) ?? [];
+    found.set(subject, person);
+    person.push(Buffer.from(body).toString());
+  }
+  const expected = Map.groupBy(bodies, (_, n) => n % 199);
+  expect([...found.values()].sort(byFirst)).toEqual([...expected.values()].sort(byFirst));
+});
+
+const byFirst = ([a]: readonly string[], [b]: readonly string[]): number => (a! < b! ? -1 : 1);
 
 test('plain rows with --operation, and then the same file to delete them', async () => {
   const root = await startRecordRoot(world, 'operations');

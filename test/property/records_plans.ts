@@ -41,7 +41,7 @@ function withRecords(plan: Plan, revision: number): Plan {
   const expressions = byHand(plan);
   // expressions of the first revision stand before what came later
   const attributes = [...first, ...expressions, ...plan.attributes.slice(first.length)].map((each, index): Attribute => ({
-    ...(plan.attributes.find(({ name }) => name === 'busy')!),
+    ...plan.attributes.find(({ name }) => name === 'busy')!,
     ...each,
     index,
     path: `computed.${each.name}`,

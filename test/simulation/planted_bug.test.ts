@@ -11,11 +11,17 @@ const SYMPTOM: Readonly<Record<PlantedBug, RegExp>> = {
   'lost-tick': /change events: .*(previousVersion|exported)|not_deterministic|stuck/,
   'late-leave': /time is|computed\.|has not|have not left|log_rewound/,
   'double-count': /computed\.|change event says/,
-  'lost-event': /computed\.|change event|profile/,
+  'lost-event': /I5|computed\.|change event|profile/,
   'store-loses-a-profile': /change events|not_deterministic|computed\.|profile/,
   'checkpoint-past-commit': /I3|changes_rewound|change events/,
   'repeat-after-crash': /came twice/,
   'lost-dead-letter': /I5/,
+  'stale-write': /attributes|profile|change event|dead letter|I5/,
+  'merge-replaces': /attributes|profile|change event|dead letter|I5/,
+  'repeated-record': /attributes|profile|change event|dead letter|I5/,
+  'deleted-comes-back': /attributes|profile|change event|computed\./,
+  'sweep-skips-a-profile': /counts \d+ profiles|change event|not_deterministic/,
+  'created-for-updated': /it is a visage\.profile\.created/,
 };
 
 describe('planted bugs', () => {

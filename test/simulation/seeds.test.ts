@@ -10,7 +10,18 @@ describe('simulated worlds', () => {
     await expectFine(seed, file);
   });
 
-  const sum = { events: 0, crashes: 0, refused: 0, duplicates: 0, comparisons: 0, changeEvents: 0, checkpoints: 0 };
+  const sum = {
+    events: 0,
+    records: 0,
+    stale: 0,
+    dead: 0,
+    crashes: 0,
+    refused: 0,
+    duplicates: 0,
+    comparisons: 0,
+    changeEvents: 0,
+    checkpoints: 0,
+  };
 
   for (let first = 1; first <= SEEDS; first += GROUP) {
     it(`seeds ${first} to ${first + GROUP - 1}`, async () => {

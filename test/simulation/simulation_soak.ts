@@ -11,6 +11,9 @@ export type SimulationSoak = {
   readonly messages: number;
   readonly events: number;
   readonly duplicates: number;
+  readonly records: number;
+  readonly stale: number;
+  readonly dead: number;
   readonly refused: number;
   readonly lives: number;
   readonly crashes: number;
@@ -51,6 +54,9 @@ export async function simulationSoak(firstSeed: number, seeds: number): Promise<
     messages: sum(({ messages }) => messages),
     events: sum(({ events }) => events),
     duplicates: sum(({ duplicates }) => duplicates),
+    records: sum(({ records }) => records),
+    stale: sum(({ stale }) => stale),
+    dead: sum(({ dead }) => dead),
     refused: sum(({ refused }) => refused),
     lives: sum(({ lives }) => lives),
     crashes: sum(({ crashes }) => crashes),

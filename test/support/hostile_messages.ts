@@ -69,6 +69,14 @@ const ODD_OPERATIONS = [
   'x'.repeat(3_000),
   '{}',
 ];
+/** The last makes a record grow. */
+const TAGS = [
+  '["a","b"]',
+  '{"$append":["c"]}',
+  '{"$remove":["a"],"$append":["d","a"]}',
+  'null',
+  `{"$append":["${SECRET.repeat(400)}"]}`,
+];
 const encoder = new TextEncoder();
 
 export function* hostileMessages(options: HostileOptions): Generator<HostileMessage, void, undefined> {
@@ -99,7 +107,7 @@ class Maker {
     const kind = random.below(100);
     const about = kind < 55 ? 'event' : kind < 98 ? 'record' : 'profile';
     const dataset = about === 'profile' ? '_profile' : pick(random, about === 'event' ? EVENT_DATASETS : RECORD_DATASETS);
-    const body = about === 'event' ? this.event() : about === 'record' ? this.record() : '';
+    const body = about === 'event' ? this.event() : about === 'record' ? this.record(dataset === 'notes') : '';
     return {
       subject: this.subject(this.isOddPlace() ? pick(random, ODD_DATASETS) : dataset),
       headers: about === 'event' && !this.isOdd() ? null : this.headers(about),
@@ -119,8 +127,15 @@ class Maker {
   private subject(dataset: string): string {
     const { random } = this;
     const namespace = this.isOddPlace() ? pick(random, ODD_NAMESPACES) : chance(random, 0.95) ? 'customerId' : 'email';
-    const token = this.isOddPlace() ? pick(random, ODD_TOKENS) : pick(random, this.options.customers);
+    const token = this.isOddPlace() ? pick(random, ODD_TOKENS) : this.customer();
     return `${dataset}.${namespace}.${token}${this.odd === 0.5 && chance(random, 0.02) ? '.more' : ''}`;
+  }
+
+  /** A few are met again and again. */
+  private customer(): string {
+    const { random } = this;
+    const { customers } = this.options;
+    return chance(random, 0.3) ? customers[random.below(Math.min(10, customers.length))]! : pick(random, customers);
   }
 
   private event(): string {
@@ -140,18 +155,21 @@ class Maker {
     return this.body(members);
   }
 
-  private record(): string {
+  /** @param free its schema takes every key */
+  private record(free: boolean): string {
     const { random } = this;
     const members: Member[] = [
       ['city', this.or(pick(random, ['"Oslo"', '"Rome"', `"${SECRET}"`, 'null']))],
       ['age', this.or(String(random.below(99)))],
       ['email', this.or(`"${SECRET}-${random.below(9)}@example.com"`)],
-      ['tags', this.or(pick(random, ['["a","b"]', '{"$append":["c"]}', '{"$remove":["a"],"$append":["d","a"]}', 'null']))],
+      ['tags', this.or(pick(random, TAGS))],
       ['home', this.or(pick(random, ['{"street":"x","zip":null}', '{"zip":"1"}', '{}', 'null']))],
     ];
     if (chance(random, 0.3)) members.push(['_id', this.id()]);
     if (chance(random, 0.3)) members.push(['extSourceSystemAudit', this.or(`{"lastUpdatedDate":${this.time()}}`)]);
     if (this.isOdd()) members.push([keyText(random), changeText(random, 3)]);
+    if (free && chance(random, 0.3))
+      members.push([keyText(random), pick(random, ['1', '{"a.b":{"[0]":true}}', '{"":[{}]}', '{}'])]);
     return this.body(members);
   }
 

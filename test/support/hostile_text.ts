@@ -107,6 +107,7 @@ export function keyText(random: Random): string {
 
 /** Any value. @param depth how much deeper it may go, but for those that are deep on purpose */
 export function valueText(random: Random, depth: number): string {
+  if (random.below(600) === 0) return hugeText(random);
   const kind = random.below(100);
   if (kind < 18) return pick(random, NUMBERS);
   if (kind < 44) return pick(random, TEXTS);
@@ -151,4 +152,21 @@ function wideText(random: Random): string {
   const size = 10 + random.below(300);
   if (chance(random, 0.5)) return `[${Array.from({ length: size }, (_, i) => `{"i":[${i >> 1}]}`).join()}]`;
   return `{${Array.from({ length: size }, (_, i) => `"w${i}":${i}`).join()}}`;
+}
+
+/** About as much as a record may be. */
+function hugeText(random: Random): string {
+  const bytes = 4_000 + random.below(90_000);
+  switch (random.below(4)) {
+    case 0: {
+      const slow = pick(random, SLOW).slice(1, -1);
+      return `"${slow.repeat(Math.ceil(bytes / slow.length))}"`;
+    }
+    case 1:
+      return `{"$${pick(random, ['append', 'remove'])}":[${Array.from({ length: bytes >> 3 }, (_, i) => i % 5_000).join()}]}`;
+    case 2:
+      return `[${'{},'.repeat(bytes >> 2)}"a"]`;
+    default:
+      return `{${Array.from({ length: bytes >> 4 }, (_, i) => `"k${i.toString(36)}":${i}`).join()}}`;
+  }
 }

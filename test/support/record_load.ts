@@ -92,24 +92,21 @@ export function* someOfAll(
   count: number,
   tag: string,
 ): Generator<ShopMessage, void, undefined> {
+  let last: ShopMessage | undefined;
   for (let n = 0; n < count; n++) {
     const id = `c-${random.below(customers)}`;
     const dataset = RECORDS[random.below(2)]!;
     const kind = random.below(100);
     const lastUpdated = formatTime(Date.now() - random.below(2_000));
-    if (kind < 45)
-      yield {
-        dataset: EVENTS[random.below(2)]!,
-        id,
-        body: purchase(random, `${tag}-${random.below(30) === 0 ? 0 : n}`),
-        options: {},
-      };
+    if (kind < 5 && last !== undefined) yield last;
+    else if (kind < 45)
+      yield (last = { dataset: EVENTS[random.below(2)]!, id, body: purchase(random, `${tag}-${n}`), options: {} });
     else if (kind < 60) yield { dataset, id, body: customer(random), options: {} };
     else if (kind < 85)
       yield { dataset, id, body: part(random), options: { operation: 'merge', ...(kind < 70 ? { lastUpdated } : {}) } };
     else if (kind < 93)
       yield { dataset, id, body: null, options: { operation: 'delete', ...(kind < 88 ? { lastUpdated } : {}) } };
-    else if (kind < 98) yield { dataset: '_profile', id, body: null, options: { operation: 'delete' } };
+    else if (kind < 97) yield { dataset: '_profile', id, body: null, options: { operation: 'delete' } };
     else yield { dataset, id, body: { city: 7, age: -1 }, options: {} };
   }
 }

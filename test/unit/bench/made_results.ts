@@ -88,4 +88,18 @@ export const RESULTS: Results = {
     },
     goals: { F11block: goal(77, 77, 77), F11read: goal(110, 110, 110), F11seconds: goal(19, 19, 19) },
   },
+  schemas: { ...head, size: { events: 300_000 }, goals: { checked: goal(1.05, 1.08, 1.1), checkAlone: goal(1.1, 1.16, 1.2) } },
+  dataset_delete: {
+    ...head,
+    size: { profiles: 100_000, rate: 3_000 },
+    arms: {
+      deleting: {
+        sweepMs: goal(3_900, 4_000, 4_100),
+        beforeP99Ms: goal(9, 10, 11),
+        duringP99Ms: goal(18, 19, 21),
+        duringMaxMs: goal(30, 40, 50),
+      },
+    },
+    goals: { deleting: goal(1.8, 1.9, 2.1) },
+  },
 };

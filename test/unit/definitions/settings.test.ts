@@ -32,7 +32,14 @@ const DEFAULTS: Settings = {
   logGap: 'halt',
   exactEvents: 5_000,
   dedupeHorizonMs: 7 * 86_400_000,
-  limits: { eventBytes: 10 * 1024, recordBytes: 100 * 1024, idBytes: 512, depth: 16, identitiesPerMessage: 20, dedupeIds: 10_000 },
+  limits: {
+    eventBytes: 10 * 1024,
+    recordBytes: 100 * 1024,
+    idBytes: 512,
+    depth: 16,
+    identitiesPerMessage: 20,
+    dedupeIds: 10_000,
+  },
 };
 
 describe('settings', () => {

@@ -142,8 +142,21 @@ describe('an erased identity', () => {
     const checker = fed([created, erased(5), again], { hashOf });
     expect([checker.problems, checker.versionOf(KEY), checker.attributesOf(KEY)]).toEqual([[], 20, { age: 1 }]);
     expect(fed([created, erased(5)], { hashOf }).checkAgainstExport([])).toEqual([]);
-    const forgotten = event('created', 0, 20, []);
-    expect(fed([created, erased(5), forgotten], { hashOf }).problems).toEqual([expect.stringMatching(/previousVersion is 0/)]);
+    const wrong = event('created', 5, 20, []);
+    expect(fed([created, erased(5), wrong], { hashOf }).problems).toEqual([expect.stringMatching(/previousVersion is 5/)]);
+  });
+
+  it('may begin anew at 0, where the log has lost what it was; without erasures nobody may', () => {
+    const anew = event('created', 0, 20, [{ path: 'attributes.age', after: 1 }]);
+    expect(fed([created, erased(5), anew], { hashOf }).problems).toEqual([]);
+    const gone = event(
+      'deleted',
+      5,
+      6,
+      created.data.changes.map(({ path, after: before }) => ({ path, before })),
+    );
+    expect(fed([created, gone, anew], { hashOf }).problems).toEqual([]);
+    expect(fed([created, gone, anew]).problems).toEqual([expect.stringMatching(/previousVersion is 0, .* version 6/)]);
   });
 
   it.each<[string, ChainEvent, ChainCheckerOptions, RegExp[]]>([

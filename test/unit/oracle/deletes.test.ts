@@ -34,12 +34,12 @@ describe('a profile that is deleted', () => {
     buy(log, 1, 10, 'orders', 20);
     log.record('crm', { a: 2 }, { at: at_(20), lastUpdated: at_(10) });
     log.record('web', { a: 2 }, { at: at_(20), lastUpdated: at_(10) });
-    expect([said(log), log.oracle.dead]).toEqual([undefined, 3]);
+    expect([said(log), log.oracle.counts.dead]).toEqual([undefined, 3]);
   });
 
   it('new data after it counts; ids are still remembered, and so is a tombstone that reaches further', () => {
     log.record('loyalty', { a: 3 }, { at: at_(21), lastUpdated: at_(50) });
-    expect([said(log), log.oracle.dead]).toEqual([undefined, 4]);
+    expect([said(log), log.oracle.counts.dead]).toEqual([undefined, 4]);
     buy(log, 0, 21); // its id
     expect([said(log), log.oracle.duplicates]).toEqual([undefined, 1]);
     const event = buy(log, 2, 11, 'orders', 22);
@@ -56,7 +56,7 @@ describe('a profile that is deleted', () => {
     const other = new LogFixture(PLAN);
     other.delete(at_(10), { operation: 'erase' });
     buy(other, 0, 10);
-    expect([other.oracle.keys(), other.oracle.dead]).toEqual([[], 1]);
+    expect([other.oracle.keys(), other.oracle.counts.dead]).toEqual([[], 1]);
     buy(other, 0, 11);
     expect(said(other)).toEqual([1, {}]);
     other.delete(at_(12));
@@ -102,7 +102,7 @@ describe('a dataset that is deleted', () => {
     log.buy({ _id: 'c', timestamp: at_(10), priceTotal: 5 }, at_(20), 'orders', 'carl');
     log.record('crm', { a: 2 }, { at: at_(20), lastUpdated: at_(10) });
     buy(log, 2, 10, 'returns', 20);
-    expect([log.oracle.keys(), said(log), log.oracle.dead]).toEqual([[ADA], [110, { b: 1 }], 2]);
+    expect([log.oracle.keys(), said(log), log.oracle.counts.dead]).toEqual([[ADA], [110, { b: 1 }], 2]);
     buy(log, 0, 20); // its id is still remembered
     expect(log.oracle.duplicates).toBe(1);
     buy(log, 3, 11, 'orders', 20);
@@ -156,19 +156,19 @@ describe('an identity that is erased', () => {
     expect([said(log), said(log, erased - 1)]).toEqual([undefined, [1, { a: 1 }]]);
     buy(log, 1, 10, 'orders', 20);
     log.record('crm', { a: 2 }, { at: at_(20), lastUpdated: at_(10) });
-    expect([said(log), log.oracle.keys(), log.oracle.dead]).toEqual([undefined, [], 2]);
+    expect([said(log), log.oracle.keys(), log.oracle.counts.dead]).toEqual([undefined, [], 2]);
   });
 
   it('comes again as somebody of whom nothing is remembered but that', () => {
     const again = buy(log, 0, 11, 'orders', 20); // its id is not remembered
     log.record('loyalty', { b: 1 }, { at: at_(20), lastUpdated: at_(11) }); // nor that it was removed
     buy(log, 1, 10, 'orders', 20);
-    expect([said(log), log.oracle.dead]).toEqual([[1, { b: 1 }], 3]);
+    expect([said(log), log.oracle.counts.dead]).toEqual([[1, { b: 1 }], 3]);
     expect([said(log, erased), said(log, again), said(log, erased - 1)]).toEqual([undefined, [1, {}], [1, { a: 1 }]]);
     log.erase(ADA, at_(30));
     expect([said(log), said(log, again)]).toEqual([undefined, [1, {}]]);
     buy(log, 5, 25, 'orders', 31);
-    expect([said(log), log.oracle.dead]).toEqual([undefined, 4]);
+    expect([said(log), log.oracle.counts.dead]).toEqual([undefined, 4]);
   });
 
   it('may be known by its hash alone: its messages are gone, their times are not', () => {
@@ -177,7 +177,15 @@ describe('an identity that is erased', () => {
     holes.control('hole', encodeControl({ kind: 'hole' }), at_(10));
     expect(holes.oracle.shardTimeMs).toBe(at(at_(10)));
     holes.erase(ADA, at_(5)); // time does not go back
-    const erasure = { kind: 'erased', erase: holes.sequence, part: 1, parts: 1, holes: [], changeCount: 3, changeDigest: 9 } as const;
+    const erasure = {
+      kind: 'erased',
+      erase: holes.sequence,
+      part: 1,
+      parts: 1,
+      holes: [],
+      changeCount: 3,
+      changeDigest: 9,
+    } as const;
     holes.control('erased', encodeControl(erasure), at_(11));
     buy(holes, 0, 10, 'orders', 12);
     expect(holes.oracle.keys()).toEqual([]);

@@ -5,7 +5,7 @@ const TREE: Tree = {
   person: { name: { firstName: 'Ada' }, nickNames: ['a', { b: [] }], empty: {} },
   'a.b': { '': null, ']': 1, 'quo"te': 2, 'back\\slash': 3 },
   constructor: { __x: true },
-  'é': { '\ud800': 0 },
+  é: { '\ud800': 0 },
   $plain_1: { 'a-b:c@d': 'x' },
 };
 
@@ -33,7 +33,12 @@ describe('leaves', () => {
     for (const { path } of named) expect(leafPath(leafName(path))).toEqual(path);
   });
 
-  it.each([[['a'], ['a', 'b']], [['a', 'b'], ['a']], [['a'], ['a']], [[], []]])('at %j and %j are of no tree', (one, other) => {
+  it.each([
+    [['a'], ['a', 'b']],
+    [['a', 'b'], ['a']],
+    [['a'], ['a']],
+    [[], []],
+  ])('at %j and %j are of no tree', (one, other) => {
     expect(treeOf([one, other].map((path) => ({ path, value: 1 })))).toBeUndefined();
   });
 

@@ -184,7 +184,11 @@ export class LogFixture {
 
   definitions(stamp: string, settings: Partial<FoldSettings> = {}, hash = 'h1'): number {
     const all = { ...DEFAULT_FOLD_SETTINGS, ...settings };
-    return this.control('definitions', encodeControl({ kind: 'definitions', hash, foldVersion: this.foldVersion, settings: all }), stamp);
+    return this.control(
+      'definitions',
+      encodeControl({ kind: 'definitions', hash, foldVersion: this.foldVersion, settings: all }),
+      stamp,
+    );
   }
 
   tick(stamp: string): number {

@@ -20,7 +20,19 @@ function shop(attributes: readonly AttributeText[], exactEvents = 3): LogFixture
 function differences(log: LogFixture, computed: Record<string, ExportedValue>, more: Partial<ExportedProfile> = {}): unknown[] {
   const profile = { namespace: 'customerId', id: 'ada' };
   const identities = [{ ...profile, primary: true }];
-  const view = { profile, identities, attributes: {}, policy: 'default', computed, audiences: [], version: 1, shard: 0, sequence: log.sequence, time: NOW, ...more };
+  const view = {
+    profile,
+    identities,
+    attributes: {},
+    policy: 'default',
+    computed,
+    audiences: [],
+    version: 1,
+    shard: 0,
+    sequence: log.sequence,
+    time: NOW,
+    ...more,
+  };
   return compareProfile(view, log.oracle).map(({ path, expected }) => [path, expected]);
 }
 

@@ -9,7 +9,11 @@ const PLAN = planOf([{ name: 'orders', function: 'count', window: LIFETIME }]);
 
 describe('merge policies: Danny and Daniel of the reference page', () => {
   const log = new LogFixture(PLAN);
-  log.record('loyalty', { name: 'Daniel', city: 'New York City', points: 7 }, { lastUpdated: ms(1), at: T.replace('Z', '.500Z') });
+  log.record(
+    'loyalty',
+    { name: 'Daniel', city: 'New York City', points: 7 },
+    { lastUpdated: ms(1), at: T.replace('Z', '.500Z') },
+  );
   const second = log.record('crm', { name: 'Danny', city: 'Portland' }, { lastUpdated: ms(2), at: T.replace('Z', '.500Z') });
 
   it('timestampOrdered: the newest says it, leaf by leaf', () => {
@@ -85,7 +89,7 @@ describe('order inside a fragment', () => {
   it('five writes within a millisecond keep the last', () => {
     const log = new LogFixture(PLAN);
     for (let n = 1; n <= 5; n++) log.record('crm', { n });
-    expect([log.attributes(), log.oracle.records]).toEqual([{ n: 5 }, 5]);
+    expect([log.attributes(), log.oracle.counts.records]).toEqual([{ n: 5 }, 5]);
   });
 
   it('an older write is dropped and counted, an equal one applies', () => {
@@ -93,7 +97,12 @@ describe('order inside a fragment', () => {
     log.record('crm', { n: 5 }, { lastUpdated: ms(5), at: T.replace('Z', '.999Z') });
     log.record('crm', { n: 4 }, { lastUpdated: ms(4), operation: 'merge' });
     log.record('crm', null, { lastUpdated: ms(4), operation: 'delete' });
-    expect([log.attributes(), log.oracle.stale, log.oracle.records, log.oracle.dead]).toEqual([{ n: 5 }, 2, 1, 0]);
+    expect([log.attributes(), log.oracle.counts.stale, log.oracle.counts.records, log.oracle.counts.dead]).toEqual([
+      { n: 5 },
+      2,
+      1,
+      0,
+    ]);
     log.record('crm', { m: 1 }, { lastUpdated: ms(5), operation: 'merge' });
     log.record('loyalty', { k: 1 }, { lastUpdated: ms(1) }); // another fragment
     expect(log.attributes()).toEqual({ n: 5, m: 1, k: 1 });
@@ -104,12 +113,12 @@ describe('order inside a fragment', () => {
     const extSourceSystemAudit = { lastUpdatedDate: ms(9) };
     log.record('crm', { n: 9, extSourceSystemAudit }, { at: T.replace('Z', '.900Z') });
     log.record('crm', { n: 8 }, { lastUpdated: ms(8) });
-    expect([log.attributes(), log.oracle.stale]).toEqual([{ n: 9 }, 1]);
+    expect([log.attributes(), log.oracle.counts.stale]).toEqual([{ n: 9 }, 1]);
     log.record('crm', { n: 7, extSourceSystemAudit }, { lastUpdated: ms(8) }); // its header counts
-    expect(log.oracle.stale).toBe(2);
+    expect(log.oracle.counts.stale).toBe(2);
     log.record('crm', { n: 900 });
     log.record('crm', { n: 899 }, { lastUpdated: ms(899) });
-    expect([log.attributes(), log.oracle.stale]).toEqual([{ n: 900 }, 3]);
+    expect([log.attributes(), log.oracle.counts.stale]).toEqual([{ n: 900 }, 3]);
   });
 
   it('what was removed stays dead up to the time of that, whenever it arrives', () => {
@@ -118,7 +127,7 @@ describe('order inside a fragment', () => {
     expect(log.oracle.keys()).toEqual([]);
     log.record('crm', { n: 5 }, { lastUpdated: ms(5) });
     log.record('crm', null, { operation: 'delete', lastUpdated: ms(5) });
-    expect([log.oracle.keys(), log.oracle.dead, log.oracle.records]).toEqual([[], 2, 1]);
+    expect([log.oracle.keys(), log.oracle.counts.dead, log.oracle.counts.records]).toEqual([[], 2, 1]);
     log.record('crm', { n: 6 }, { lastUpdated: ms(6), operation: 'merge' });
     expect(log.attributes()).toEqual({ n: 6 });
   });
@@ -136,7 +145,7 @@ describe('ids', () => {
     expect([log.attributes(), log.oracle.duplicates]).toEqual([{ n: 3, m: 1 }, 1]);
     log.record('crm', { n: 4 }); // without an id: never
     log.record('crm', { n: 4 });
-    expect([log.oracle.duplicates, log.oracle.records]).toEqual([1, 5]);
+    expect([log.oracle.duplicates, log.oracle.counts.records]).toEqual([1, 5]);
   });
 
   it('of what was dropped are not remembered', () => {
@@ -188,7 +197,9 @@ describe('the schema', () => {
   });
 
   it('of events too; not before the fold knew of it', () => {
-    const log = new LogFixture(planOf([{ name: 'orders', function: 'count', window: LIFETIME }], { checks: { orders: () => VIOLATION } }));
+    const log = new LogFixture(
+      planOf([{ name: 'orders', function: 'count', window: LIFETIME }], { checks: { orders: () => VIOLATION } }),
+    );
     expect(reasonOf(log, log.buy({ _id: 'a', timestamp: T }))).toBe('schema');
     log.foldVersion = 2;
     log.definitions(T);
@@ -213,7 +224,7 @@ describe('the schema', () => {
     expect(reasonOf(log, log.record('notes', { n: -1 }))).toBe('schema');
     expect(reasonOf(log, log.record('notes', { n: 1 }))).toBeUndefined();
     expect(reasonOf(log, log.record('notes', { n: -1 }, { operation: 'merge' }))).toBeUndefined();
-    expect([log.oracle.keys(), log.oracle.records]).toEqual([[], 0]);
+    expect([log.oracle.keys(), log.oracle.counts.records]).toEqual([[], 0]);
   });
 
   it('operations that there are not are refused', () => {

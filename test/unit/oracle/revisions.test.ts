@@ -190,7 +190,10 @@ describe('a generation', () => {
   const common = { root: 'visage', shard: 0, partitions: 1, planOf: (hash: string) => plans.get(hash)! };
 
   it('folds all of the log under its definitions and settings; later ones add to them', () => {
-    const oracle = new ShardOracle({ ...common, generation: { sequence: 5, generation: 2, hash: 'h2', foldVersion: 1, settings } });
+    const oracle = new ShardOracle({
+      ...common,
+      generation: { sequence: 5, generation: 2, hash: 'h2', foldVersion: 1, settings },
+    });
     write(oracle, 9);
     expect([oracle.refused.size, oracle.events, oracle.duplicates]).toEqual([0, 5, 1]);
     expect(oracle.profileAt(ADA, at(T), 6)).toMatchObject({ orders: { value: 4 }, all: { value: 0 } });

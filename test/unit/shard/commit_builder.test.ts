@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ChainChecker, type ChainEvent } from '../../../src/oracle/chain.ts';
+import type { Json } from '../../../src/record/json.ts';
 import type { LogMessage } from '../../../src/message/log_message.ts';
 import { CommitBuilder, reaches, type SealedCommit } from '../../../src/shard/commit_builder.ts';
 import { CommitEncoder } from '../../../src/shard/commit_encoder.ts';
@@ -125,6 +126,53 @@ describe('a commit', () => {
       },
     });
     expect(bench.builder.isEmpty).toBe(true);
+  });
+
+  it('folds nothing across an erasure: what comes after it is not what was before', () => {
+    const bench = new Bench();
+    const name = `~erased.${'ab'.repeat(32)}`;
+    bench.add([bench.change('customerId.ada', [[SUM, undefined, 25]])]);
+    bench.add([
+      bench.change(name, [], { existed: true, exists: false, previousVersion: 1, causes: [{ kind: 'erase', sequence: 2 }] }),
+    ]);
+    bench.add([bench.change('customerId.ada', [[SUM, undefined, 1]], { existed: false, previousVersion: 2 })]);
+    const all = bench.all();
+    expect(positions(all)).toEqual([
+      [1, -1, 1],
+      [3, -1, 3],
+    ]);
+    expect(all.flatMap(({ events }) => events).map(({ type, subject, data }) => [type, subject, data.version])).toEqual([
+      ['visage.profile.created', 'customerId:ada', 1],
+      ['visage.profile.deleted', `erased:${'ab'.repeat(32)}`, 2],
+      ['visage.profile.created', 'customerId:ada', 3],
+    ]);
+  });
+
+  it('folds leaves by path, and a profile that came and went is deleted', () => {
+    const bench = new Bench();
+    const leaf = (path: string, before: Json | undefined, after: Json | undefined) => ({
+      path: `attributes.${path}`,
+      before,
+      after,
+    });
+    bench.add([
+      bench.change('customerId.ada', [], { leaves: [leaf('city', undefined, 'a'), leaf('tags["x.y"]', undefined, [1])] }),
+    ]);
+    bench.add([bench.change('customerId.ada', [], { leaves: [leaf('city', 'a', 'b'), leaf('age', undefined, {})] })]);
+    bench.add([bench.change('customerId.bob', [[SUM, undefined, 1]])]);
+    bench.add([bench.change('customerId.bob', [[SUM, 1, undefined]], { exists: false })]);
+    const [one] = bench.all();
+    expect(one!.events.map(({ type, data }) => [type, data.changes])).toEqual([
+      [
+        'visage.profile.created',
+        [
+          { path: 'attributes.city', after: 'b' },
+          { path: 'attributes.tags["x.y"]', after: [1] },
+          { path: 'attributes.age', after: {} },
+        ],
+      ],
+      ['visage.profile.deleted', []],
+    ]);
   });
 
   it('has a profile whose net change is nothing, or the chain would break', () => {

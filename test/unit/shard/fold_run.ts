@@ -233,7 +233,8 @@ export class FoldRun {
 
   view(key: IdentityKey, policy?: string): ProfileView | undefined {
     const stored = this.cache.get(key, this.plan);
-    const state = stored === undefined ? undefined : asCleared(stored, this.fold.deletions.datasets, this.plan);
+    const state =
+      stored === undefined ? undefined : asCleared(stored, this.fold.deletions.datasets, this.plan, this.fold.shardTimeMs);
     const { applied: sequence, shardTimeMs, revisions, generationFrom } = this.fold;
     const at = { shard: 0, sequence, shardTimeMs, revisions, generationFrom };
     return state?.visible === true ? profileView(state, this.plan, at, policyNamed(this.plan, policy)) : undefined;
