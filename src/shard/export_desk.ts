@@ -34,6 +34,11 @@ export class ExportDesk {
     this.shard = shard;
   }
 
+  /** An export is in progress: whoever ends this life would end it too. */
+  get isBusy(): boolean {
+    return this.exports.size > 0;
+  }
+
   open(id: string, snapshot: StoreSnapshot, plan: Plan | null): void {
     if (this.exports.size >= OPEN_MAX) this.end(this.exports.keys().next().value!);
     this.exports.set(id, { snapshot, plan, cancel: this.clock.timer(IDLE_MS, () => this.end(id)) });

@@ -24,6 +24,7 @@ import type { ShardErasures } from './shard_erasures.ts';
 
 const POLL_MS = 25;
 const REACHED_MS = 60_000;
+const EXPORTS_MS_MAX = 120_000;
 /** Holes of one message: at most 170 KB of it. */
 const PART_HOLES = 4_000;
 const STRIDE = 3;
@@ -82,14 +83,24 @@ async function store(context: EraseContext, all: readonly EraseJob[]): Promise<r
     if ((shard.options.store.readMeta()?.applied ?? 0) >= last) break; // and a checkpoint never passes the last commit
     await delay(POLL_MS);
   }
-  if (all.some((job) => needsCompaction(folder, job)))
+  if (all.some((job) => needsCompaction(folder, job))) {
+    await exportsEnded(context);
     throw new VisageError('compacting', `what was erased leaves the files of shard ${shard.options.shard}`, { kind: 'retry' });
+  }
   const compactedAt = formatTime(lastCompaction(folder)!.timeMs);
   const changesGoneBy = await whenChangesAreGone(context);
   return each(all, (job) => {
     if (job.step === 'appended') return jobs.note(job, { step: 'stored', compactedAt, changesGoneBy });
     return Promise.resolve({ ...job, compactedAt });
   });
+}
+
+/** Exports in progress come to their end first, but are not waited for without end. */
+async function exportsEnded({ shard, signal, nowMs }: EraseContext): Promise<void> {
+  for (const endMs = nowMs() + EXPORTS_MS_MAX; shard.exports.isBusy && nowMs() < endMs;) {
+    signal.throwIfAborted();
+    await delay(POLL_MS);
+  }
 }
 
 /** Every change event that names somebody who is erased is in a commit that is there now. Null: they are kept for ever. */

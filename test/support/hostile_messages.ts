@@ -58,17 +58,7 @@ const ODD_TOKENS = [
   'ab'.repeat(32),
 ];
 const OPERATIONS = ['create', 'merge', 'merge', 'delete'];
-const ODD_OPERATIONS = [
-  'erase',
-  'Create',
-  '',
-  'create, merge',
-  '__proto__',
-  'constructor',
-  'create\u0000',
-  'x'.repeat(3_000),
-  '{}',
-];
+const ODD_OPERATIONS = ['Create', '', 'create, merge', '__proto__', 'constructor', 'create\u0000', 'x'.repeat(3_000), '{}'];
 /** The last makes a record grow. */
 const TAGS = [
   '["a","b"]',
@@ -207,7 +197,7 @@ class Maker {
     const { random } = this;
     if (about !== 'profile' && chance(random, 0.3)) return null;
     const lines: string[] = [];
-    const erases = about !== 'profile' || this.options.erases;
+    const { erases } = this.options;
     const good =
       about === 'profile' ? pick(random, ['delete', 'delete', 'delete', erases ? 'erase' : 'delete']) : pick(random, OPERATIONS);
     const name = pick(random, ['Visage-Operation', 'Visage-Operation', 'visage-operation', 'VISAGE-OPERATION']);
