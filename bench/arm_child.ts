@@ -251,6 +251,7 @@ async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> 
     logGap: 'halt',
     erasures: NO_ERASURES,
     onErase: () => undefined,
+    onWarning: () => undefined,
     generation: null,
   });
 }

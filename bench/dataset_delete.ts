@@ -38,7 +38,7 @@ const FULL: Size = {
   warmSeconds: 8,
   settleSeconds: 6,
   beforeSeconds: 8,
-  duringSeconds: 16,
+  duringSeconds: 30,
   tellAfterSeconds: 1,
 };
 const SMOKE: Size = {

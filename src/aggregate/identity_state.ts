@@ -1,6 +1,6 @@
 // Everything that is kept about one identity. Plain data; the fold changes it, the store writes it.
 import type { IdentityKey } from '../message/identity.ts';
-import { Fragment } from '../record/fragment.ts';
+import { type Fragment } from '../record/fragment.ts';
 import type { JsonObject } from '../record/json.ts';
 import type { ChunkList } from './chunk_list.ts';
 import { Part } from './part.ts';

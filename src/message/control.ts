@@ -65,6 +65,8 @@ export type ErasedMessage = {
   readonly holes: readonly number[];
   readonly changeCount: number;
   readonly changeDigest: number;
+  /** At which the identity's chain of change events ended; 0: it had none. */
+  readonly version: number;
 };
 
 /** From this sequence on: these definitions (by content hash), this version of the fold, these settings. `generation`: of the state
@@ -137,8 +139,8 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
 }
 
 function erasedOf(data: Readonly<Record<string, unknown>>): ErasedMessage | undefined {
-  const { erase, part, parts, holes, changeCount, changeDigest } = data;
-  const numbers = [erase, part, parts, changeCount, changeDigest];
+  const { erase, part, parts, holes, changeCount, changeDigest, version } = data;
+  const numbers = [erase, part, parts, changeCount, changeDigest, version];
   if (!numbers.every(Number.isSafeInteger) || !Array.isArray(holes) || holes.length % 3 !== 0) return undefined;
   if (!holes.every(Number.isSafeInteger)) return undefined;
   return {
@@ -149,6 +151,7 @@ function erasedOf(data: Readonly<Record<string, unknown>>): ErasedMessage | unde
     holes: holes as number[],
     changeCount: changeCount as number,
     changeDigest: changeDigest as number,
+    version: version as number,
   };
 }
 

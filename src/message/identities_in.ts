@@ -64,22 +64,23 @@ function findHighest(known: readonly Named[], { parts, admission }: Naming, foun
 function collectMap(map: unknown, named: Named[], settings: FoldSettings, found: Violations): void {
   if (typeof map !== 'object' || map === null || Array.isArray(map))
     return found.add('schema', '/identityMap', 'identityMap must be an object of arrays');
-  let identities = 0;
+  const lists = Object.values(map) as unknown[];
+  const identities = lists.reduce<number>((sum, list) => sum + (Array.isArray(list) ? list.length : 0), 0);
+  if (identities > settings.identitiesPerMessage) return tooMany(settings, found);
   for (const namespace of Object.keys(map)) {
+    if (found.isFull) return;
     const list = (map as Record<string, unknown>)[namespace];
     const at = placeIn('/identityMap', namespace);
     if (!Array.isArray(list)) {
       found.add('schema', at, 'must be an array of { "id": string }');
       continue;
     }
-    identities += list.length;
     list.forEach((item: unknown, i) => {
       const id: unknown = typeof item === 'object' && item !== null ? (item as EventBody)['id'] : undefined;
       if (typeof id !== 'string') found.add('schema', `${at}/${i}/id`, 'must be a string');
       else named.push({ namespace, id, pointer: `${at}/${i}/id` });
     });
   }
-  if (identities > settings.identitiesPerMessage) tooMany(settings, found);
 }
 
 function tooMany({ identitiesPerMessage }: FoldSettings, found: Violations): void {

@@ -6,24 +6,31 @@ import { refusal, type Refusal, type RefusalReason, type Violation } from './ref
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Every violation of a message, and the reason that goes with the first. */
+/** More of them help nobody, and each takes memory until its dead letter is stored. */
+const VIOLATIONS_MAX = 100;
+
+/** The violations of a message, up to a hundred, and the reason that goes with the first. */
 export class Violations {
   private all: Violation[] | null = null;
   private reason: RefusalReason = 'schema';
 
   add(reason: RefusalReason, pointer: string, message: string): void {
     if (this.all === null) this.reason = reason;
-    (this.all ??= []).push({ pointer, keyword: reason, message });
+    if (!this.isFull) (this.all ??= []).push({ pointer, keyword: reason, message });
   }
 
   get count(): number {
     return this.all?.length ?? 0;
   }
 
+  /** Nothing more needs to be looked for. */
+  get isFull(): boolean {
+    return this.count >= VIOLATIONS_MAX;
+  }
+
   /** What a schema's check found: null or nothing when the payload keeps to it. */
   addAll(violations: readonly Violation[] | null): void {
-    if (violations !== null && violations.length > 0)
-      this.all = this.all === null ? [...violations] : [...this.all, ...violations];
+    if (violations !== null && violations.length > 0) this.all = [...(this.all ?? []), ...violations].slice(0, VIOLATIONS_MAX);
   }
 
   refusal(): Refusal | undefined {
@@ -80,6 +87,7 @@ export function findUnclean(value: unknown, pointer: string, depthLeft: number, 
   if (typeof value !== 'object' || value === null) return;
   if (depthLeft === 0) return found.add('too_large', pointer.slice(0, 200), 'the body is nested too deeply');
   for (const key of Object.keys(value)) {
+    if (found.isFull) return;
     const at = placeIn(pointer, key);
     if (key === '__proto__') found.add('forbidden_key', at, '__proto__ is not allowed as a key');
     else findUnclean((value as EventBody)[key], at, depthLeft - 1, found);

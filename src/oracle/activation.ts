@@ -6,7 +6,10 @@
 import type { IdentityKey } from '../message/identity.ts';
 import type { OraclePlan } from './recompute.ts';
 
-const SWEEP_STATES = 256;
+const SWEEP_STATES = 32;
+/** In a log of before records. */
+const SWEEP_STATES_FIRST = 256;
+const RECORDS_VERSION = 3;
 
 /** `clearedTo`: the sequence of the last dataset delete that it knows. `plan` undefined: from there on there is no such state. */
 type Had = { readonly sequence: number; readonly plan: OraclePlan | undefined; readonly clearedTo: number };
@@ -44,16 +47,17 @@ export class Activation {
     this.#had.get(key)?.push({ sequence, plan: undefined, clearedTo: 0 });
   }
 
-  /** The message at `sequence` is one that sweeps. */
-  sweep(sequence: number): void {
+  /** The message at `sequence` is one that sweeps. `foldVersion`: in force then. */
+  sweep(sequence: number, foldVersion: number): void {
+    const states = foldVersion < RECORDS_VERSION ? SWEEP_STATES_FIRST : SWEEP_STATES;
     const after = this.#sweptTo;
     if (after === undefined || this.#newest === undefined) return;
     const next = [...this.#had.keys()]
       .filter((key) => key > after && this.#had.get(key)!.at(-1)!.plan !== undefined)
       .sort()
-      .slice(0, SWEEP_STATES);
+      .slice(0, states);
     for (const key of next) this.touch(key, sequence);
-    this.#sweptTo = next.length < SWEEP_STATES ? undefined : next.at(-1);
+    this.#sweptTo = next.length < states ? undefined : next.at(-1);
   }
 
   /** What the state has after the message at `sequence`; undefined when there is none. */

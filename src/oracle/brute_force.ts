@@ -224,7 +224,7 @@ export class ShardOracle {
       default:
         unreachable(control);
     }
-    this.#activation.sweep(sequence);
+    this.#activation.sweep(sequence, this.#foldVersion);
   }
 
   /** Attributes that come with later definitions begin here; those of the first count everything. */

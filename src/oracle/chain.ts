@@ -6,7 +6,7 @@
 // H4: `created` is the event of a profile that is not there, and no other; after `deleted` it is not there. The chain goes on through that:
 //     who is created again follows on the event by which it was deleted. A `deleted` that lists nothing may be of a profile that is not
 //     there: it was made and deleted again before anybody was told.
-//     Where identities were erased it may also begin anew, at 0.
+//     Who is deleted because a later generation does not have him may begin anew, at 0.
 // H5: a `deleted` event lists everything that was there, and nothing that is. That of an erased identity lists nothing, and names the
 //     identity by its keyed hash.
 // H6: the leaves under `attributes` are those of one tree after each event: values are of the default merge policy.
@@ -116,8 +116,9 @@ export class ChainChecker {
   }
 
   #follows({ source = '', data }: ChainEvent, link: Link): boolean {
-    // a state that was made of a log without the erased messages does not know what they had led to
-    if (data.previousVersion === 0 && !link.alive && this.#hashes !== undefined) return true;
+    // a generation knows nothing of those who were there before it and are not in it
+    if (data.previousVersion === 0 && !link.alive && source === link.source && this.#generations.beganAt(source, link.version))
+      return true;
     return source === link.source
       ? data.previousVersion === link.version
       : this.#generations.begins(source, data.previousVersion);

@@ -36,6 +36,13 @@ export class Generations {
     return previousVersion === newest.firstVersion;
   }
 
+  /** Did this later generation begin at `version`, as far as is known? */
+  beganAt(source: string, version: number): boolean {
+    const { shard, generation } = split(source);
+    const newest = this.#newest.get(shard);
+    return generation > 1 && newest?.generation === generation && (newest.firstVersion ?? version) === version;
+  }
+
   /** The version that a profile is at whose last event is of this source and had the version `last`. */
   versionAt(source: string, last: number): number {
     const { shard, generation } = split(source);

@@ -17,7 +17,13 @@ export type RevisionStart = { readonly revision: number; readonly sequence: numb
 /** What the dataset has said up to `sequence` is deleted, of every profile; what is as of `timeMs` or before stays dead. */
 export type DatasetDelete = { readonly dataset: string; readonly sequence: number; readonly timeMs: EpochMs };
 
-export type EraseMark = { readonly sequence: number; readonly changeCount: number; readonly changeDigest: number };
+/** `version`: at which the erased identity's chain of change events ended; 0: it had none. */
+export type EraseMark = {
+  readonly sequence: number;
+  readonly changeCount: number;
+  readonly changeDigest: number;
+  readonly version: number;
+};
 
 /** What the log position means and what it was checked against. Written with the profiles, in the same transaction. */
 export type ShardMeta = {
@@ -53,7 +59,7 @@ export type ShardMeta = {
   readonly revisions: readonly RevisionStart[];
   /** In order of sequence: of each dataset the last. */
   readonly datasetDeletes: readonly DatasetDelete[];
-  /** Of erasures whose messages may still be in the log: the shard's change count and digest after each. */
+  /** Of erasures whose messages may still be in the log: what a replay without those messages cannot know. */
   readonly eraseMarks: readonly EraseMark[];
   /** How many erased identities have their tombstone in the state. */
   readonly erasures: number;

@@ -93,6 +93,11 @@ export class CommitBuilder {
       // what is said of an identity after it was erased is no part of what was said before
       if (isErasedKey(change.key) && this.pending.size > 0) this.close();
       let found = this.pending.get(change.key);
+      // one that is too large already costs nothing more, but holds more and more leaves
+      if (found !== undefined && found.bytes >= EVENT_BYTES_MAX && change.leaves !== null) {
+        this.close();
+        found = undefined;
+      }
       let cost = this.costOf(change, found, plan!);
       if (this.bytes + cost > COMMIT_BYTES_MAX && this.pending.size > 0) {
         this.close();

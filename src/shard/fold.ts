@@ -4,7 +4,7 @@
 // S3: time moves first, then the message applies.
 // S4: a message touches its own profile and lets at most 16 other due profiles expire; a tick at most 256.
 // S5: definitions change only by additions; a profile gets what was added when a message comes for it, or when the sweep that
-//     every change begins comes to it: at most 256 profiles a control message, in key order.
+//     every change begins comes to it: at most 32 profiles a control message, in key order.
 // S6: so does a delete of a dataset. S7: any change of what this file computes for the same log needs a new FOLD_VERSION (test/unit/shard/golden.test.ts).
 import { assert, unreachable } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
@@ -32,7 +32,9 @@ import type { ProfileCache } from './profile_cache.ts';
 export const FOLD_VERSION = RECORDS_VERSION;
 const DUE_PER_MESSAGE = 16;
 const DUE_PER_TICK = 256;
-const SWEEP_PER_MESSAGE = 256;
+/** One event loop has many shards, and each of them sweeps: what comes meanwhile must not wait long. */
+const SWEEP_PER_MESSAGE = 32;
+const SWEEP_BEFORE_RECORDS = 256;
 const NOTHING: Effects = { changes: [], deadLetters: [], appends: [], cut: null, erase: null };
 
 export type FoldOptions = {
@@ -241,13 +243,15 @@ export class Fold {
   private erase(hash: string, sequence: number): void {
     if (this.plan === null) return;
     const { recorder } = this;
-    this.identities.erase(hash, sequence, this.plan);
+    const left = this.identities.erase(hash, sequence, this.plan);
     const recorded = this.erasedBy.recordedAt(sequence);
     if (recorded !== undefined) {
       recorder.count = recorded.changeCount;
       recorder.digest = recorded.changeDigest;
+      left.version = recorded.version;
     }
-    this.deletions.addMark({ sequence, changeCount: recorder.count, changeDigest: recorder.digest });
+    const { count: changeCount, digest: changeDigest } = recorder;
+    this.deletions.addMark({ sequence, changeCount, changeDigest, version: left.version });
   }
 
   private useVersion(foldVersion: number, settings: FoldSettings): void {
@@ -289,13 +293,14 @@ export class Fold {
   private sweep(): void {
     const { plan } = this;
     if (plan === null || this.sweptTo === null) return;
-    const keys = this.cache.keysAfter(this.sweptTo, SWEEP_PER_MESSAGE);
+    const limit = this.foldVersion < RECORDS_VERSION ? SWEEP_BEFORE_RECORDS : SWEEP_PER_MESSAGE;
+    const keys = this.cache.keysAfter(this.sweptTo, limit);
     for (const key of keys) {
       const state = this.cache.get(key, plan);
       assert(state !== undefined, 'a profile that has a key is there');
       this.identities.bringUp(state, plan);
     }
-    this.sweptTo = keys.length < SWEEP_PER_MESSAGE ? null : keys[keys.length - 1]!;
+    this.sweptTo = keys.length < limit ? null : keys[keys.length - 1]!;
   }
 
   /** Lets due profiles expire in (due, key) order. */

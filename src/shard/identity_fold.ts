@@ -167,9 +167,9 @@ export class IdentityFold {
     this.settle(state, plan, wasDue, null);
   }
 
-  /** Takes an identity out of the state, and leaves a tombstone that names it by its hash, and knows the version that its chain of change
-   *  events ended at; 0 where the log has lost what it was. */
-  erase(hash: string, sequence: number, plan: Plan): void {
+  /** Takes an identity out of the state. @returns the tombstone that it leaves: it names the identity by its hash, and knows the version
+   *  at which its chain of change events ended */
+  erase(hash: string, sequence: number, plan: Plan): IdentityState {
     const key = this.erasedBy.keyOf(hash);
     const state = key === undefined ? undefined : this.cache.get(key, plan);
     const name = erasedKey(hash);
@@ -184,13 +184,14 @@ export class IdentityFold {
     left.clearedTo = this.deletions.last;
     left.evaluatedMs = this.nowMs;
     left.tombstone = { sequence, timeMs: this.nowMs };
-    if (state === undefined) return;
+    if (state === undefined) return left;
     this.cache.willChange(state, plan);
     this.recorder.open(state.visible);
     this.show(state, false);
     this.recorder.compare(state, { kind: 'erasure', name });
     left.version = state.version;
     eraseState(state);
+    return left;
   }
 
   /** A new state, with nothing to see yet. */

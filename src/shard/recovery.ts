@@ -10,7 +10,8 @@ import { reaches } from './commit_builder.ts';
 import { FOLD_VERSION } from './fold.ts';
 
 /** The version of what `ShardMeta` and the store's records mean. */
-export const FORMAT_VERSION = 1;
+/** Of a stored state. 2: it knows which datasets' events counted; records, tombstones. */
+export const FORMAT_VERSION = 2;
 
 export type RecoveryInput = {
   readonly shard: number;

@@ -7,6 +7,8 @@ import { ALL_CHANGES } from '../ports/profile_store.ts';
 import type { Change } from './effects.ts';
 
 type Counted = { readonly count: number; readonly digest: number };
+/** The fold's own: it goes on from there. */
+type Counting = { count: number; digest: number };
 
 export type ReplayGateOptions = {
   readonly shard: number;
@@ -14,6 +16,11 @@ export type ReplayGateOptions = {
   readonly last: CommitHeader | null;
   /** A gap in the log was accepted: what was lost can neither be counted nor found. */
   readonly gap: boolean;
+  /** Were messages removed by erasures? What they had left no turn to, in a backlog, has its turn earlier in a replay: values agree, but not
+   *  what was counted when. */
+  readonly hasHoles: () => boolean;
+  /** Told, instead of a halt, when a replay of a log with holes has counted something else. */
+  readonly onOther: (text: string) => void;
   /** Called before the gate opens: what was applied until now was a replay. */
   readonly onOpen: () => void;
 };
@@ -37,13 +44,13 @@ export class ReplayGate {
   }
 
   /** The state begins at or past the last commit. @throws VisageError `not_deterministic` (stop_shard) */
-  restored(applied: number, at: Counted): void {
-    if (this.last !== null && applied >= this.last.position.sequence) this.open(at);
+  restored(applied: number, at: Counting): void {
+    if (this.last !== null && applied >= this.last.position.sequence) this.open(at, at);
   }
 
   /** How many of the message's changes were emitted already; Infinity: all of them, and its dead letters.
    *  @throws VisageError `not_deterministic` (stop_shard) */
-  emitted(sequence: number, changes: readonly Change[], after: Counted): number {
+  emitted(sequence: number, changes: readonly Change[], after: Counting): number {
     if (this.last === null) return 0;
     const { position } = this.last;
     if (sequence < position.sequence) return Infinity;
@@ -53,18 +60,32 @@ export class ReplayGate {
       return 0;
     }
     const { ordinal } = position;
-    this.open(ordinal === ALL_CHANGES ? after : (changes[ordinal - 1] ?? { count: -1, digest: -1 }));
+    // the changes that are still to be emitted bring their own numbers
+    if (ordinal === ALL_CHANGES) this.open(after, after);
+    else this.open(changes[ordinal - 1] ?? { count: -1, digest: -1 }, null);
     return ordinal === ALL_CHANGES ? Infinity : ordinal;
   }
 
-  private open({ count, digest }: Counted): void {
-    const { shard, gap, onOpen } = this.options;
+  /** @param going what takes over the commit's numbers, where a log with holes gives others */
+  private open({ count, digest }: Counted, going: Counting | null): void {
+    const { shard, gap, hasHoles, onOther } = this.options;
     const { position, changeCount, changeDigest } = this.last!;
     if (!gap && (count !== changeCount || digest !== changeDigest)) {
+      if (hasHoles()) {
+        onOther(
+          `shard ${shard}: replay to ${position.sequence} without the messages of erased identities gave ${count} changes, the last commit says ${changeCount}, or their digests differ: values are right, but the versions of some profiles may be others than were announced`,
+        );
+        if (going !== null) [going.count, going.digest] = [changeCount, changeDigest];
+        return this.end();
+      }
       const text = `shard ${shard}: replay to ${position.sequence} gave ${count} changes, the last commit says ${changeCount}, or their digests differ: state and log do not belong together. Remove the shard's folder to rebuild it from the log`;
       throw new VisageError('not_deterministic', text, { kind: 'stop_shard' });
     }
-    onOpen();
+    this.end();
+  }
+
+  private end(): void {
+    this.options.onOpen();
     this.last = null;
   }
 }

@@ -15,5 +15,6 @@ export const NO_ERASURES: ErasureSource = {
   hashOf: (key) => key,
   keyOf: () => undefined,
   recordedAt: () => undefined,
+  hasHoles: false,
   resolve: () => Promise.resolve(),
 };

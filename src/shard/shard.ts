@@ -140,6 +140,8 @@ export class Shard {
       shard: options.shard,
       last: last === undefined ? null : commit.header,
       gap: this.gap !== null,
+      hasHoles: () => options.erasures.hasHoles,
+      onOther: options.onWarning,
       onOpen: () => this.measure(),
     });
     this.replayTo = await options.log.lastForShard();
@@ -315,7 +317,8 @@ export class Shard {
     if (skip === Infinity) return;
     this.builder.add(effects.changes, skip, message, fold.plan, fold.foldVersion);
     if (skip === 0) for (const letter of effects.deadLetters) this.refuse(letter);
-    if (this.active && effects.appends.length > 0) this.ticks.continue();
+    // a sweep has time: it goes on at the pace of ticks, and events have their turn
+    if (this.active && effects.appends.length > 0 && this.fold.sweptTo === null) this.ticks.continue();
     if (this.active && effects.erase !== null) this.options.onErase(effects.erase);
   }
 

@@ -43,6 +43,8 @@ export type ShardOptions = {
   readonly erasures: ErasureSource;
   /** A message asks for this identity to be erased. Told when it is applied by an active shard, at least once. */
   readonly onErase: (key: IdentityKey) => void;
+  /** Told what a person should know, and nobody has to act on. */
+  readonly onWarning: (text: string) => void;
   /** How the state's generation began; null for the first. */
   readonly generation: GenerationStart | null;
 };

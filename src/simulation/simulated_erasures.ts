@@ -22,6 +22,7 @@ export function erasuresOf(life: Life): ErasureSource {
     hashOf: simulatedHash,
     keyOf: (hash) => known.get(hash),
     recordedAt: () => undefined,
+    hasHoles: false,
     resolve: (hash, keys) =>
       life.call('erasures.resolve', () => {
         for (const key of keys()) if (simulatedHash(key) === hash) known.set(hash, key);

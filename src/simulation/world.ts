@@ -260,6 +260,7 @@ export class World implements Surroundings {
       logGap: 'halt',
       erasures: erasuresOf(life),
       onErase: (key) => this.erase(key, life),
+      onWarning: () => undefined,
       generation: null,
     });
   }

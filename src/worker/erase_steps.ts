@@ -7,7 +7,7 @@ import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
 import type { Settings } from '../definitions/settings.ts';
-import { encodeControl } from '../message/control.ts';
+import { encodeControl, type ErasedMessage } from '../message/control.ts';
 import { isErasedKey, parseIdentityKey, type Identity, type IdentityKey } from '../message/identity.ts';
 import { changesSubject, controlSubject, type Topology } from '../message/subject.ts';
 import type { ShardLog } from '../ports/log.ts';
@@ -138,14 +138,15 @@ async function noteHoles(context: EraseContext, job: EraseJob): Promise<EraseJob
 async function countsAfter(
   { nc, topology, shard }: EraseContext,
   erase: number,
-): Promise<{ readonly changeCount: number; readonly changeDigest: number }> {
+): Promise<Pick<ErasedMessage, 'changeCount' | 'changeDigest' | 'version'>> {
   const known =
     shard.erasedAt(erase) ?? (await readErased(nc, topology, shard.options.shard)).find((control) => control.erase === erase);
   if (known === undefined) {
     const text = `shard ${shard.options.shard}: neither state nor log knows what had changed up to the erase message at ${erase}; ask for the erasure again`;
     throw new VisageError('erase_unknown', text, { kind: 'retry' });
   }
-  return { changeCount: known.changeCount, changeDigest: known.changeDigest };
+  const { changeCount, changeDigest, version } = known;
+  return { changeCount, changeDigest, version };
 }
 
 async function removeLetters(context: EraseContext, all: readonly EraseJob[]): Promise<readonly EraseJob[]> {

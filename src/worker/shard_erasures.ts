@@ -20,6 +20,7 @@ export class ShardErasures implements ErasureSource {
   private readonly known = new Map<string, IdentityKey>();
   private recorded = new Map<number, Recorded>();
   private fromNothing = false;
+  hasHoles = false;
 
   /** @param isDone is the last erasure of this hash done? */
   constructor(hashOf: EraseHash, clock: Clock, isDone: (hash: string) => Promise<boolean>) {
@@ -68,7 +69,10 @@ export class ShardErasures implements ErasureSource {
   /** A reader of the log begins after a sequence: this is what the log says of what it lacks. */
   logBegins(erased: readonly ErasedMessage[], after: number): void {
     this.fromNothing = after === 0;
-    this.recorded = new Map(erased.map(({ erase, changeCount, changeDigest }) => [erase, { changeCount, changeDigest }]));
+    this.recorded = new Map(
+      erased.map(({ erase, changeCount, changeDigest, version }) => [erase, { changeCount, changeDigest, version }]),
+    );
+    this.hasHoles = erased.some(({ holes }) => holes.length > 0);
   }
 
   recordedAt(sequence: number): Recorded | undefined {

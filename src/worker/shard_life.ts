@@ -1,5 +1,4 @@
 // One shard's life, composed: its store, log, sink and driver. What the statechart runs.
-import { mkdirSync } from 'node:fs';
 import { VisageError } from '../base/errors.ts';
 import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { sameSettings } from '../message/control.ts';
@@ -12,8 +11,8 @@ import { isBetween, rebuild } from '../shard/rebuild.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import { Shard } from '../shard/shard.ts';
 import type { DefinitionsSource, ShardOptions } from '../shard/shard_options.ts';
-import { compactStore, removeUnfinished } from '../store/lmdb_compaction.ts';
-import { LmdbStore } from '../store/lmdb_store.ts';
+import { compactStore } from '../store/lmdb_compaction.ts';
+import type { LmdbStore } from '../store/lmdb_store.ts';
 import type { Connection } from '../nats/connection.ts';
 import { openChangeSink } from '../stream/change_sink.ts';
 import { openDefinitionsLog } from '../stream/definitions_log.ts';
@@ -23,6 +22,7 @@ import { openShardLog } from '../stream/shard_log.ts';
 import { finishGeneration, generationOf, isBeginning } from './begin_generation.ts';
 import { currentGeneration, generationFolder, nextGeneration, removeAllBefore, removeEarlier } from './generation_folders.ts';
 import { nodeClock } from './node_clock.ts';
+import { openStore } from './open_store.ts';
 import type { ShardEraser } from './shard_eraser.ts';
 import type { ShardErasures } from './shard_erasures.ts';
 import type { ShardLife } from './shard_machine.ts';
@@ -83,7 +83,7 @@ export class LiveShard implements ShardLife {
     const streams = { log, sink };
     const current = await this.reachGeneration(starts, last, streams);
     await this.compactIfAsked(current);
-    const store = this.openStore(current);
+    const store = await this.openStore(current, log);
     try {
       const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
       this.shard = new Shard(this.shardOptions({ ...streams, store, generation }));
@@ -109,11 +109,11 @@ export class LiveShard implements ShardLife {
     const current = currentGeneration(settings.dataDirectory, shard, starts, last);
     const next = nextGeneration(starts, current);
     if (next === undefined) return current;
-    const store = this.openStore(current);
+    const store = await this.openStore(current, streams.log);
     try {
       if (!isBetween(next, last, store.readMeta())) return current;
       this.log('info', `building generation ${next.generation} of the state from the log`);
-      const built = this.openStore(next.generation);
+      const built = await this.openStore(next.generation, streams.log);
       try {
         await rebuild({
           shard: this.shardOptions({ ...streams, store: built, generation: next }),
@@ -130,12 +130,10 @@ export class LiveShard implements ShardLife {
     return this.reachGeneration(starts, await streams.sink.last(), streams);
   }
 
-  private openStore(generation: number): LmdbStore {
+  private openStore(generation: number, log: ShardOptions['log']): Promise<LmdbStore> {
     const { settings, shard } = this.options;
     const folder = generationFolder(settings.dataDirectory, shard, generation);
-    mkdirSync(folder, { recursive: true });
-    removeUnfinished(folder);
-    return LmdbStore.open(folder);
+    return openStore({ shard, folder, log, report: (text) => this.log('info', text) });
   }
 
   /** What was erased leaves the shard's files. That it cannot be done, for want of room perhaps, does not keep the shard from going on. */
@@ -167,6 +165,7 @@ export class LiveShard implements ShardLife {
       definitions,
       erasures,
       onErase: (key) => eraser.askedByMessage(key),
+      onWarning: (text) => this.log('warn', text),
       meter: meter.meter,
       workerMeter,
       cacheMaxBytes: Math.floor(settings.cache.maxBytes / settings.partitions),

@@ -17,8 +17,8 @@ import { startWorld, type World } from '../support/world.ts';
 
 const SEED = Number(process.env['VISAGE_SEED'] ?? 20_261_129);
 const PARTITIONS = 2;
-/** A sweep takes 256 profiles a control message: eight of them in each shard. */
-const CUSTOMERS = 4_000;
+/** A sweep takes 32 profiles a tick: some thirty of them in each shard. */
+const CUSTOMERS = 2_000;
 const KILLS = 8;
 const MESSAGES_A_LIFE = 500;
 const LIFE_MS_MAX = 500;

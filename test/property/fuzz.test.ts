@@ -59,7 +59,7 @@ class FuzzRun extends FoldRun {
       cache,
       due,
       planOf: () => PLAN,
-      erasures: { hashOf: FuzzRun.hashOf, keyOf: (hash) => this.hashes.get(hash), recordedAt: () => undefined },
+      erasures: { hashOf: FuzzRun.hashOf, keyOf: (hash) => this.hashes.get(hash), recordedAt: () => undefined, hasHoles: false },
       from: this.store.readMeta(),
       generation: null,
     });

@@ -30,6 +30,7 @@ class Found {
       hashOf,
       keyOf: (hash) => (hash === HASH ? KEY : undefined),
       recordedAt: () => undefined,
+      hasHoles: false,
       resolve: () => Promise.resolve(),
     };
     this.run.restart();
@@ -67,7 +68,7 @@ it('a value that had left its window behind one of a dataset that is deleted', (
 
 it('the same, as it is read before the sweep comes', () => {
   const found = new Found();
-  for (let n = 0; n < 256; n++) found.event('x', 0, 'returns', `a${n}`);
+  for (let n = 0; n < 32; n++) found.event('x', 0, 'returns', `a${n}`);
   found.event('older', 0, 'returns', 'b');
   found.event('newer', 500, 'orders', 'b');
   found.log.control({ kind: 'deleteDataset', dataset: 'orders' }, T + 1000);

@@ -146,16 +146,22 @@ describe('an erased identity', () => {
     expect(fed([created, erased(5), wrong], { hashOf }).problems).toEqual([expect.stringMatching(/previousVersion is 5/)]);
   });
 
-  it('may begin anew at 0, where the log has lost what it was; without erasures nobody may', () => {
+  it('never begins anew at 0; nor does anybody who was deleted, but by the generation that does not have him', () => {
     const anew = event('created', 0, 20, [{ path: 'attributes.age', after: 1 }]);
-    expect(fed([created, erased(5), anew], { hashOf }).problems).toEqual([]);
+    expect(fed([created, erased(5), anew], { hashOf }).problems).toEqual([expect.stringMatching(/previousVersion is 0/)]);
     const gone = event(
       'deleted',
       5,
       6,
       created.data.changes.map(({ path, after: before }) => ({ path, before })),
     );
-    expect(fed([created, gone, anew], { hashOf }).problems).toEqual([]);
+    const later = { source: '/visage/VISAGE_LOG/0/2' };
+    expect(
+      fed([created, { ...gone, ...later, data: { ...gone.data, previousVersion: 0 } }, { ...anew, ...later }]).problems,
+    ).toEqual([]);
+    expect(fed([created, gone, anew], { hashOf }).problems).toEqual([
+      expect.stringMatching(/previousVersion is 0, .* version 6/),
+    ]);
     expect(fed([created, gone, anew]).problems).toEqual([expect.stringMatching(/previousVersion is 0, .* version 6/)]);
   });
 

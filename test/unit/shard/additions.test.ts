@@ -65,7 +65,7 @@ function bench(): Bench {
       consumer.expectSame(keys[i]!, view);
     }
   };
-  apply(log.definitions(first, T));
+  apply(log.definitions(first, T, {}, 2)); // before records a sweep took 256 a message
   return { run, log, apply, expectRight };
 }
 
@@ -86,7 +86,7 @@ describe('definitions that add', () => {
     for (let i = 0; i < 100; i++) apply(buy(log, `c-${i * 7}`, n++, (now += 100)));
     run.beginCheckpoint(); // the sweep comes upon profiles that are stored, changed, and being written
     run.encodeSlice(20);
-    const sweeping = apply(log.definitions(second, (now += 100)));
+    const sweeping = apply(log.definitions(second, (now += 100), {}, 2));
     expect([run.fold.revisions, run.fold.sweptTo === null, swept()]).toEqual([
       [{ revision: 2, sequence: run.fold.applied, timeMs: now }],
       false,
@@ -109,7 +109,7 @@ describe('definitions that add', () => {
     expect([run.fold.sweptTo, swept()]).toEqual([null, 700]);
     expectRight();
     now += HOUR - 10_000; // values leave while the third is on its way
-    apply(log.definitions(third, now));
+    apply(log.definitions(third, now, {}, 2));
     expectRight();
     for (let i = 0; i < 30; i++) {
       apply(random.below(3) === 0 ? log.tick((now += 700)) : buy(log, `c-${random.below(720)}`, n++, (now += 700)));
@@ -126,7 +126,7 @@ describe('definitions that add', () => {
     const { run, log, apply, expectRight } = bench();
     let now = T;
     for (let i = 0; i < 600; i++) apply(buy(log, `c-${i % 560}`, i, (now += 10)));
-    apply(log.definitions(second, now));
+    apply(log.definitions(second, now, {}, 2));
     await run.checkpoint();
     run.restart();
     expect([run.fold.sweptTo, run.fold.plan!.revision]).toEqual([run.store.readMeta()!.sweptTo, 2]);
@@ -134,7 +134,7 @@ describe('definitions that add', () => {
     const after = [
       log.tick(now),
       buy(log, 'c-559', 700, now + 5),
-      log.definitions(third, now + 5),
+      log.definitions(third, now + 5, {}, 2),
       log.tick(now + 5),
       log.tick(now + 5),
     ];
@@ -149,7 +149,7 @@ describe('definitions that add', () => {
   it('count what comes after them only, and say since when', () => {
     const { run, log, apply, expectRight } = bench();
     apply(buy(log, 'ada', 0, T));
-    apply(log.definitions(second, T + 1_000));
+    apply(log.definitions(second, T + 1_000, {}, 2));
     const since = formatTime(T + 1_000);
     const computed = (): object => run.view('customerId.ada')!.computed;
     expect(computed()).toMatchObject({ spend1h: { value: 5 }, another1h: { value: 0, since }, channels: { value: 0, since } });
@@ -168,7 +168,7 @@ describe('definitions that add', () => {
     const early = buy(log, 'ada', 1, T + 1);
     const early2 = { ...early, subject: early.subject.replace('orders', 'app') };
     expect(apply(early2).deadLetters.map(({ reason }) => reason)).toEqual(['unknown_dataset']);
-    apply(log.definitions(second, T + 1_000));
+    apply(log.definitions(second, T + 1_000, {}, 2));
     apply(log.event('ada', { _id: 'e-2', timestamp: formatTime(T + 2_000), price: 40 }, T + 2_000, 'app'));
     apply(log.event('ada', { _id: 'e-2', timestamp: formatTime(T + 2_000), price: 40 }, T + 2_000, 'returns'));
     await run.checkpoint();

@@ -41,6 +41,7 @@ const ERASURES: ErasureSource = {
   hashOf,
   keyOf: (hash) => IDS.map((id) => `customerId.${id}`).find((key) => hashOf(key) === hash),
   recordedAt: () => undefined,
+  hasHoles: false,
   resolve: () => Promise.resolve(),
 };
 

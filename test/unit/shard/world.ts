@@ -101,6 +101,7 @@ export class World {
       logGap: 'halt',
       erasures: NO_ERASURES,
       onErase: () => undefined,
+      onWarning: () => undefined,
       generation: null,
       ...more,
     });

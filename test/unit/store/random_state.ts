@@ -216,7 +216,7 @@ export function metaAt(applied: number, profiles = 0): ShardMeta {
     profiles,
     revisions: [{ revision: 2, sequence: 5, timeMs: 1_770_000_000_000 }],
     datasetDeletes: [{ dataset: 'shop', sequence: 4, timeMs: 1_770_000_000_000 }],
-    eraseMarks: [{ sequence: 3, changeCount: 2, changeDigest: -1 }],
+    eraseMarks: [{ sequence: 3, changeCount: 2, changeDigest: -1, version: 1 }],
     erasures: 1,
     sweptTo: applied % 2 === 0 ? null : 'customerId.a',
     generation: 1,

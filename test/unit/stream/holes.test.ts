@@ -8,7 +8,7 @@ import { firstBeforeHoles, HoleReader, holesAfter } from '../../../src/stream/ho
 const SUBJECT = 'visage.log.0.ctl.hole';
 
 function erased(...holes: number[]): ErasedMessage {
-  return { kind: 'erased', erase: 100, part: 1, parts: 1, holes, changeCount: 0, changeDigest: 0 };
+  return { kind: 'erased', erase: 100, part: 1, parts: 1, holes, changeCount: 0, changeDigest: 0, version: 0 };
 }
 
 function message(sequence: number): LogMessage {

@@ -81,9 +81,9 @@ it('what the log says of erasures counts from when it is read on, and is replace
     () => Promise.resolve(false),
   );
   const erased = { kind: 'erased', part: 1, parts: 1, holes: [] } as const;
-  erasures.logBegins([{ ...erased, erase: 7, changeCount: 3, changeDigest: 99 }], 0);
-  expect(erasures.recordedAt(7)).toEqual({ changeCount: 3, changeDigest: 99 });
-  erasures.logBegins([{ ...erased, erase: 8, changeCount: 4, changeDigest: 100 }], 0);
+  erasures.logBegins([{ ...erased, erase: 7, changeCount: 3, changeDigest: 99, version: 5 }], 0);
+  expect(erasures.recordedAt(7)).toEqual({ changeCount: 3, changeDigest: 99, version: 5 });
+  erasures.logBegins([{ ...erased, erase: 8, changeCount: 4, changeDigest: 100, version: 6 }], 0);
   expect(erasures.recordedAt(7)).toBeUndefined();
-  expect(erasures.recordedAt(8)).toEqual({ changeCount: 4, changeDigest: 100 });
+  expect(erasures.recordedAt(8)).toEqual({ changeCount: 4, changeDigest: 100, version: 6 });
 });
