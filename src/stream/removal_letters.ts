@@ -1,6 +1,7 @@
 // Which dead letters are about an erased identity, or name it.
-// RL1: an id counts as named where it is a whole JSON string, or stands in quotes in a text that is no JSON: a short id must not take the
-//      letters of others along.
+// RL1: an id counts as named where an identity stands (the subject, the identityMap); and where it is a whole JSON string, number or key,
+//      or stands in quotes in a text, if it is no word that could be anything else there: a short id must not take the letters of others
+//      along.
 // RL2: letters of every shard are looked at: a message that came to a wrong one is refused there, and one may name another identity.
 import type { NatsConnection } from '@nats-io/transport-node';
 import { encodeId, identityKey, type Identity } from '../message/identity.ts';
@@ -9,6 +10,7 @@ import type { Topology } from '../message/subject.ts';
 import { scanStream } from './erasure_scan.ts';
 
 const DEPTH_MAX = 64;
+const TELLING_MIN = 5;
 
 /** For each of `who` the sequences of the dead letters to be removed: those of messages that the log had `before` that sequence of its own,
  *  and those that it never had.  Cost: reading and parsing all letters once.  @throws VisageError `unavailable`, `stream_changed` (retry) */
@@ -58,8 +60,15 @@ export type Named = {
 };
 
 export function isNamed({ id, token, key, quoted }: Names, { keys, strings, texts }: Named): boolean {
-  if (keys.has(key) || strings.has(id) || strings.has(token)) return true;
+  if (keys.has(key)) return true;
+  if (!isTelling(id)) return false;
+  if (strings.has(id) || strings.has(token)) return true;
   return texts.some((text) => quoted.some((form) => text.includes(form)));
+}
+
+/** Would nobody write it for anything else? `purchase` and `open` could be anything, and so could `1`. */
+function isTelling(id: string): boolean {
+  return id.length >= TELLING_MIN && /[^A-Za-z]/.test(id);
 }
 
 export function namedIn(message: LogMessage, root: string): Named {
@@ -77,13 +86,18 @@ export function namedIn(message: LogMessage, root: string): Named {
   if (typeof letter.body === 'string') addText(letter.body, named);
   if (typeof letter.bodyBase64 === 'string') addText(Buffer.from(letter.bodyBase64, 'base64').toString('utf8'), named);
   addStrings(letter.headers, named, 0);
-  for (const error of Array.isArray(letter.errors) ? (letter.errors as { readonly message?: unknown }[]) : [])
-    if (typeof error.message === 'string') named.texts.push(error.message);
+  for (const { message: why, pointer } of Array.isArray(letter.errors) ? (letter.errors as LetterError[]) : []) {
+    if (typeof why === 'string') named.texts.push(why);
+    if (typeof pointer !== 'string') continue;
+    for (const key of pointer.split('/')) named.strings.add(key.replaceAll('~1', '/').replaceAll('~0', '~'));
+  }
   return named;
 }
 
 /** What in it may name somebody; its reason and dataset are words that an id may be too. */
 type Letter = Readonly<Partial<Record<'subject' | 'sequence' | 'body' | 'bodyBase64' | 'headers' | 'errors', unknown>>>;
+
+type LetterError = { readonly message?: unknown; readonly pointer?: unknown };
 
 /** Of a message whose subject has the wrong number of tokens: an id that nobody encoded, perhaps with dots in it. */
 function addTail(subject: string, root: string, named: Named): void {
@@ -106,8 +120,21 @@ function tokensOf(subject: string, root: string): string[] {
 
 function addText(text: string, named: Named): void {
   const json = parsed(text);
-  if (json === undefined) named.texts.push(text);
-  else addStrings(json, named, 0);
+  if (json === undefined) return void named.texts.push(text);
+  addStrings(json, named, 0);
+  addIdentities(json, named);
+}
+
+/** Those of the identityMap, as keys of subjects. */
+function addIdentities(json: unknown, named: Named): void {
+  const map = (json as { readonly identityMap?: unknown } | null)?.identityMap;
+  if (typeof map !== 'object' || map === null) return;
+  for (const [namespace, list] of Object.entries(map)) {
+    for (const item of Array.isArray(list) ? (list as ({ readonly id?: unknown } | null)[]) : []) {
+      const id = item?.id;
+      if (typeof id === 'string' && id !== '' && id.isWellFormed()) named.keys.add(`${namespace}.${encodeId(id)}`);
+    }
+  }
 }
 
 function addHeaders(message: LogMessage, named: Named): void {
@@ -118,15 +145,18 @@ function addHeaders(message: LogMessage, named: Named): void {
   }
 }
 
-/** Strings at any depth. A string that is a sentence may quote. */
+/** Strings, numbers and keys at any depth. A string that is a sentence may quote. */
 function addStrings(value: unknown, named: Named, depth: number): void {
   if (typeof value === 'string') {
     named.strings.add(value);
     if (/['"]/.test(value)) named.texts.push(value);
   } else if (typeof value === 'object' && value !== null) {
     if (depth === DEPTH_MAX) return void named.texts.push(JSON.stringify(value));
-    for (const item of Object.values(value)) addStrings(item, named, depth + 1);
-  }
+    for (const [key, item] of Object.entries(value)) {
+      if (!Array.isArray(value)) named.strings.add(key);
+      addStrings(item, named, depth + 1);
+    }
+  } else if (typeof value === 'number') named.strings.add(String(value));
 }
 
 function textOf({ body }: LogMessage): string {

@@ -7,7 +7,7 @@ import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
 import type { Settings } from '../definitions/settings.ts';
-import { encodeControl, type ErasedMessage } from '../message/control.ts';
+import { encodeControl, parseControl, type ErasedMessage } from '../message/control.ts';
 import { isErasedKey, parseIdentityKey, type Identity, type IdentityKey } from '../message/identity.ts';
 import { changesSubject, controlSubject, type Topology } from '../message/subject.ts';
 import type { ShardLog } from '../ports/log.ts';
@@ -65,11 +65,24 @@ async function each(jobs: readonly EraseJob[], step: (job: EraseJob) => Promise<
   return done;
 }
 
-async function append({ log, jobs, signal }: EraseContext, job: EraseJob): Promise<EraseJob> {
+async function append(context: EraseContext, job: EraseJob): Promise<EraseJob> {
   if (job.step !== 'asked') return job;
+  const { log, jobs, signal } = context;
+  const before = await appendedBefore(context, job);
   signal.throwIfAborted();
-  const sequence = await log.append('erase', encodeControl({ kind: 'erase', hash: job.hash }));
+  const sequence = before ?? (await log.append('erase', encodeControl({ kind: 'erase', hash: job.hash })));
   return jobs.note(job, { step: 'appended', sequence });
+}
+
+/** A life may have ended between the message and the note of it: a second one would erase what came between the two. */
+async function appendedBefore({ nc, topology, shard }: EraseContext, job: EraseJob): Promise<number | undefined> {
+  const jsm = await jetstreamManagerOf(nc);
+  const subject = controlSubject(topology.root, shard.options.shard, 'erase');
+  const asked = jsm.streams.getMessage(topology.logStream, { last_by_subj: subject });
+  const last = await answerOf('the last erase message', asked);
+  if (last === null || stampOf(last.timestamp) < Date.parse(job.requestedAt)) return undefined;
+  const control = parseControl('erase', last.data);
+  return control.kind === 'erase' && control.hash === job.hash ? last.seq : undefined;
 }
 
 /** Applied, committed, in a checkpoint, and the store rewritten since. Looked at for all of them: a folder that was lost meanwhile was built

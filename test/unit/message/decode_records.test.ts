@@ -239,3 +239,12 @@ it('whatever comes as a record, it is admitted sanely or refused, and nothing th
   );
   expect(records).toBeGreaterThan(50);
 });
+
+it('names at most a hundred violations, however many there are', () => {
+  const many = (n: number, item: string): string => `[${Array.from({ length: n }, () => item).join(',')}]`;
+  expect(refused(`{"identityMap":{"x":${many(40_000, '0')}}}`)).toHaveLength(1); // too many of them, whatever they are
+  const maps = Array.from({ length: 2_000 }, (_, i) => `"n${i}":0`).join(',');
+  expect(refused(`{"identityMap":{${maps}}}`)).toHaveLength(100);
+  const infinite = Array.from({ length: 5_000 }, (_, i) => `"k${i}":1e999`).join(',');
+  expect(refused(`{${infinite}}`)).toHaveLength(100);
+});

@@ -356,6 +356,18 @@ describe('a commit', () => {
     expect(bytes).toBeLessThan(20_000);
   });
 
+  it('holds the leaves of one large record no longer than a commit', () => {
+    const bench = new Bench();
+    for (let i = 0; i < 20; i++) {
+      const leaves = Array.from({ length: 5_000 }, (_, n) => ({ path: `attributes.a${i}x${n}`, before: undefined, after: 'x'.repeat(20) }));
+      bench.add([bench.change('customerId.ada', [], { leaves })]);
+    }
+    expect(bench.builder.sealedCount).toBe(19);
+    const events = bench.all().flatMap((commit) => commit.events);
+    expect(events.map(({ data }) => data.truncated)).toEqual(Array.from({ length: 20 }, () => true));
+    expect(events.every(({ data }) => data.changes.length < 5_000)).toBe(true); // as many paths as fit
+  });
+
   it('marks what an earlier life may have sent', () => {
     const bench = new Bench(1);
     bench.add([bench.change('customerId.ada', [[SUM, undefined, 1]])]);

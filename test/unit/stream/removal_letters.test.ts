@@ -36,6 +36,8 @@ describe('a letter', () => {
     ['bytes that are no UTF-8', { bodyBase64: Buffer.from('\xff{"id":"ada@x.org"', 'latin1').toString('base64') }],
     ['a JSON text inside of a string', { body: JSON.stringify({ raw: JSON.stringify({ id: 'ada@x.org' }) }) }],
     ['a header', { headers: { 'X-User': 'ada@x.org' } }],
+    ['a key', { body: '{"friends":{"ada@x.org":1}}' }],
+    ['a place', { errors: [{ pointer: '/friends/ada@x.org/since', keyword: 'type', message: 'must be number' }] }],
     ['what is said about it', { errors: [{ pointer: '/id', keyword: 'x', message: "'ada@x.org' is blocked" }] }],
   ])('names the identity in %s', (_, fields) => {
     expect(isAbout(letter(fields))).toBe(true);
@@ -48,6 +50,16 @@ describe('a letter', () => {
     ['a body that is no JSON', { body: '{"id":"ada@x.organ"' }],
   ])('does not, with %s', (_, fields) => {
     expect(isAbout(letter(fields))).toBe(false);
+  });
+
+  it('names a number, and a word only where identities stand', () => {
+    const number = { namespace: 'customerId', id: '17850' };
+    expect(isAbout(letter({ body: '{"customer":17850}' }), number)).toBe(true);
+    const word = { namespace: 'customerId', id: 'purchase' };
+    expect(isAbout(letter({ body: '{"eventType":"purchase","purchase":1}' }), word)).toBe(false);
+    expect(isAbout(letter({ body: '{"identityMap":{"customerId":[{"id":"purchase"}]}}' }), word)).toBe(true);
+    expect(isAbout(letter({ body: '{"identityMap":{"email":[{"id":"purchase"}]}}' }), word)).toBe(false);
+    expect(isAbout(letter({ subject: 'visage.in.orders.customerId.purchase' }), word)).toBe(true);
   });
 
   it.each(['orders', 'malformed', '7', 'email', 'sequence'])('is not named by its own words: an id %s', (id) => {
