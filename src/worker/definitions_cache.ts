@@ -18,6 +18,7 @@ export type DefinitionsCache = DefinitionsSource & {
 
 /** @param warn hears, once, what those of the live definitions do not do yet that are loaded */
 export function definitionsCache(meta: MetaBucket, warn: (warning: string) => void): DefinitionsCache {
+  const warned = new Set<string>();
   const documents = new Map<string, { readonly document: DefinitionsDocument; readonly plan: Plan }>();
   const load = async (hash: string): Promise<void> => {
     if (documents.has(hash)) return;
@@ -25,7 +26,9 @@ export function definitionsCache(meta: MetaBucket, warn: (warning: string) => vo
     documents.set(hash, { document, plan: compilePlan(document) });
     const warnings = definitionsWarnings(document);
     // a replay goes through what was live long ago
-    if (warnings.length > 0 && (await meta.liveDefinitions()) === hash) warnings.forEach(warn);
+    if (warnings.length === 0 || warned.has(hash)) return;
+    warned.add(hash); // shards load the same at the same time
+    if ((await meta.liveDefinitions()) === hash) warnings.forEach(warn);
   };
   const loaded = (hash: string): { readonly document: DefinitionsDocument; readonly plan: Plan } => {
     const found = documents.get(hash);

@@ -176,8 +176,8 @@ test('wrong use: exit code 2', async () => {
     [['get', 'customerId', '', '--config', config], /^error: an id must not be empty\n$/],
     [['get', 'customerId', 'x', '--after', '-1', '--config', config], /^error: option .* must be a whole number, 0 or more\.\n$/],
     [
-      ['get', 'customerId', 'x', '--fields', 'spend3d', '--config', config],
-      /^error: fields: there is no field like one of these \(did you mean 'spend30d'\?\); known: /,
+      ['get', 'customerId', 'x', '--fields', 'computed.spend3d', '--config', config],
+      /^error: fields: there is no field like one of these \(did you mean '(computed\.)?spend30d'\?\); known: /,
     ],
     [['publish', 'Or.ders', 'customerId', 'x', '--config', config], /^error: 'Or\.ders' is not a dataset name; .*\n$/],
     [['tail', '--profile', 'customerId', '--config', config], /^error: --profile takes two words: NAMESPACE ID\n$/],

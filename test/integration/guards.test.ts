@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FOLD_VERSION } from '../../src/shard/fold.ts';
+import { FORMAT_VERSION } from '../../src/shard/recovery.ts';
 import type { ShardMeta } from '../../src/ports/profile_store.ts';
 import { LmdbStore } from '../../src/store/lmdb_store.ts';
 import { topologyOf } from '../../src/message/subject.ts';
@@ -367,11 +368,15 @@ describe('the data directory', () => {
 
   test('a state of a later format, or of a later fold, is refused', async () => {
     await aLife();
-    await changeMeta({ formatVersion: 2 });
+    await changeMeta({ formatVersion: FORMAT_VERSION + 1 });
     const first = world.start();
-    await halts(first, 'newer_format', /its state has format 2, this release knows 1: start a later release/);
+    await halts(
+      first,
+      'newer_format',
+      new RegExp(`its state has format ${FORMAT_VERSION + 1}, this release knows ${FORMAT_VERSION}: start a later release`),
+    );
     await first.worker.stop();
-    await changeMeta({ formatVersion: 1, foldVersion: 99 });
+    await changeMeta({ formatVersion: FORMAT_VERSION, foldVersion: 99 });
     await halts(
       world.start(),
       'newer_fold',

@@ -259,8 +259,8 @@ test('a body with tens of thousands of violations doesn’t stop the shard', asy
     `{"_id":"e",${TIME},"${'long'.repeat(30)}":[${'1e999,'.repeat(16_000)}1]}`,
   );
   const { letter } = await letterOf(seq);
-  expect(letter).toMatchObject({ reason: 'not_finite', errorsTotal: 16_000 });
-  expect(letter.errors.length).toBeGreaterThan(10);
+  expect(letter).toMatchObject({ reason: 'not_finite' });
+  expect([letter.errors.length > 10, letter.errors.length <= 100]).toEqual([true, true]); // more of them help nobody
   await goesOn(ID);
 });
 

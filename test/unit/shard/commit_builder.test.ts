@@ -359,7 +359,11 @@ describe('a commit', () => {
   it('holds the leaves of one large record no longer than a commit', () => {
     const bench = new Bench();
     for (let i = 0; i < 20; i++) {
-      const leaves = Array.from({ length: 5_000 }, (_, n) => ({ path: `attributes.a${i}x${n}`, before: undefined, after: 'x'.repeat(20) }));
+      const leaves = Array.from({ length: 5_000 }, (_, n) => ({
+        path: `attributes.a${i}x${n}`,
+        before: undefined,
+        after: 'x'.repeat(20),
+      }));
       bench.add([bench.change('customerId.ada', [], { leaves })]);
     }
     expect(bench.builder.sealedCount).toBe(19);
