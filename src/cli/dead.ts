@@ -12,6 +12,7 @@ import { lineWriter, print, printJson } from './output.ts';
 import { number } from './progress.ts';
 import { RETRY_FOR_MS } from './publish.ts';
 import { ReplayLedger, type LetterState } from './replay_ledger.ts';
+import { identityKey, partitionOf, type Identity } from '../message/identity.ts';
 import { note, replayLetters, type ReplayReport } from './replay_letters.ts';
 
 type ListOptions = CommonOptions & LetterFilter & { readonly limit?: number };
@@ -124,10 +125,12 @@ async function replay(texts: readonly string[], options: ReplayOptions): Promise
     const admission = await knownAdmission(client);
     const missing: number[] = [];
     const letters = named.length > 0 ? lettersAt(client, named, missing) : readLetters(client, filterOf(options));
+    const starts = await client.generationStarts();
     const ports = {
       root: client.topology.root,
       original: (sequence: number) => client.message('log', sequence),
       isEvents: (dataset: string) => admission?.datasets.get(dataset)?.behavior === 'event',
+      rebuiltAt: (identity: Identity) => starts[partitionOf(identityKey(identity), client.partitions)]!,
       producer: await client.producer({ retryForMs: RETRY_FOR_MS }),
       ledger: await ledgerOf(client),
     };

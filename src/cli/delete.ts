@@ -2,13 +2,12 @@
 // CD1: what reaches everybody needs --yes. CD2: what is wrong is said before anything is in a log.
 import type { Command } from 'commander';
 import { formatTime } from '../base/time.ts';
-import { didYouMean } from '../definitions/near_miss.ts';
 import { identityKey, identityName } from '../message/identity.ts';
 import { PROFILE_TOKEN } from '../message/subject.ts';
 import { awaitDelete, tellDelete, type ShardDelete } from '../worker/delete_dataset.ts';
 import { command, withClient, type CommonOptions } from './command.ts';
 import { WrongUse } from './failure.ts';
-import { definedDataset, knownAdmission, liveAdmission } from './live_admission.ts';
+import { definedDataset, liveAdmission, refuseUnknownIdentity } from './live_admission.ts';
 import { print, printJson } from './output.ts';
 import { progressLine } from './progress.ts';
 import { asWrongUse, RETRY_FOR_MS } from './publish.ts';
@@ -49,11 +48,7 @@ async function deleteProfile(namespace: string, id: string, options: DeleteOptio
   const identity = { namespace, id };
   identityKey(identity); // wrong names are said before a connection is made
   const { shard, sequence } = await withClient(options, async (client) => {
-    const known = (await knownAdmission(client))?.namespaces;
-    if (known?.has(namespace) === false)
-      throw new WrongUse(
-        `no namespace '${namespace}' is defined${didYouMean(namespace, known.keys())}; defined: ${[...known.keys()].join(', ')}`,
-      );
+    await refuseUnknownIdentity(client, identity);
     const producer = await client.producer({ retryForMs: RETRY_FOR_MS });
     return producer.send(PROFILE_TOKEN, null, { identity, operation: 'delete' });
   });

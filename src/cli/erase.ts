@@ -6,6 +6,7 @@ import { describeStep } from '../worker/erase_jobs.ts';
 import { eraseProfile } from '../worker/erase_profile.ts';
 import { command, withClient, type CommonOptions } from './command.ts';
 import { WrongUse } from './failure.ts';
+import { refuseUnknownIdentity } from './live_admission.ts';
 import { print, printJson, remark } from './output.ts';
 
 type EraseOptions = CommonOptions & { readonly yes?: boolean };
@@ -23,12 +24,13 @@ export function registerErase(program: Command): void {
     .action(async (namespace: string, id: string, options: EraseOptions) => {
       const identity = { namespace, id };
       identityKey(identity); // wrong names are said before a connection is made
-      if (options.yes !== true) await confirm(identityName(identity));
-      const receipt = await withClient(options, (client) =>
-        eraseProfile(client, identity, {
+      const receipt = await withClient(options, async (client) => {
+        await refuseUnknownIdentity(client, identity);
+        if (options.yes !== true) await confirm(identityName(identity));
+        return eraseProfile(client, identity, {
           onStep: ({ step, problem }) => remark(problem === null ? describeStep(step) : `waiting: ${problem}`),
-        }),
-      );
+        });
+      });
       if (options.json === true) return printJson(receipt);
       for (const line of describe(receipt)) await print(line);
     });
@@ -46,6 +48,7 @@ function describe(receipt: Receipt): string[] {
   const { hash, shard, sequence, messages, deadLetters, erasedAt, compactedAt, changesGoneBy } = receipt;
   return [
     `erased at ${erasedAt}, as ${hash}`,
+    ...(messages === 0 && deadLetters === 0 ? ['  nothing was in the log about this identity: is it the right one?'] : []),
     `  ${messages} messages of shard ${shard} before sequence ${sequence}, ${deadLetters} dead letters; files rewritten at ${compactedAt}`,
     changesGoneBy === null
       ? '  its change events stay: the change stream keeps everything (changes.maxAge: 0)'

@@ -6,7 +6,7 @@ import type { Producer } from '../producer/producer.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { Letter } from './dead_letter.ts';
 import type { ReplayLedger } from './replay_ledger.ts';
-import { replayedMessage, type Replayed } from './replayed_message.ts';
+import { replayedMessage, type Replayed, type ReplayContext } from './replayed_message.ts';
 
 const BATCH = 256;
 /** At most so many letters of a kind are named in the report. */
@@ -34,6 +34,7 @@ export type ReplayPorts = {
   readonly root: string;
   readonly original: (sequence: number) => Promise<LogMessage | undefined>;
   readonly isEvents: (dataset: string) => boolean;
+  readonly rebuiltAt: ReplayContext['rebuiltAt'];
   readonly producer: Pick<Producer, 'ready' | 'send'>;
   readonly ledger: Pick<ReplayLedger, 'statesOf' | 'begin' | 'end'>;
 };

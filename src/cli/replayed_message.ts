@@ -30,6 +30,8 @@ export type ReplayContext = {
   readonly original: LogMessage | undefined;
   /** Is it a dataset of events, for sure? */
   readonly isEvents: (dataset: string) => boolean;
+  /** Where the generation that is live began, in the log of the identity's shard: what was before it was folded anew then. 0: it is the first. */
+  readonly rebuiltAt: (identity: Identity) => number;
   /** Somebody has named this very letter. */
   readonly isNamed: boolean;
 };
@@ -40,6 +42,8 @@ export function replayedMessage(letter: Letter, context: ReplayContext): Replaye
   if (typeof target === 'string') return target;
   if (target.dataset === PROFILE_TOKEN && !context.isNamed)
     return 'it is about a whole profile, and would delete what has come since: name its sequence if that is meant';
+  if (letter.sequence! < context.rebuiltAt(target.identity) && !context.isNamed)
+    return 'a rebuild has folded it anew since: what is allowed now counts already. Name its sequence to send it all the same';
   const isFromLetter = !isOriginal(context.original, letter, context.root);
   const body = isFromLetter ? wholeBody(letter) : context.original!.body;
   if (body === undefined) return 'the log has it no more, and the letter has only a part of its body: publish it from its source';

@@ -49,7 +49,13 @@ export class ExportDesk {
   page(id: string, after: IdentityKey, policy?: string): ExportPage {
     const open = this.exports.get(id);
     if (open === undefined)
-      throw new VisageError('no_such_export', `export ${id} is not open on shard ${this.shard}`, { kind: 'retry' });
+      throw new VisageError(
+        'no_such_export',
+        `the export is not open on shard ${this.shard}: the shard began anew meanwhile; run it again`,
+        {
+          kind: 'retry',
+        },
+      );
     open.cancel();
     open.cancel = this.clock.timer(IDLE_MS, () => this.end(id));
     const { meta } = open.snapshot;

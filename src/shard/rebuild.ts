@@ -57,7 +57,12 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
   const { foldVersion } = next;
   const fenced = await fence({ ...shard, logCreated: logState.created, foldVersion }, last, before.store.readMeta());
   const both = { shard, until: next.sequence, last: fenced.commit, changesCreated: changesState.created, signal };
-  for (const each of stores) await refold({ ...both, ...each, logCreated: logState.created });
+  let refused = 0;
+  for (const each of stores) refused = await refold({ ...both, ...each, logCreated: logState.created }); // the new one comes last
+  if (refused > 0)
+    shard.onWarning(
+      `generation ${next.generation} refuses ${refused} messages of the log; those that the earlier one had admitted have no dead letter`,
+    );
   const old = await openView(before.store, shard);
   const now = await openView(shard.store, shard);
   try {

@@ -35,11 +35,12 @@ export type RefoldOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Cost: that of a replay. @throws VisageError `stopped` (retry), and what the fold throws */
-export async function refold(options: RefoldOptions): Promise<void> {
+/** Cost: that of a replay. @returns how many messages it refused, of those that it folded now
+ *  @throws VisageError `stopped` (retry), and what the fold throws */
+export async function refold(options: RefoldOptions): Promise<number> {
   const { store, until } = options;
   const meta = store.readMeta();
-  if (meta?.endedBy === until) return;
+  if (meta?.endedBy === until) return 0;
   const run = new Refolding(options);
   const hash = meta?.definitionsHash ?? options.generation?.hash;
   if (hash !== undefined && hash !== null) await options.shard.definitions.load(hash);
@@ -55,6 +56,7 @@ export async function refold(options: RefoldOptions): Promise<void> {
     await reader.close();
   }
   await run.checkpoint(until);
+  return fold.counters.refused;
 }
 
 /** A reader that opens after all is closed again. */

@@ -73,7 +73,7 @@ export class ReplayGate {
     if (!gap && (count !== changeCount || digest !== changeDigest)) {
       if (hasHoles()) {
         onOther(
-          `shard ${shard}: replay to ${position.sequence} without the messages of erased identities gave ${count} changes, the last commit says ${changeCount}, or their digests differ: values are right, but the versions of some profiles may be others than were announced`,
+          `shard ${shard}: a replay to ${position.sequence}, without the messages of erased identities, gave other changes than the last commit says: values are right, but the versions of some profiles may be others than were announced`,
         );
         if (going !== null) [going.count, going.digest] = [changeCount, changeDigest];
         return this.end();

@@ -37,7 +37,8 @@ import type { ShardOptions, ShardStatus } from './shard_options.ts';
 import { TickTimer } from './tick_timer.ts';
 
 const SLICE_MS = 4;
-const SLICE_CHECK = 32;
+/** Most messages take microseconds, a merge into a record of thousands of fields ten milliseconds. */
+const SLICE_CHECK = 4;
 const PENDING_EVENTS_MAX = 20_000;
 const DEAD_LETTERS_MAX = 1_000;
 const BEHIND_MESSAGES = 1_000;

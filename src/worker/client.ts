@@ -26,6 +26,8 @@ import { answerOf, jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 const REQUEST_MS = 35_000;
 const SETTLE_MS_MAX = 60_000;
 const SETTLE_POLL_MS = 50;
+/** How often an export begins again at a shard that began anew. */
+const CUTS_MAX = 3;
 
 export type Client = {
   readonly nc: Connection;
@@ -70,6 +72,8 @@ export type Client = {
   streamState(stream: 'log' | 'changes' | 'dead'): Promise<StreamState>;
   /** When the first message that the log has was stored. */
   logBeginningMs(): Promise<number>;
+  /** By shard: the sequence at which the last generation of its state began; 0: it is the first. */
+  generationStarts(): Promise<readonly number[]>;
   plan(hash: string): Promise<Plan>;
 };
 
@@ -158,9 +162,14 @@ function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'cl
       const body = encodeControl({ kind: 'cut', id });
       for (let shard = 0; shard < partitions; shard++) {
         const log = await openShardLog({ nc, reading: nc, topology, shard });
-        await log.append('cut', body);
+        const ofShard = (after: string): Promise<ExportAnswer> => ask<ExportAnswer>('export', { shard, cut: id, after, policy });
+        // a shard that began anew has passed the cut without opening it
+        const first = await again(CUTS_MAX, 'no_such_export', async () => {
+          await log.append('cut', body);
+          return ofShard('');
+        });
         for (let after: string | null = ''; after !== null;) {
-          const page: ExportAnswer = await ask<ExportAnswer>('export', { shard, cut: id, after, policy });
+          const page: ExportAnswer = after === '' ? first : await ofShard(after);
           if (after === '') onCut?.(shard, page.sequence);
           for (const text of page.profiles) yield { view: JSON.parse(text) as ProfileView, text };
           after = page.next;
@@ -195,6 +204,13 @@ function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'cl
     },
     streamState: state,
     logBeginningMs: async () => stampOf(String((await (await jetstreamManagerOf(nc)).streams.info(names.log)).state.first_ts)),
+    generationStarts: () =>
+      Promise.all(
+        Array.from({ length: partitions }, async (_, shard) => {
+          const log = await openShardLog({ nc, reading: nc, topology, shard });
+          return (await log.generations()).at(-1)?.sequence ?? 0;
+        }),
+      ),
     plan: async (hash) => compilePlan(parseDefinitionsDocument(await meta.definitions(hash))),
   };
 }
@@ -213,6 +229,17 @@ async function settled(status: () => Promise<WorkerStatus>, lasts: readonly numb
     );
     if (!isBusy) return;
     await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+  }
+}
+
+/** Tries again where it fails with this code, so many times in all. */
+async function again<T>(times: number, code: string, act: () => Promise<T>): Promise<T> {
+  for (let left = times; ; left--) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof VisageError) || error.code !== code || left <= 1) throw error;
+    }
   }
 }
 

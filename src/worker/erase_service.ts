@@ -1,4 +1,5 @@
 // A worker's erasures, composed: the root's secret, the jobs, an eraser for each shard, and who takes requests.
+import { VisageError } from '../base/errors.ts';
 import { identityKey, partitionOf } from '../message/identity.ts';
 import type { Settings } from '../definitions/settings.ts';
 import type { Topology } from '../message/subject.ts';
@@ -48,7 +49,11 @@ export async function openErasing({ nc, topology, meta, settings, shards }: Eras
     async erase(query) {
       const key = identityKey(query);
       const shard = partitionOf(key, settings.partitions);
-      shards.active(shard); // throws when it is not: what it would not do soon is not promised
+      const { definitionsInForce, options } = shards.active(shard); // throws when it is not: what it would not do soon is not promised
+      const { hash } = definitionsInForce;
+      const known = hash === null ? undefined : options.definitions.planOf(hash).admission.namespaces;
+      if (known?.has(query.namespace) !== true)
+        throw new VisageError('unknown_namespace', 'no such namespace is defined', { kind: 'usage' });
       return erasers[shard]!.request(key);
     },
   };

@@ -58,6 +58,7 @@ class Replays {
         root: 'visage',
         original: () => Promise.resolve(undefined),
         isEvents: () => false,
+        rebuiltAt: () => 0,
         ledger: new ReplayLedger(this.store, this.created),
         producer: {
           ready: () => Promise.resolve(),

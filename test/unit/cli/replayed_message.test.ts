@@ -29,7 +29,14 @@ function message(changes: Partial<LogMessage> = {}, headers: Readonly<Record<str
 }
 
 function replayed(of: Letter, context: Partial<ReplayContext> = {}): unknown {
-  const found = replayedMessage(of, { root: 'visage', original: undefined, isEvents: () => false, isNamed: false, ...context });
+  const found = replayedMessage(of, {
+    root: 'visage',
+    original: undefined,
+    isEvents: () => false,
+    rebuiltAt: () => 0,
+    isNamed: false,
+    ...context,
+  });
   return typeof found === 'string' ? found : { ...found, body: Buffer.from(found.body).toString() };
 }
 
@@ -59,7 +66,9 @@ test('gone from the log, or another message there: from the letter, if it has al
   expect(replayed(own, { original: message({ subject: 'visage.log.3.in.crm.email.other' }) })).toEqual(fromLetter);
   const bytes = Buffer.from([0xff, 0x00]);
   const { body: _, ...rest } = letter({ bodyBase64: bytes.toString('base64'), bodySha256: sha256(bytes) });
-  expect(replayedMessage(rest, { root: 'visage', original: undefined, isEvents: () => false, isNamed: false })).toMatchObject({
+  expect(
+    replayedMessage(rest, { root: 'visage', original: undefined, isEvents: () => false, rebuiltAt: () => 0, isNamed: false }),
+  ).toMatchObject({
     body: bytes,
   });
   expect(replayed(letter({ truncated: true }))).toMatch(/only a part of its body/);
@@ -115,4 +124,11 @@ test('a delete of a whole profile is replayed only when it is named, and has no 
     dataset: '_profile',
     headers: { 'Visage-Operation': 'delete', 'Visage-Replay-Of': '17' },
   });
+});
+
+test('what a rebuild has folded anew is not sent again, unless it is named: it may count already', () => {
+  const rebuilt = { original: message(), rebuiltAt: () => letter().sequence! + 1 };
+  expect(replayed(letter(), rebuilt)).toMatch(/^a rebuild has folded it anew since.*Name its sequence/);
+  expect(replayed(letter(), { ...rebuilt, isNamed: true })).toMatchObject(EXPECTED);
+  expect(replayed(letter(), { ...rebuilt, rebuiltAt: () => letter().sequence! })).toMatchObject(EXPECTED);
 });
