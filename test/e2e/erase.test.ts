@@ -40,9 +40,11 @@ test('erase asks first, says what it does, and prints a receipt; afterwards ther
   const again = await erase('--yes'); // of somebody of whom there is nothing
   expect(again.code).toBe(0);
   expect(again.stdout).toMatch(
-    /^erased at 2.*\n {2}0 messages of shard \d before sequence \d+, 0 dead letters; .*\n {2}its change events have aged out by 2/,
+    /^erased at 2.*\n {2}nothing was in the log about this identity: is it the right one\?\n {2}0 messages of shard \d before sequence \d+, 0 dead letters; .*\n {2}its change events have aged out by 2/,
   );
   expect(await visage(['erase', 'customer id', 'x', '--yes', '--config', config])).toMatchObject({ code: 2, stdout: '' });
+  const mistyped = await visage(['erase', 'customerid', 'ada', '--yes', '--config', config]);
+  expect(mistyped).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining("did you mean 'customerId'") as string });
 }, 60_000);
 
 test('without a worker nothing is accepted, and it says so', async () => {
