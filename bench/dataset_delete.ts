@@ -36,8 +36,8 @@ const FULL: Size = {
   rounds: 5,
   rate: 3_000,
   warmSeconds: 8,
-  settleSeconds: 6,
-  beforeSeconds: 8,
+  settleSeconds: 4,
+  beforeSeconds: 20, // as long as a sweep: a major collection comes about every ten seconds
   duringSeconds: 30,
   tellAfterSeconds: 1,
 };
