@@ -37,6 +37,9 @@ export type RecordMessage = {
   readonly operation: RecordOperation;
   readonly id: string | null;
   readonly lastUpdatedMs: EpochMs;
+  /** What tombstones are held against: a write lives if this is later than theirs. Who does not say when is later than what stands before in
+   *  the log, be it in the same millisecond. */
+  readonly livesPastMs: number;
   readonly body: EventBody;
   readonly ranksOther: boolean;
 };
@@ -248,6 +251,7 @@ function decodeRecord(given: Given): RecordMessage | Refusal {
     operation,
     id: (id as string | undefined) ?? null,
     lastUpdatedMs,
+    livesPastMs: header === undefined && own === undefined ? lastUpdatedMs + 0.5 : lastUpdatedMs,
     body,
     ranksOther,
   };

@@ -91,10 +91,10 @@ export class Identities {
 
   /** Returns why the write is refused by what it would make of the record. */
   record(write: RecordMessage, now: Now): RefusalReason | undefined {
-    const { key, lastUpdatedMs, id } = write;
+    const { key, lastUpdatedMs, livesPastMs, id } = write;
     const dataset = write.dataset.name;
     if (!write.dataset.profile) return write.operation === 'create' ? resultOf(write, undefined, now).refusal : undefined;
-    if (this.#isDead(key, dataset, lastUpdatedMs)) {
+    if (this.#isDead(key, dataset, livesPastMs)) {
       this.counts.dead++;
       return undefined;
     }
@@ -104,7 +104,7 @@ export class Identities {
       return undefined;
     }
     const fragment = this.#present(key)?.fragmentAt(dataset, this.#moment(now.sequence));
-    const order = orderOf(fragment, lastUpdatedMs);
+    const order = orderOf(fragment, write);
     if (order !== 'newer') {
       this.counts[order]++;
       return undefined;
@@ -186,10 +186,10 @@ function idIn(dataset: string, id: string): string {
 }
 
 /** `stale`: the fragment has a newer write; of two at one time the later message counts. `dead`: the fragment was removed since. */
-function orderOf(fragment: Write | undefined, lastUpdatedMs: EpochMs): 'newer' | 'stale' | 'dead' {
-  if (fragment === undefined || lastUpdatedMs > fragment.lastUpdatedMs) return 'newer';
-  if (fragment.record === null) return 'dead';
-  return lastUpdatedMs === fragment.lastUpdatedMs ? 'newer' : 'stale';
+function orderOf(fragment: Write | undefined, { lastUpdatedMs, livesPastMs }: RecordMessage): 'newer' | 'stale' | 'dead' {
+  if (fragment === undefined) return 'newer';
+  if (fragment.record === null) return livesPastMs > fragment.lastUpdatedMs ? 'newer' : 'dead';
+  return lastUpdatedMs >= fragment.lastUpdatedMs ? 'newer' : 'stale';
 }
 
 /** What the write makes of the record (null: none), or why it may not. */

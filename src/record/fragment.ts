@@ -1,6 +1,7 @@
 // A fragment: what one dataset says about one identity, as its last write left it; or the tombstone of what it said.
 // FR1: order is by `lastUpdatedMs`, then by sequence: an older write is stale, an equal one wins if it came later.
-// FR2: a tombstone holds at its `lastUpdatedMs`: what is at or before it stays dead, whenever it arrives.
+// FR2: a tombstone holds at its `lastUpdatedMs`: what says that it is of then or before stays dead, whenever it arrives. What does not say
+//      when it is of comes after what the log has before it.
 // FR3: the record is held as text: compact, as it is stored, and parsed by whoever asks.
 import type { EpochMs } from '../base/time.ts';
 import type { JsonObject } from './json.ts';
@@ -30,9 +31,12 @@ export class Fragment {
   }
 }
 
+/** As `RecordMessage` has them. */
+export type WriteTimes = { readonly lastUpdatedMs: EpochMs; readonly livesPastMs: number };
+
 /** What to do with a write: `apply` it, drop it as `stale` (older than what is there), or as `dead` (at or before a tombstone). */
-export function admitWrite(fragment: Fragment | undefined, lastUpdatedMs: EpochMs): 'apply' | 'stale' | 'dead' {
+export function admitWrite(fragment: Fragment | undefined, write: WriteTimes): 'apply' | 'stale' | 'dead' {
   if (fragment === undefined) return 'apply';
-  if (fragment.text === null) return lastUpdatedMs > fragment.lastUpdatedMs ? 'apply' : 'dead';
-  return lastUpdatedMs >= fragment.lastUpdatedMs ? 'apply' : 'stale';
+  if (fragment.text === null) return write.livesPastMs > fragment.lastUpdatedMs ? 'apply' : 'dead';
+  return write.lastUpdatedMs >= fragment.lastUpdatedMs ? 'apply' : 'stale';
 }

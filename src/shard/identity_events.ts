@@ -105,7 +105,7 @@ export class IdentityEvents {
         this.deleteProfile(this.tombstoneAt(message.sequence));
         return undefined;
       case 'record':
-        if (decoded.dataset.profile && !this.isDead(decoded.dataset.name, decoded.lastUpdatedMs))
+        if (decoded.dataset.profile && !this.isDead(decoded.dataset.name, decoded.livesPastMs))
           this.records.take(decoded, message.sequence, settings, (id) => this.memoryOf(id, decoded.dataset.name));
         return undefined;
       case 'event':

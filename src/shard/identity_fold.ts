@@ -126,11 +126,11 @@ export class IdentityFold {
 
   /** Not what is deleted, repeated or stale. */
   private takesWrite(state: IdentityState | undefined, tombstone: Tombstone | null, write: RecordMessage): boolean {
-    const { dataset, id, lastUpdatedMs } = write;
-    if (this.isDead(lastUpdatedMs, dataset, tombstone)) return false;
+    const { dataset, id } = write;
+    if (this.isDead(write.livesPastMs, dataset, tombstone)) return false;
     if (state === undefined) return true;
     if (id !== null && this.isRemembered(state, dataset, id)) return false;
-    const admitted = admitWrite(state.fragmentOf(dataset.index), lastUpdatedMs);
+    const admitted = admitWrite(state.fragmentOf(dataset.index), write);
     if (admitted === 'stale') this.counters.stale++;
     else if (admitted === 'dead') this.counters.deleted++;
     return admitted === 'apply';

@@ -18,7 +18,7 @@ export class IdentityRecords {
     const { dataset, id, lastUpdatedMs } = write;
     const memory = id === null ? null : memoryOf(id);
     const fragment = this.fragments.get(dataset.name);
-    if (memory?.has === true || admitWrite(fragment, lastUpdatedMs) !== 'apply') return;
+    if (memory?.has === true || admitWrite(fragment, write) !== 'apply') return;
     const { text, refusal } = resultOf(write, fragment, settings);
     if (refusal !== undefined) return;
     memory?.add();

@@ -20,6 +20,7 @@ describe('an admitted record', () => {
       operation: 'create',
       id: 'r-1',
       lastUpdatedMs: NOW,
+      livesPastMs: NOW + 0.5,
       body: JSON.parse(body) as unknown,
       ranksOther: false,
     });
@@ -32,7 +33,7 @@ describe('an admitted record', () => {
 
   it('has headers in any case, among others', () => {
     const headers = { 'Nats-Msg-Id': 'x', 'vISAGE-oPERATION': 'merge', 'visage-last-updated': '2026-03-10T08:00:00Z' };
-    expect(record('{}', headers)).toMatchObject({ operation: 'merge', lastUpdatedMs: NOW - H });
+    expect(record('{}', headers)).toMatchObject({ operation: 'merge', lastUpdatedMs: NOW - H, livesPastMs: NOW - H });
   });
 
   it('that deletes needs no body; the others do', () => {

@@ -297,3 +297,27 @@ describe('a log of an earlier version', () => {
     expect(run.view(KEY)!.computed['spend']!.value).toBe(-5);
   });
 });
+
+describe('within one millisecond', () => {
+  const said = (body: object | string, stamp: number, operation?: string, lastUpdated?: string): unknown =>
+    run.apply(log.write('ada', body, stamp, { ...(operation && { operation }), ...(lastUpdated && { lastUpdated }) }));
+
+  it('who does not say when comes after what was deleted before it', () => {
+    const stamp = (now += 1000);
+    said({ city: 'a' }, stamp);
+    said('', stamp, 'delete');
+    said({ city: 'b' }, stamp);
+    expect(attributes()).toEqual({ city: 'b' });
+    run.apply(log.write('ada', '', stamp, { dataset: '_profile', operation: 'delete' }));
+    said({ city: 'c' }, stamp);
+    expect(attributes()).toEqual({ city: 'c' });
+  });
+
+  it('who says that it was then stays dead', () => {
+    const stamp = (now += 1000);
+    said({ city: 'a' }, stamp);
+    said('', stamp, 'delete');
+    said({ city: 'b' }, stamp, undefined, formatTime(stamp));
+    expect(run.view(KEY)).toBeUndefined();
+  });
+});
