@@ -20,6 +20,7 @@ export type NatsSettings = {
 export type Connection = NatsConnection;
 
 const OLDEST = [2, 11] as const;
+const CONNECT_MS = 4_000;
 
 /** Opens a connection that reconnects for ever, with what its credentials file holds by then. `name` shows in the server's connection list.
  *  @throws VisageError `no_connection` (retry) · `server_too_old` · `unreadable_file` */
@@ -30,6 +31,8 @@ export async function openConnection(settings: NatsSettings, name: string): Prom
     maxReconnectAttempts: -1,
     ignoreAuthErrorAbort: true, // by default two in a row end it: credentials that are being rotated, or expired, come back
     reconnectTimeWait: 250,
+    // by default 20 s: so long a client waits for a server that was killed between the connection and its first word
+    timeout: CONNECT_MS,
     noAsyncTraces: true, // a stack trace per request costs more than the request
     pingInterval: 10_000,
     maxPingOut: 2,

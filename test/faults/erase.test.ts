@@ -23,7 +23,7 @@ const MOMENTS: readonly { readonly step: EraseStep; readonly afterMs: number; re
   { step: 'lettersRemoved', afterMs: 0 },
   { step: 'lettersRemoved', afterMs: 40 },
 ];
-const HERS = 400;
+const HERS = 250;
 
 let world: World;
 let worker: WorkerProcess;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { kill9AtExpiryRun, kill9Run } from './kill9.ts';
 
 const SOAK = process.env['VISAGE_SOAK'] === '1';
-const EVENTS = SOAK ? 200_000 : 40_000;
+const EVENTS = SOAK ? 200_000 : 30_000;
 const SEED = Number(process.env['VISAGE_SEED'] ?? 20260310);
 
 test(

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { loadSettings } from '../../src/definitions/load_settings.ts';
 import { startServer } from '../../src/server/start_server.ts';
 import { openClient } from '../../src/worker/client.ts';
-import { ended, start, visage } from './program.ts';
+import { ended, start, visage } from '../e2e/program.ts';
 
 const DEFINITIONS = join(import.meta.dirname, '../../config/demo.definitions.yaml');
 

@@ -6,7 +6,7 @@ import { identityKey, partitionOf } from '../../src/message/identity.ts';
 import { publishAll } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
 import { startWorld, type World } from '../support/world.ts';
-import { visage } from './program.ts';
+import { visage } from '../e2e/program.ts';
 
 let world: World;
 let config: string;

@@ -9,7 +9,7 @@ import { compilePlan } from '../../src/definitions/compile_plan.ts';
 import { loadDefinitionsFile } from '../../src/definitions/load_definitions.ts';
 import { startServer } from '../../src/server/start_server.ts';
 import { sabotage } from '../../src/worker/sabotage.ts';
-import { start, untilLogged, visage } from './program.ts';
+import { start, untilLogged, visage } from '../e2e/program.ts';
 
 const DEFINITIONS = join(import.meta.dirname, '../../config/definitions.example.yaml');
 
