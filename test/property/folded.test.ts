@@ -60,7 +60,8 @@ it('a value that is not exact is that of windows that begin as little earlier as
         inexact += Object.values(view.computed).filter(({ precision }) => precision !== undefined).length;
       }
     }),
-    { numRuns: 40 },
+    // one seed: an estimate of countDistinct is off by four standard errors once in thousands of times, and says only how large one is
+    { numRuns: 40, seed: Number(process.env['VISAGE_SEED'] ?? 5) },
   );
   expect(inexact).toBeGreaterThan(2_000);
 });
