@@ -4,7 +4,7 @@ import { formatTime } from '../base/time.ts';
 import type { Identity } from '../message/identity.ts';
 import { sameJson, type Json, type JsonObject } from '../record/json.ts';
 import { parsePath } from '../record/leaf_changes.ts';
-import { valueAt } from '../record/merge_policy.ts';
+import { valueAt } from '../base/value_at.ts';
 import type { ChangeEvent } from './change_event.ts';
 import type { Feed, RecordWrite } from './demo_feed.ts';
 import type { DemoRoot } from './demo_root.ts';

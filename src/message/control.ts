@@ -173,13 +173,17 @@ function generationOf(data: Readonly<Record<string, unknown>>): GenerationMessag
   };
 }
 
-function settingsOf(given: unknown): FoldSettings | undefined {
-  const named = given as Partial<FoldSettings>;
-  const settings = {
+/** What logs and states of earlier releases do not name is as it was then. */
+export function asOfEarlier<T extends Partial<FoldSettings>>(named: T): T & Pick<FoldSettings, 'exactEvents' | 'recordBytes'> {
+  return {
     ...named,
     exactEvents: named.exactEvents ?? Infinity,
     recordBytes: named.recordBytes ?? DEFAULT_FOLD_SETTINGS.recordBytes,
   };
+}
+
+function settingsOf(given: unknown): FoldSettings | undefined {
+  const settings = asOfEarlier(given as Partial<FoldSettings>);
   const whole = SETTING_NAMES.every(
     (name) => Number.isSafeInteger(settings[name]) || (name === 'exactEvents' && settings[name] === Infinity),
   );

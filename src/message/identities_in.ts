@@ -2,6 +2,7 @@
 // II1: the subject's identity owns the message. One that ranks higher is said, two that rank highest are refused.
 // II2: blocked ids say nobody; namespaces that are not defined are none of ours.
 // Source: design/semantics.md §6, §8
+import { valueAt } from '../base/value_at.ts';
 import type { Admission, DatasetRule, EventBody } from './admission.ts';
 import type { FoldSettings } from './control.ts';
 import { decodeId, type Identity } from './identity.ts';
@@ -85,15 +86,6 @@ function collectMap(map: unknown, named: Named[], settings: FoldSettings, found:
 
 function tooMany({ identitiesPerMessage }: FoldSettings, found: Violations): void {
   found.add('too_large', '/identityMap', `more than ${identitiesPerMessage} identities in one message`);
-}
-
-function valueAt(body: EventBody, path: readonly string[]): unknown {
-  let at: unknown = body;
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, key)) return undefined;
-    at = (at as EventBody)[key];
-  }
-  return at;
 }
 
 /** In UTF-8. */

@@ -1,6 +1,7 @@
 // Which identity owns a message: the one whose namespace has the highest priority. Source: design/semantics.md §6, §8.
 // CI1: no error names an id. CI2: blocked ids say nobody, as they do in the shard (message/identities_in.ts).
 import { VisageError } from '../base/errors.ts';
+import { valueAt } from '../base/value_at.ts';
 import type { DatasetRule, IdentityDescriptor } from '../message/admission.ts';
 import { isBlockedId } from '../message/identities_in.ts';
 import type { Identity } from '../message/identity.ts';
@@ -72,15 +73,6 @@ function idsInFields(body: Fields, namespace: string, descriptors: readonly Iden
 function idOf(id: unknown, place: string): string {
   if (typeof id === 'string' && id.isWellFormed()) return id;
   throw refuse('bad_identity', `${place} must be a text of valid Unicode`);
-}
-
-function valueAt(body: Fields, path: readonly string[]): unknown {
-  let at: unknown = body;
-  for (const key of path) {
-    if (!isObject(at) || !Object.hasOwn(at, key)) return undefined;
-    at = at[key];
-  }
-  return at;
 }
 
 function nobody(inMap: readonly string[], descriptors: readonly IdentityDescriptor[], { namespaces }: Naming): VisageError {

@@ -3,7 +3,7 @@
 // FM1: what says which profile this is, and as of when, is always there. FM2: a bare name is the computed attribute's, where there is one.
 import { isJsonObject, type Json, type JsonObject } from '../record/json.ts';
 import { parsePath } from '../record/leaf_changes.ts';
-import { valueAt } from '../record/merge_policy.ts';
+import { valueAt } from '../base/value_at.ts';
 import type { ProfileView } from './view.ts';
 
 export type FieldMask = {

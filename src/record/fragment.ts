@@ -25,6 +25,11 @@ export class Fragment {
     this.text = text;
   }
 
+  /** Does it hold beyond a delete as of `timeMs`? Only a later tombstone does. */
+  outlives(timeMs: EpochMs): boolean {
+    return this.text === null && this.lastUpdatedMs > timeMs;
+  }
+
   /** The record; undefined for a tombstone. Cost: JSON.parse */
   record(): JsonObject | undefined {
     return this.text === null ? undefined : (JSON.parse(this.text) as JsonObject);

@@ -90,12 +90,3 @@ export function sourcesAt(sources: readonly MergeSource[], policy: MergePolicy, 
   }
   return there;
 }
-
-export function valueAt(record: JsonObject, path: readonly string[]): Json | undefined {
-  let at: Json | undefined = record;
-  for (const key of path) {
-    if (!isJsonObject(at) || !Object.hasOwn(at, key)) return undefined;
-    at = at[key];
-  }
-  return at;
-}

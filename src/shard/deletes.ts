@@ -10,7 +10,7 @@ import type { DatasetDelete } from '../ports/profile_store.ts';
 export function deleteProfile(state: IdentityState, tombstone: Tombstone): void {
   state.dropParts(() => true);
   state.eventDatasets = [];
-  state.dropFragments(({ text, lastUpdatedMs }) => text !== null || lastUpdatedMs <= tombstone.timeMs);
+  state.dropFragments((fragment) => !fragment.outlives(tombstone.timeMs));
   state.tombstone = tombstone;
 }
 
@@ -43,9 +43,9 @@ export function clearDatasets(
   announce([...gone.values()].map(({ dataset }) => dataset));
   state.dropParts(({ dataset }) => gone.has(dataset));
   state.eventDatasets = state.eventDatasets.filter((dataset) => !gone.has(dataset));
-  state.dropFragments(({ dataset, text, lastUpdatedMs }) => {
-    const by = gone.get(dataset);
-    return by !== undefined && (text !== null || lastUpdatedMs <= by.timeMs);
+  state.dropFragments((fragment) => {
+    const by = gone.get(fragment.dataset);
+    return by !== undefined && !fragment.outlives(by.timeMs);
   });
   return true;
 }

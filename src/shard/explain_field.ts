@@ -2,13 +2,14 @@
 // EF1: the winner is whose value the merge shows: where a leaf stands above the place, nobody at the place wins.
 // EF2: of an object each leaf is explained by itself, at most LEAVES_MAX of them.
 // Source: design/semantics.md §5
+import { valueAt } from '../base/value_at.ts';
 import { formatTime } from '../base/time.ts';
 import { parseIdentityKey } from '../message/identity.ts';
 import type { ExplainedField, FieldExplanation, FieldSource } from '../profile/explanation.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { isJsonObject, type JsonObject } from '../record/json.ts';
 import { leafChanges, parsePath, pathText } from '../record/leaf_changes.ts';
-import { ranked, sourcesAt, valueAt, type LeafSource, type MergePolicy, type MergeSource } from '../record/merge_policy.ts';
+import { ranked, sourcesAt, type LeafSource, type MergePolicy, type MergeSource } from '../record/merge_policy.ts';
 
 const LEAVES_MAX = 100;
 const ROOT = 'attributes';

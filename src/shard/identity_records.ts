@@ -31,7 +31,6 @@ export class IdentityRecords {
   }
 
   deleteDataset(dataset: string, timeMs: EpochMs): void {
-    const fragment = this.fragments.get(dataset);
-    if (fragment !== undefined && (fragment.text !== null || fragment.lastUpdatedMs <= timeMs)) this.fragments.delete(dataset);
+    if (this.fragments.get(dataset)?.outlives(timeMs) === false) this.fragments.delete(dataset);
   }
 }

@@ -1,6 +1,7 @@
 // `path op value`: what a field of an event must be.
 // PF1: a number is compared with a number, a text and a boolean as text; a value of another kind, and one that is not there, never matches.
 // PF2: nothing here throws, whatever the payload.
+import { valueAt } from '../base/value_at.ts';
 import { parsePath } from '../record/leaf_changes.ts';
 
 const OPERATORS = ['!=', '<=', '>=', '=', '<', '>'] as const;
@@ -51,11 +52,7 @@ function valueIn(text: string): Pick<PropertyFilter, 'text' | 'number'> | undefi
 
 /** Cost: O(length of the path) */
 export function passes(body: Readonly<Record<string, unknown>>, filter: PropertyFilter): boolean {
-  let value: unknown = body;
-  for (const key of filter.path) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, key)) return false;
-    value = (value as Readonly<Record<string, unknown>>)[key];
-  }
+  const value = valueAt(body, filter.path);
   const { operator, text, number } = filter;
   if (typeof value === 'number') return number === number ? compared(value, number, operator) : operator === '!=';
   if (typeof value === 'string') return compared(value, text, operator);

@@ -1,6 +1,6 @@
 // The shard's meta in the store: MessagePack, plain maps (no shared structures: those would be state of their own).
 import { Packr } from 'msgpackr';
-import { DEFAULT_FOLD_SETTINGS, type FoldSettings } from '../message/control.ts';
+import { asOfEarlier } from '../message/control.ts';
 import type { ShardMeta } from '../ports/profile_store.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -23,17 +23,10 @@ const FIRST: Pick<
   endedBy: null,
 };
 
-/** What states of earlier releases don't have is as it was then: the event clock's `logTimeMs` was the shard's time, values were kept
- *  one by one without a bound, definitions had one revision, the
- *  state one generation, and there was nothing to delete. */
+/** What states of earlier releases don't have is as it was then: the event clock's `logTimeMs` was the shard's time, definitions had one revision,
+ *  the state one generation, and there was nothing to delete. */
 export function parseMeta(bytes: Buffer | undefined): ShardMeta | undefined {
   if (bytes === undefined) return undefined;
   const meta = packr.unpack(bytes.subarray(0, bytes.length)) as Omit<ShardMeta, keyof typeof FIRST | 'logTimeMs'>;
-  const named = meta.settings as Partial<FoldSettings>;
-  const settings = {
-    ...meta.settings,
-    exactEvents: named.exactEvents ?? Infinity,
-    recordBytes: named.recordBytes ?? DEFAULT_FOLD_SETTINGS.recordBytes,
-  };
-  return { logTimeMs: meta.shardTimeMs, ...FIRST, ...meta, settings };
+  return { logTimeMs: meta.shardTimeMs, ...FIRST, ...meta, settings: asOfEarlier(meta.settings) };
 }

@@ -5,6 +5,7 @@ import type { Plan } from '../aggregate/plan.ts';
 import { VisageError } from '../base/errors.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import { didYouMean } from '../definitions/near_miss.ts';
+import { isSchema, type JsonSchema } from '../definitions/schema_keywords.ts';
 import { askedField, maskOf, type AskedField, type FieldMask } from '../profile/field_mask.ts';
 import { pathText } from '../record/leaf_changes.ts';
 
@@ -12,8 +13,6 @@ const FIELDS_MAX = 100;
 /** For suggestions: enough of them. */
 const PATHS_MAX = 2_000;
 const DEPTH_MAX = 16;
-
-type Schema = Readonly<Record<string, unknown>>;
 
 export type KnownFields = {
   /** Names of the computed attributes. */
@@ -61,15 +60,11 @@ function find(schema: unknown, path: readonly string[]): Found {
 }
 
 /** What a schema says about the keys of an object; undefined: nothing that is read here. */
-function levelOf(schema: unknown): { readonly properties: Schema; readonly closed: boolean } | undefined {
+function levelOf(schema: unknown): { readonly properties: JsonSchema; readonly closed: boolean } | undefined {
   if (!isSchema(schema)) return undefined;
   const { properties } = schema;
   const isClosed = schema['additionalProperties'] === false && schema['patternProperties'] === undefined;
   return { properties: isSchema(properties) ? properties : {}, closed: isClosed };
-}
-
-function isSchema(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function pathsIn(schema: unknown, path: readonly string[] = []): string[] {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { valueAt } from '../../../src/base/value_at.ts';
 import type { JsonObject } from '../../../src/record/json.ts';
-import { merged, ranked, sourcesAt, valueAt, type MergePolicy, type MergeSource } from '../../../src/record/merge_policy.ts';
+import { merged, ranked, sourcesAt, type MergePolicy, type MergeSource } from '../../../src/record/merge_policy.ts';
 
 const NEWEST: MergePolicy = { name: 'default', isDefault: true, stitching: 'none', order: null };
 const ordered = (...order: number[]): MergePolicy => ({ name: 'p', isDefault: false, stitching: 'none', order });

@@ -1,10 +1,11 @@
 // Why a field of the records is what it is: winners and losers agree with the merge, whatever the policy.
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
+import { valueAt } from '../../../src/base/value_at.ts';
 import type { ExplainedField, FieldExplanation } from '../../../src/profile/explanation.ts';
 import type { ProfileView } from '../../../src/profile/view.ts';
 import type { Json, JsonObject } from '../../../src/record/json.ts';
-import { merged, valueAt, type MergePolicy, type MergeSource } from '../../../src/record/merge_policy.ts';
+import { merged, type MergePolicy, type MergeSource } from '../../../src/record/merge_policy.ts';
 import { parsePath } from '../../../src/record/leaf_changes.ts';
 import { explainField, isSaid } from '../../../src/shard/explain_field.ts';
 
