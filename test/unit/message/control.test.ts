@@ -18,6 +18,7 @@ describe('control messages', () => {
       { kind: 'tick', timeMs: 1_296_518_400_000 },
       { kind: 'cut', id: 'é"1' },
       { kind: 'definitions', hash: 'ab', foldVersion: 1, settings: { ...DEFAULT_FOLD_SETTINGS, depth: 3 } },
+      { kind: 'definitions', hash: 'ab', foldVersion: 1, settings: { ...DEFAULT_FOLD_SETTINGS, exactEvents: Infinity } },
     ];
     for (const message of all) expect(parseControl(message.kind, encodeControl(message))).toEqual(message);
   });
