@@ -10,6 +10,8 @@ const ROOMS = {
   aggregate: ['base', 'message', 'record'],
   ports: ['base', 'message', 'profile', 'record', 'aggregate'],
   shard: ['base', 'message', 'profile', 'record', 'aggregate', 'ports'],
+  // who owns what: knows nothing of what a shard is
+  cluster: ['base', 'ports'],
   definitions: ['base', 'message', 'profile', 'record', 'aggregate'],
   store: ['base', 'message', 'profile', 'record', 'aggregate', 'ports'],
   nats: ['base'],
@@ -22,7 +24,7 @@ const ROOMS = {
   ingest: ['base', 'message', 'definitions'],
   oracle: ['base', 'message', 'definitions'],
   // store: the twin's disk holds the memory store's records, through the product's own codec
-  simulation: ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'shard', 'definitions', 'oracle', 'store'],
+  simulation: ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'cluster', 'shard', 'definitions', 'oracle', 'store'],
   server: ['base'],
   worker: [
     'base',
@@ -31,6 +33,7 @@ const ROOMS = {
     'record',
     'aggregate',
     'ports',
+    'cluster',
     'shard',
     'definitions',
     'store',
@@ -43,7 +46,7 @@ const ROOMS = {
   cli: ['base', 'message', 'record', 'definitions', 'worker', 'producer', 'ingest', 'oracle', 'simulation', 'server'],
 };
 
-const PURE = ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'shard'];
+const PURE = ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'cluster', 'shard'];
 
 const VENDORS = {
   '@nats-io': ['nats', 'stream', 'api', 'producer'],
