@@ -249,6 +249,8 @@ async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> 
     checkpointMaxDirty: full ? 20_000 : 1e9,
     maxClockJumpMs: 600_000,
     logGap: 'halt',
+    gapThrough: 0,
+    anew: false,
     erasures: NO_ERASURES,
     onErase: () => undefined,
     onWarning: () => undefined,

@@ -32,6 +32,7 @@ export function serveEraseApi(options: {
     }
   };
   const subscription = nc.subscribe(apiSubject(root, 'erase'), {
+    queue: 'workers',
     callback: (error, message) => {
       if (error !== null) return;
       answer(message)
@@ -54,13 +55,18 @@ function queryOf(message: Msg): EraseQuery {
   } catch {
     data = null; // said below
   }
+  return eraseQuery(data);
+}
+
+/** @throws VisageError `bad_request` (usage) */
+export function eraseQuery(data: unknown): EraseQuery {
   const { namespace, id } = (typeof data === 'object' ? (data ?? {}) : {}) as Partial<Record<keyof EraseQuery, unknown>>;
   if (typeof namespace !== 'string' || typeof id !== 'string')
     throw new VisageError('bad_request', 'namespace and id must be strings', { kind: 'usage' });
   return { namespace, id };
 }
 
-function errorOf(thrown: unknown): { code: string; message: string } {
-  if (thrown instanceof VisageError) return { code: thrown.code, message: thrown.message };
+function errorOf(thrown: unknown): { code: string; message: string; kind?: string } {
+  if (thrown instanceof VisageError) return { code: thrown.code, message: thrown.message, kind: thrown.kind };
   return { code: 'defect', message: 'the worker could not answer; its log says why' };
 }

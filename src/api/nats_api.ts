@@ -1,60 +1,110 @@
 // Reads over NATS request and reply: `<root>.api.<verb>`, JSON in, JSON out.
 // NA1: an answer is `{ "ok": … }` or `{ "error": { code, message } }`; a request that cannot be read is an error, never silence.
 // NA2: nothing of a request is logged: it names a person.
-import type { Msg, NatsConnection } from '@nats-io/transport-node';
+// NA3: any worker takes a request; `<root>.api.shard.<p>.<verb>` is heard by the shard's owner alone, and is never passed on.
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
 import { fitExplanation } from '../profile/fit_explanation.ts';
+import { shardSubject, workerSubject } from './forward.ts';
 
 const VERBS = ['profile', 'explain', 'events', 'export', 'status'] as const;
 type Verb = (typeof VERBS)[number];
+/** One worker of those that listen answers. */
+const QUEUE = 'workers';
 const IN_FLIGHT_MAX = 10_000;
 const FLUSH_MS = 500;
 /** For what is around an answer. */
 const ROOM_BYTES = 1024;
 
+/** What the owner of a shard does beside reads, by verb. */
+export type ShardActions = Readonly<Record<string, (shard: number, query: Record<string, unknown>) => Promise<unknown>>>;
+
 export interface NatsApi {
+  /** From now on this worker answers for the shard. */
+  open(shard: number): void;
+  /** It does not any more. */
+  leave(shard: number): void;
   /** Takes no more requests. */
   close(): void;
   /** Resolves when the answers to those taken are with the server; a server that is away is not waited for. */
   answered(): Promise<void>;
 }
 
+export type NatsApiOptions = {
+  readonly nc: NatsConnection;
+  readonly root: string;
+  readonly owner: string;
+  /** Answers for every shard, through its owner. */
+  readonly reads: ReadService;
+  /** Answers for the shards that are here. */
+  readonly local: ReadService;
+  readonly actions: ShardActions;
+  readonly onDefect: (error: unknown) => void;
+};
+
 /** Answers reads. `onDefect` hears of errors that are no VisageError. */
-export function serveNatsApi(options: {
-  nc: NatsConnection;
-  root: string;
-  reads: ReadService;
-  onDefect: (error: unknown) => void;
-}): NatsApi {
+export function serveNatsApi(options: NatsApiOptions): NatsApi {
+  const { nc, root, owner, reads, local, actions, onDefect } = options;
   const inFlight = new Set<Promise<void>>();
+  const doors = new Map<number, Subscription>();
+  const take = (message: Msg, act: (bytesMax: number) => Promise<unknown>): void => {
+    if (inFlight.size >= IN_FLIGHT_MAX)
+      return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
+    const bytesMax = (nc.info?.max_payload ?? Infinity) - ROOM_BYTES;
+    const answering = act(bytesMax)
+      .then((ok) => respond(message, JSON.stringify({ ok: ok ?? null }), bytesMax))
+      .catch((thrown: unknown) => {
+        if (nc.isClosed()) return; // nobody can be told any more
+        if (!(thrown instanceof VisageError)) onDefect(thrown);
+        respondError(message, thrown);
+      })
+      .catch(onDefect)
+      .finally(() => inFlight.delete(answering));
+    inFlight.add(answering);
+  };
   const subscriptions = VERBS.map((verb) =>
-    options.nc.subscribe(apiSubject(options.root, verb), {
+    nc.subscribe(apiSubject(root, verb), {
+      queue: QUEUE,
       callback: (error, message) => {
-        if (error !== null) return;
-        if (inFlight.size >= IN_FLIGHT_MAX)
-          return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
-        const bytesMax = (options.nc.info?.max_payload ?? Infinity) - ROOM_BYTES;
-        const answering = answer(options.reads, verb, message, bytesMax)
-          .then((ok) => respond(message, JSON.stringify({ ok: ok ?? null }), bytesMax))
-          .catch((thrown: unknown) => {
-            if (options.nc.isClosed()) return; // nobody can be told any more
-            if (!(thrown instanceof VisageError)) options.onDefect(thrown);
-            respondError(message, thrown);
-          })
-          .catch(options.onDefect)
-          .finally(() => inFlight.delete(answering));
-        inFlight.add(answering);
+        if (error === null) take(message, (bytesMax) => answer(reads, verb, message, bytesMax));
       },
     }),
   );
+  subscriptions.push(
+    nc.subscribe(workerSubject(root, owner, 'status'), {
+      callback: (error, message) => {
+        if (error === null) take(message, async () => local.status());
+      },
+    }),
+  );
+  const ofShard = async (shard: number, message: Msg, bytesMax: number): Promise<unknown> => {
+    const verb = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+    if ((VERBS as readonly string[]).includes(verb)) return answer(local, verb as Verb, message, bytesMax);
+    const action = actions[verb];
+    if (action === undefined) throw new VisageError('bad_request', 'there is no such request', { kind: 'usage' });
+    return action(shard, parse(message));
+  };
   return {
-    close: () => subscriptions.forEach((subscription) => subscription.unsubscribe()),
+    open: (shard) => {
+      if (doors.has(shard) || nc.isClosed()) return;
+      const callback = (error: Error | null, message: Msg): void => {
+        if (error === null) take(message, (bytesMax) => ofShard(shard, message, bytesMax));
+      };
+      doors.set(shard, nc.subscribe(shardSubject(root, shard, '*'), { callback }));
+    },
+    leave: (shard) => {
+      doors.get(shard)?.unsubscribe();
+      doors.delete(shard);
+    },
+    close: () => {
+      for (const subscription of [...subscriptions, ...doors.values()]) subscription.unsubscribe();
+    },
     async answered() {
       await Promise.all(inFlight);
-      if (options.nc.isClosed()) return;
-      await Promise.race([options.nc.flush().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
+      if (nc.isClosed()) return;
+      await Promise.race([nc.flush().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
     },
   };
 }
@@ -164,6 +214,7 @@ function respondError(message: Msg, thrown: unknown): void {
       error: {
         code: known ? thrown.code : 'defect',
         message: known ? thrown.message : 'the worker could not answer; its log says why',
+        ...(known ? { kind: thrown.kind } : {}),
       },
     }),
   );

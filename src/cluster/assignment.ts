@@ -29,8 +29,7 @@ export function assign(
     else load.shards.add(shard);
   }
   const lacking = (): Load[] => [...loads.values()].filter(({ shards }) => shards.size < least);
-  for (const load of loads.values())
-    while (load.shards.size > most) free.push(takeFrom(load, lacking()));
+  for (const load of loads.values()) while (load.shards.size > most) free.push(takeFrom(load, lacking()));
   for (const shard of free.sort((a, b) => a - b)) {
     const short = lacking();
     const room = short.length > 0 ? short : [...loads.values()].filter(({ shards }) => shards.size < most);

@@ -151,6 +151,12 @@ export class Ownership {
     return this.view.members;
   }
 
+  /** Is nobody there who could take shards? */
+  get isAlone(): boolean {
+    const { me } = this.options;
+    return [...this.view.members.values()].every(({ instance, draining }) => draining || instance === me.instance);
+  }
+
   ownerOf(shard: number): WorkerIdentity | undefined {
     return this.view.owners.get(shard);
   }
@@ -324,9 +330,8 @@ export class Ownership {
 
   /** Nobody can be told: nobody else is there, or it has taken too long. */
   private drainAlone(): void {
-    const { me, clock } = this.options;
-    const isAlone = [...this.view.members.values()].every(({ instance, draining }) => draining || instance === me.instance);
-    if (!isAlone && clock.monotonicMs() < this.drainUntilMs) return;
+    const { clock } = this.options;
+    if (!this.isAlone && clock.monotonicMs() < this.drainUntilMs) return;
     for (const [shard, held] of this.held) if (!held.releasing) this.release(shard, held);
     if ([...this.held.values()].every(({ ended }) => ended)) this.abandon(); // the leases run out
   }

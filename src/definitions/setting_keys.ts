@@ -88,6 +88,18 @@ export const SETTING_KEYS: readonly SettingKey[] = [
     standard: 20_000,
   },
   {
+    key: 'snapshot.interval',
+    text: "how often a copy of each shard's state goes to the object store",
+    type: { kind: 'duration', min: '1s', max: '20d' },
+    standard: '10m',
+  },
+  {
+    key: 'lease.ttl',
+    text: 'how long a worker that says nothing is still taken for alive; chosen at setup',
+    type: { kind: 'duration', min: '1s', max: '1h' },
+    standard: '10s',
+  },
+  {
     key: 'cache.maxBytes',
     text: 'memory for profiles, of the whole worker',
     type: { kind: 'size', min: '1MB', max: '1TB' },

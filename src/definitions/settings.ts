@@ -25,6 +25,8 @@ export type Settings = {
   readonly maxClockJumpMs: number;
   readonly commit: { readonly intervalMs: number };
   readonly checkpoint: { readonly intervalMs: number; readonly maxDirtyProfiles: number };
+  readonly snapshot: { readonly intervalMs: number };
+  readonly lease: { readonly ttlMs: number };
   readonly cache: { readonly maxBytes: number };
   /** Port 0: any free one. */
   readonly http: { readonly host: string; readonly port: number };

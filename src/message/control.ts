@@ -48,7 +48,12 @@ export type ControlMessage =
   | ErasedMessage
   /** Stands where a message was that an erasure has removed: time moves as it did. Never in the log; whoever reads it puts it in. */
   | { readonly kind: 'hole'; readonly timeMs?: number }
+  | SkipMessage
   | GenerationMessage;
+
+/** The message at `sequence` counts for nothing: an operator's way past one that stops the shard. Whoever reads the log looks for these
+ *  first, and puts a hole in its place. */
+export type SkipMessage = { readonly kind: 'skip'; readonly sequence: number };
 
 /** Everything about one identity is deleted. `hash`: the identity's keyed hash, 64 hex digits; the identity itself is nowhere in it. */
 export type EraseMessage = { readonly kind: 'erase'; readonly hash: string };
@@ -115,6 +120,7 @@ export function parseControl(kind: string, body: Uint8Array): ControlMessage {
       const erased = erasedOf(data);
       if (erased !== undefined) return erased;
     }
+    if (kind === 'skip' && Number.isSafeInteger(data['sequence'])) return { kind, sequence: data['sequence'] as number };
     if (kind === 'hole') return Number.isSafeInteger(data['timeMs']) ? { kind, timeMs: data['timeMs'] as number } : { kind };
     if (kind === 'definitions' && typeof data['hash'] === 'string' && Number.isSafeInteger(data['foldVersion'])) {
       const settings = settingsOf(data['settings']);

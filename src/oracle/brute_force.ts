@@ -219,6 +219,7 @@ export class ShardOracle {
       case 'erase':
         this.#erase(control.hash, sequence);
         break;
+      case 'skip':
       case 'erased': // says nothing but where holes are
         break;
       default:

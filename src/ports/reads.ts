@@ -51,7 +51,8 @@ export interface ReadService {
   unionSchema(className: string): Promise<UnionSchema>;
   /** A page of the export whose cut was appended to the shard's log; waits a little for the cut to be reached. */
   exportPage(query: ExportQuery): Promise<ExportAnswer>;
-  status(): WorkerStatus;
+  /** Of every shard, as its owner says. */
+  status(): WorkerStatus | Promise<WorkerStatus>;
 }
 
 /** One shard as `status` shows it; `state` is the lifecycle's. Numbers are absent until the shard was restored. */
@@ -71,4 +72,19 @@ export type WorkerStatus = {
   readonly startedAt: string;
   readonly ready: boolean;
   readonly shards: readonly ShardSummary[];
+  /** Who else is there; absent in what one worker says of itself. */
+  readonly workers?: readonly WorkerSummary[];
+};
+
+/** `answers`: false when it did not say anything in time. */
+export type WorkerSummary = {
+  readonly instance: string;
+  readonly answers: boolean;
+  readonly version: string | null;
+  readonly pid: number | null;
+  readonly startedAt: string | null;
+  readonly ready: boolean;
+  readonly draining: boolean;
+  /** How many shards it has. */
+  readonly shards: number;
 };

@@ -150,7 +150,7 @@ export class CommitPump {
         break;
       }
       if (outcome.kind === 'fenced') {
-        throw new VisageError('fenced', `another owner has taken the shard over (${outcome.by})`, { kind: 'stop_shard' });
+        throw new VisageError('fenced', `another owner has taken the shard over (${outcome.by})`, { kind: 'retry' });
       }
       this.failures++;
       this.failingSinceMs ??= startMs;

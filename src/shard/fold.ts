@@ -225,6 +225,7 @@ export class Fold {
       }
       case 'erase':
       case 'erased':
+      case 'skip': // says nothing but where a hole is
       case 'hole':
         return effects;
       case 'cut':

@@ -14,7 +14,8 @@ const KEYS_PAGE = 4_096;
 
 export class ProfileCache {
   private readonly store: ProfileStore;
-  private readonly maxBytes: number;
+  /** May change at any time; kept to at the next eviction. */
+  maxBytes: number;
   private readonly resident = new Map<IdentityKey, IdentityState>();
   private dirty: IdentityState[] = [];
   /** How many of `dirty` were estimated after their first change: a new profile is made empty. */

@@ -171,7 +171,7 @@ class DiffCommits {
         return;
       }
       if (outcome.kind === 'fenced')
-        throw new VisageError('fenced', `another owner has taken the shard over (${outcome.by})`, { kind: 'stop_shard' });
+        throw new VisageError('fenced', `another owner has taken the shard over (${outcome.by})`, { kind: 'retry' });
       shard.meter.commitFailures++;
       if (tries === TRIES_MAX)
         throw new VisageError('unavailable', `what a rebuild changed cannot be published: ${outcome.why}`, { kind: 'retry' });

@@ -9,8 +9,7 @@ import { ALL_CHANGES, type ShardMeta } from '../ports/profile_store.ts';
 import { reaches } from './commit_builder.ts';
 import { FOLD_VERSION } from './fold.ts';
 
-/** The version of what `ShardMeta` and the store's records mean. */
-/** Of a stored state. 2: it knows which datasets' events counted; records, tombstones. */
+/** The version of what `ShardMeta` and the store's records mean. 2: it knows which datasets' events counted; records, tombstones. */
 export const FORMAT_VERSION = 2;
 
 export type RecoveryInput = {
@@ -23,6 +22,7 @@ export type RecoveryInput = {
   readonly logState: StreamState;
   readonly changesState: StreamState;
   readonly logGap: 'halt' | 'continue';
+  readonly gapThrough: number;
 };
 
 export type GapReport = { readonly from: number; readonly to: number } | null;
@@ -145,10 +145,10 @@ function checkGap(input: RecoveryInput, meta: ShardMeta | undefined): GapReport 
   const readThrough = Math.max(meta?.readThrough ?? 0, meta?.applied ?? 0);
   const first = input.logState.firstSequence;
   if (first <= readThrough + 1) return null;
-  if (input.logGap === 'halt') {
+  if (input.logGap === 'halt' && input.gapThrough < first - 1) {
     halt(
       'log_gap',
-      `shard ${input.shard}: the log begins at ${first}, but was read only through ${readThrough}: messages between may be gone. Restore a snapshot, or set logGap: continue to accept the gap`,
+      `shard ${input.shard}: the log begins at ${first}, but was read only through ${readThrough}: messages between may be gone. Restore a snapshot, or accept the gap with 'visage resync --shard ${input.shard} --accept-gap'`,
     );
   }
   return { from: readThrough + 1, to: first - 1 };

@@ -114,7 +114,8 @@ export class Shard {
     const { options } = this;
     const meta = (this.meta = options.store.readMeta());
     if (meta !== undefined && meta.definitionsHash !== null) await options.definitions.load(meta.definitionsHash);
-    const last = await options.sink.last(); // before the streams: an earlier owner that still lives commits on, past what they said
+    const previous = await options.sink.last(); // before the streams: an earlier owner that still lives commits on, past what they said
+    const last = options.anew ? undefined : previous;
     const [logState, changesState] = await Promise.all([options.log.state(), options.sink.state()]);
     this.gap = await checkBeforeReplay({ ...options, meta, last, logState, changesState });
     this.logCreated = logState.created;
@@ -133,7 +134,7 @@ export class Shard {
     });
     const { commit, epoch, ...fenced } = await fence(
       { ...options, logCreated: this.logCreated, foldVersion: this.fold.foldVersion },
-      last,
+      previous,
       meta,
     );
     this.epoch = epoch;
@@ -147,7 +148,8 @@ export class Shard {
     });
     this.replayTo = await options.log.lastForShard();
     // how far the commits that aged out went is not known: up to here at most
-    const repeatedThrough = fenced.repeatedThrough > 0 ? Math.max(fenced.repeatedThrough, this.replayTo) : 0;
+    const isRepeated = fenced.repeatedThrough > 0 || options.anew;
+    const repeatedThrough = isRepeated ? Math.max(fenced.repeatedThrough, this.replayTo) : 0;
     const { root, logStream, shard } = options;
     const { generation } = this.fold;
     const encoder = new CommitEncoder({ root, logStream, shard, generation, repeatedThrough });
@@ -249,6 +251,11 @@ export class Shard {
     await this.checkpointer.idle().catch(() => undefined); // its error was reported when it happened
   }
 
+  /** Shards come and go, and share what the worker may take. */
+  shareCache(maxBytes: number): void {
+    this.cache.maxBytes = maxBytes;
+  }
+
   private becomeActive(onActive: () => void): void {
     if (this.active || this.fold.applied < this.replayTo) return;
     this.active = true;
@@ -344,7 +351,8 @@ export class Shard {
     this.reads.reached(this.readThrough);
     if (this.active) this.ticks.moved(fold.shardTimeMs);
     this.pump.poke(this.pending > BEHIND_MESSAGES);
-    const { checkpointMaxDirty, cacheMaxBytes } = this.options;
+    const { checkpointMaxDirty } = this.options;
+    const cacheMaxBytes = this.cache.maxBytes;
     // what is over the budget now is not stored yet, and cannot be dropped before it is
     if (this.cache.dirtyCount >= checkpointMaxDirty || this.cache.bytes > cacheMaxBytes + OVER_BUDGET_BYTES)
       this.startCheckpoint();
@@ -357,7 +365,8 @@ export class Shard {
       this.throwIfFailed();
     }
     while (!this.stopping && this.letters.size > DEAD_LETTERS_MAX) await Promise.race(this.letters);
-    const { checkpointMaxDirty, cacheMaxBytes } = this.options;
+    const { checkpointMaxDirty } = this.options;
+    const cacheMaxBytes = this.cache.maxBytes;
     // memory is bounded by the disk's pace
     if (this.cache.dirtyCount >= 2 * checkpointMaxDirty || this.cache.bytes > 2 * cacheMaxBytes + 4 * OVER_BUDGET_BYTES)
       await this.checkpointer.idle();

@@ -258,6 +258,8 @@ export class World implements Surroundings {
       checkpointMaxDirty: swarm.checkpointMaxDirty,
       maxClockJumpMs: MAX_CLOCK_JUMP_MS,
       logGap: 'halt',
+      gapThrough: 0,
+      anew: false,
       erasures: erasuresOf(life),
       onErase: (key) => this.erase(key, life),
       onWarning: () => undefined,

@@ -9,8 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import { checkDataFile, dataFile, unreadable } from './data_file.ts';
-import { MAP_SIZE_BYTES } from './lmdb_store.ts';
-import { BEFORE_ALL, META, openTables, type Table, type Tables } from './lmdb_tables.ts';
+import { BEFORE_ALL, MAP_SIZE_BYTES, META, openTables, type Table, type Tables } from './lmdb_tables.ts';
 import { parseMeta } from './meta_record.ts';
 
 const WORKING = 'compacting';

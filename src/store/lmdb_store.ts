@@ -20,13 +20,14 @@ import type {
   StoreSnapshot,
   StoreStats,
 } from '../ports/profile_store.ts';
+import { copyTables, type StoreCopy } from './copy_store.ts';
 import { checkDataFile, dataFile, unreadable } from './data_file.ts';
 import { decodeProfile } from './decode_profile.ts';
 import { dueKey, parseDueKey } from './due_key.ts';
 import { encodeProfile } from './encode_profile.ts';
 import { LmdbSnapshot, TableChunks } from './lmdb_snapshot.ts';
 import { packMeta, parseMeta } from './meta_record.ts';
-import { BEFORE_ALL, META, openTables, type Tables } from './lmdb_tables.ts';
+import { BEFORE_ALL, MAP_SIZE_BYTES, META, openTables, type Tables } from './lmdb_tables.ts';
 import type { ProfileRecords } from './records.ts';
 
 export type LmdbStoreOptions = {
@@ -36,7 +37,6 @@ export type LmdbStoreOptions = {
   readonly prefetchAboveBytes?: number;
 };
 
-export const MAP_SIZE_BYTES = 16 * 1024 ** 3;
 /** LMDB takes 1,978; room for a due or the name of a chunk. */
 const KEY_MAX = 1_960;
 const HALF_WRITTEN = 'half_written';
@@ -55,6 +55,7 @@ export class LmdbStore implements ProfileStore {
   private fileBytes: number;
   private prefetched = 0;
   private writing: Promise<unknown> | null = null;
+  private copying: Promise<unknown> = Promise.resolve();
   private failed = false;
   private closed = false;
 
@@ -148,6 +149,13 @@ export class LmdbStore implements ProfileStore {
     });
   }
 
+  /** Copies what is committed into `folder`, while the store goes on being used. @throws as `copyTables` */
+  copyTo(folder: string): Promise<StoreCopy | undefined> {
+    const copying = copyTables(this.tables, folder);
+    this.copying = copying.catch(() => undefined); // whoever asked sees it
+    return copying;
+  }
+
   stats(): StoreStats {
     let profileBytes = 0;
     for (const table of [this.tables.heads, this.tables.chunks]) {
@@ -164,6 +172,7 @@ export class LmdbStore implements ProfileStore {
     this.closed = true;
     for (const snapshot of [...this.snapshots]) snapshot.close();
     await this.writing?.catch(() => undefined); // whoever commits sees it
+    await this.copying;
     const closing = this.tables.root.close();
     await (this.failed ? Promise.race([closing, delay(CLOSE_FAILED_MS)]) : closing);
   }

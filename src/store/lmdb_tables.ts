@@ -28,6 +28,8 @@ export type RangeFrom = {
 export const BEFORE_ALL = '\0';
 /** Key of the one record in `meta` that lasts. */
 export const META = 'meta';
+/** Address space to begin with: neither memory nor disk. */
+export const MAP_SIZE_BYTES = 16 * 1024 ** 3;
 
 export type Tables = {
   readonly root: RootDatabase<Buffer, Uint8Array>;

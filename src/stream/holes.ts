@@ -1,4 +1,4 @@
-// What a shard's log lacks since identities were erased: a hole stands in the reader's hands where a message was removed.
+// What a shard's log lacks: a hole stands in the reader's hands where an erased identity's message was removed, or where one is skipped.
 // HO1: holes come in the order of the log, each once, and never where a message still is.
 // HO2: what an `erased` message says is in the log before the first message that it names is removed: whoever reads it first, and the
 //      log then, misses nothing.
@@ -40,6 +40,51 @@ export function holesAfter(erased: readonly ErasedMessage[], subject: string, af
     }
   }
   return [...bySequence.values()].sort((a, b) => a.sequence - b.sequence);
+}
+
+/** The sequences of a shard's log that count for nothing since an operator said so; none in the usual case, which costs one request.
+ *  @throws VisageError `unavailable` (retry) */
+export async function readSkips(nc: NatsConnection, { root, logStream }: Topology, shard: number): Promise<ReadonlySet<number>> {
+  const skipped = new Set<number>();
+  for await (const { body } of scanStream({ nc, stream: logStream, filter: [controlSubject(root, shard, 'skip')] })) {
+    const control = parseControl('skip', body);
+    if (control.kind === 'skip') skipped.add(control.sequence);
+  }
+  return skipped;
+}
+
+/** Puts a hole in the place of each message that is skipped: time moves as it did. */
+export class SkippingReader implements LogReader {
+  private readonly inner: LogReader;
+  private readonly skipped: ReadonlySet<number>;
+  private readonly subject: string;
+
+  constructor(inner: LogReader, skipped: ReadonlySet<number>, subject: string) {
+    this.inner = inner;
+    this.skipped = skipped;
+    this.subject = subject;
+  }
+
+  async next(): Promise<LogBatch | null> {
+    const batch = await this.inner.next();
+    if (batch === null) return null;
+    return {
+      ...batch,
+      messages: batch.messages.map((message) => (this.skipped.has(message.sequence) ? this.hole(message) : message)),
+    };
+  }
+
+  readThrough(): Promise<number | undefined> {
+    return this.inner.readThrough();
+  }
+
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+
+  private hole({ sequence, stampMs }: LogMessage): LogMessage {
+    return { sequence, stampMs, subject: this.subject, body: encodeControl({ kind: 'hole' }), headers: null };
+  }
 }
 
 /** Where the log really begins, when its first messages were removed: nothing that is not known is missing before.

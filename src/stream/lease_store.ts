@@ -30,7 +30,10 @@ export async function openLeaseStore(nc: NatsConnection, topology: Topology): Pr
     const found = await answerOf(`${key} in ${bucket}`, question);
     if (found === null) return undefined;
     const { header, seq: revision, data } = found;
-    return { entry: { key, value: Buffer.from(data).toString('utf8'), revision }, isGone: header.has(OPERATION) || header.has(MARKER) };
+    return {
+      entry: { key, value: Buffer.from(data).toString('utf8'), revision },
+      isGone: header.has(OPERATION) || header.has(MARKER),
+    };
   };
 
   const write = async (key: string, body: string, revision: number, operation?: string): Promise<number | undefined> => {

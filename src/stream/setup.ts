@@ -24,6 +24,8 @@ export type SetupSettings = {
   readonly logMaxBytes: number;
   readonly changesMaxAgeMs: number;
   readonly deadMaxAgeMs: number;
+  /** After which an entry that is not renewed vanishes. */
+  readonly leaseTtlMs: number;
 };
 
 export type SetupReport = {
@@ -50,9 +52,15 @@ export async function setupStreams(nc: NatsConnection, topology: Topology, setti
       differences.push(...compare(found, wanted));
     }
   }
-  for (const { name, stream, make } of wantedBuckets(nc, topology, settings.replicas)) {
-    if ((await configOf(jsm, stream)) === undefined) missing.push({ name, make: () => makeBucket(name, make) });
-    else kept.push(name);
+  for (const { name, stream, make } of wantedBuckets(nc, topology, settings)) {
+    const found = await configOf(jsm, stream);
+    if (found === undefined) {
+      missing.push({ name, make: () => makeBucket(name, make) });
+      continue;
+    }
+    kept.push(name);
+    if (name === topology.leasesBucket)
+      differences.push(...compare(found, { name: stream, subjects: found.subjects, max_age: settings.leaseTtlMs * 1e6 }));
   }
   const forLife = { partitions: String(settings.partitions), clock: settings.clock };
   if (kept.includes(topology.metaBucket)) {
@@ -82,13 +90,17 @@ function removeWhere(lines: string[], matches: (line: string) => boolean): void 
 
 type WantedBucket = { readonly name: string; readonly stream: string; readonly make: () => Promise<unknown> };
 
-function wantedBuckets(nc: NatsConnection, topology: Topology, replicas: number): WantedBucket[] {
+function wantedBuckets(
+  nc: NatsConnection,
+  topology: Topology,
+  { replicas, leaseTtlMs: ttl }: SetupSettings,
+): WantedBucket[] {
   const { leasesBucket, metaBucket, snapshotsBucket } = topology;
   return [
     {
       name: leasesBucket,
       stream: `KV_${leasesBucket}`,
-      make: () => new Kvm(nc).create(leasesBucket, { history: 1, ttl: 10_000, markerTTL: 10_000, replicas }),
+      make: () => new Kvm(nc).create(leasesBucket, { history: 1, ttl, markerTTL: Math.max(1_000, ttl), replicas }),
     },
     { name: metaBucket, stream: `KV_${metaBucket}`, make: () => new Kvm(nc).create(metaBucket, { history: 16, replicas }) },
     {

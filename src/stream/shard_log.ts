@@ -1,5 +1,5 @@
 // The shard's log on JetStream.
-// SL1: messages that an erasure has removed are read as holes, and are no gap.
+// SL1: messages that an erasure has removed are read as holes, and are no gap. SL2: so are those that an operator has skipped.
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { assert } from '../base/assert.ts';
@@ -8,7 +8,7 @@ import { parseControl, type ErasedMessage } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { GenerationStart, LogReader, ShardLog, StreamState } from '../ports/log.ts';
-import { firstBeforeHoles, HoleReader, holesAfter, readErased } from './holes.ts';
+import { firstBeforeHoles, HoleReader, holesAfter, readErased, readSkips, SkippingReader } from './holes.ts';
 import { PartitionReader } from './partition_reader.ts';
 import { notAllowed } from './permission.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
@@ -28,12 +28,17 @@ export async function openShardLog(options: {
   const { nc, reading, topology, shard } = options;
   const jsm = await jetstreamManagerOf(nc);
   const prefix = shardLogPrefix(topology.root, shard);
+  /** Undefined until they are read. */
+  let skipped: ReadonlySet<number> | undefined;
   return {
     open: async (after): Promise<LogReader> => {
       const erased = await readErased(reading, topology, shard);
+      skipped = await readSkips(reading, topology, shard);
       options.onErased?.(erased, after);
-      const holes = holesAfter(erased, controlSubject(topology.root, shard, 'hole'), after);
-      const reader = await PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after });
+      const hole = controlSubject(topology.root, shard, 'hole');
+      const holes = holesAfter(erased, hole, after);
+      const all = await PartitionReader.open({ nc: reading, stream: topology.logStream, filter: `${prefix}>`, after });
+      const reader = skipped.size === 0 ? all : new SkippingReader(all, skipped, hole);
       return holes.length === 0 ? reader : new HoleReader(reader, holes);
     },
     append: (kind, body, after) => appendControl(nc, controlSubject(topology.root, shard, kind), body, after),
@@ -57,6 +62,8 @@ export async function openShardLog(options: {
       }
     },
     fingerprintAt: async (sequence) => {
+      skipped ??= await readSkips(reading, topology, shard);
+      if (skipped.has(sequence)) return undefined; // a hole was applied there, or the message itself, before it was skipped
       const question = jsm.streams.getMessage(topology.logStream, { seq: sequence });
       const found = await answerOf(`message ${sequence} of the log`, question);
       return found === null

@@ -7,23 +7,30 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import type { Settings } from '../definitions/settings.ts';
-import { topologyOf, type Topology } from '../message/subject.ts';
+import { topologyOf } from '../message/subject.ts';
 import type { Health, Readiness } from '../ports/health.ts';
-import type { ReadService } from '../ports/reads.ts';
-import { serveEraseApi, type EraseApi } from '../api/erase_api.ts';
-import { serveNatsApi, type NatsApi } from '../api/nats_api.ts';
+import type { ReadService, WorkerStatus } from '../ports/reads.ts';
+import { eraseQuery, serveEraseApi, type EraseApi } from '../api/erase_api.ts';
+import { forwarder, type Forward } from '../api/forward.ts';
+import { serveNatsApi, type NatsApi, type ShardActions } from '../api/nats_api.ts';
+import { Ownership } from '../cluster/ownership.ts';
 import { lockFolder } from '../store/folder_lock.ts';
-import type { Connection } from '../nats/connection.ts';
 import { openIdentityLog, type IdentityLog } from '../stream/identity_log.ts';
-import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
+import { openLeaseStore } from '../stream/lease_store.ts';
+import { openMetaBucket } from '../stream/meta_bucket.ts';
+import { openSnapshotObjects } from '../stream/snapshot_objects.ts';
 import { beginGeneration, finishGeneration } from './begin_generation.ts';
 import { Connections } from './connections.ts';
 import { definitionsCache, type DefinitionsCache } from './definitions_cache.ts';
-import { openErasing } from './erase_service.ts';
+import { openErasing, type Erasing } from './erase_service.ts';
+import { nodeClock } from './node_clock.ts';
 import { OwnedShards } from './owned_shards.ts';
 import { Pages, type Ports } from './pages.ts';
 import { readService } from './read_service.ts';
-import { refuseDifferent, seedDefinitions } from './seed_definitions.ts';
+import { haveDefinitions, refuseForLife } from './check_root.ts';
+import { folderIdentity } from './folder_identity.ts';
+import { routed } from './routed_reads.ts';
+import { ShardSnapshots } from './shard_snapshots.ts';
 import { setupRoot } from './setup_root.ts';
 import { LiveShard } from './shard_life.ts';
 import { reasonOf } from './shard_machine.ts';
@@ -42,26 +49,32 @@ export type WorkerOptions = {
   readonly logger?: Logger;
 };
 
+/** For its shards to be followed by those that take them over; an orchestrator waits at least so much longer. */
+const HAND_OVER_MS = 20_000;
+
 export interface Worker {
-  /** Resolves when every shard is active or halted. @throws VisageError when the worker cannot start */
+  /** Resolves when every shard that should be here is active or halted. @throws VisageError when the worker cannot start */
   readonly ready: Promise<void>;
   /** Resolves when the worker has stopped; with the error that stopped it. */
   readonly stopped: Promise<unknown>;
+  /** Of any shard, through its owner. */
   readonly reads: ReadService;
+  /** What this worker says of itself and of its own shards. */
+  status(): WorkerStatus;
   /** Where its pages are served; known soon after its start, before it is ready. */
   readonly ports: Ports;
   /** Commits, checkpoints and closes everything. */
   stop(): Promise<void>;
 }
 
-/** Starts a worker that owns every shard of the root. */
+/** Starts a worker: it takes its share of the root's shards, beside the other workers of the root. */
 export function createWorker(options: WorkerOptions): Worker {
   const { settings } = options;
   const logger = options.logger ?? pino({ name: 'visage' });
   const owner = `${settings.instance}-${randomBytes(4).toString('hex')}`;
   const topology = topologyOf(settings.root);
   const startedAt = formatTime(Date.now());
-  const shards = new OwnedShards();
+  const shards = new OwnedShards(settings.cache.maxBytes);
   const connections = new Connections(
     settings,
     (level, event, figures) => logger[level](figures, event),
@@ -76,9 +89,12 @@ export function createWorker(options: WorkerOptions): Worker {
   let identityLog: IdentityLog | undefined;
   let definitions: DefinitionsCache | undefined;
   let unlock: (() => void) | undefined;
+  let ownership: Ownership | undefined;
+  let erasing: Erasing | undefined;
+  let forward: Forward | undefined;
   let draining = false;
 
-  const reads = readService({
+  const local = readService({
     partitions: settings.partitions,
     shards,
     draining: () => draining,
@@ -86,7 +102,19 @@ export function createWorker(options: WorkerOptions): Worker {
     definitions: () => definitions,
     about: () => ({ instance: settings.instance, version, pid: process.pid, startedAt, ready: health.readiness().ready }),
   });
-  const health: Health = { readiness: () => readinessOf({ connected: connections.up, draining, shards }) };
+  const { reads, erase } = routed({
+    partitions: settings.partitions,
+    local,
+    localErase: () => erasing,
+    shards,
+    forward: () => forward,
+    members: () => ownership?.members.values() ?? [],
+    instance: settings.instance,
+    draining: () => draining,
+  });
+  const health: Health = {
+    readiness: () => readinessOf({ connected: connections.up, draining, shards, complete: ownership?.complete === true }),
+  };
   const metrics = new WorkerMetrics(() => ({
     ready: health.readiness().ready,
     connected: connections.up,
@@ -122,11 +150,20 @@ export function createWorker(options: WorkerOptions): Worker {
     await haveDefinitions({ nc: asking, topology, meta, settings, document: options.definitions });
     identityLog = await openIdentityLog({ nc: lookups, topology });
     const loaded = (definitions = definitionsCache(meta, (warning) => logger.warn(warning)));
-    const erasing = await openErasing({ nc: lookups, topology, meta, settings, shards });
+    const erasures = (erasing = await openErasing({ nc: lookups, topology, meta, settings, shards }));
+    const objects = await openSnapshotObjects(lookups, topology);
     for (let shard = 0; shard < settings.partitions; shard++) {
       const log: LiveShard['log'] = (level, event, error) =>
         logger[level]({ shard, ...(error === undefined ? {} : logOf(error)) }, event);
       const meter = metrics.life(shard);
+      const snapshots = new ShardSnapshots({
+        shard,
+        dataDirectory: settings.dataDirectory,
+        meta,
+        objects,
+        nowMs: nodeClock.wallMs,
+        report: log,
+      });
       const life = new LiveShard({
         settings,
         topology,
@@ -136,7 +173,10 @@ export function createWorker(options: WorkerOptions): Worker {
         reading,
         meta,
         definitions: loaded,
-        ...(await erasing.shard(shard, log)),
+        ...(await erasures.shard(shard, snapshots, log)),
+        snapshots,
+        cacheMaxBytes: () => shards.cacheShare,
+        isLast: () => draining && ownership?.isAlone === true,
         log,
         meter,
         workerMeter: metrics.meter,
@@ -144,8 +184,24 @@ export function createWorker(options: WorkerOptions): Worker {
       shards.add(life, meter, settled, (error) => logger.error(logOf(error), 'shard lifecycle failed'));
     }
     shards.start();
-    api = serveNatsApi({ nc: asking, root: settings.root, reads, onDefect });
-    eraseApi = serveEraseApi({ nc: asking, root: settings.root, service: erasing, onDefect });
+    const doors = (api = serveNatsApi({ nc: asking, root: settings.root, owner, reads, local, actions, onDefect }));
+    eraseApi = serveEraseApi({ nc: asking, root: settings.root, service: erase, onDefect });
+    forward = forwarder(asking, settings.root);
+    const owning = (ownership = new Ownership({
+      partitions: settings.partitions,
+      me: { instance: settings.instance, owner, folder: folderIdentity(settings.dataDirectory) },
+      store: await openLeaseStore(asking, topology),
+      clock: nodeClock,
+      host: shards,
+      log: (level, event, figures = {}) => logger[level](figures, event),
+      onTurn: settled,
+      onConflict: (error) => stopFor(error),
+    }));
+    shards.isTrusted = (shard) => owning.isTrusted(shard);
+    shards.onHere = (shard, isHere) => (isHere ? doors.open(shard) : doors.leave(shard));
+    shards.onPrepared = () => owning.poke();
+    shards.onEnded = (shard) => owning.ended(shard);
+    owning.start();
     logger.info(
       { instance: settings.instance, owner, partitions: settings.partitions, root: settings.root, version, ...served },
       'worker started',
@@ -156,27 +212,41 @@ export function createWorker(options: WorkerOptions): Worker {
   const drain = async (): Promise<void> => {
     draining = true;
     await starting?.catch(() => undefined); // the statechart has its error
+    await ownership?.drain(HAND_OVER_MS);
     api?.close();
     eraseApi?.close();
     await shards.stop();
+    ownership?.abandon();
     await api?.answered();
     await connections.close();
     await pages.close();
     unlock?.();
   };
 
-  /** After every step of a shard's life: is the worker ready; is there anything left to do? */
+  /** After every step of a shard's life, and of the ownership: is the worker ready? */
   function settled(): void {
-    if (shards.count < settings.partitions) return;
-    if (shards.settled) ready.resolve();
-    if (shards.allFenced) stopWith('fenced', 'another worker has taken over every shard; this one stops');
+    if (ownership?.complete === true && shards.settled) ready.resolve();
   }
 
   function stopWith(code: string, why: string): void {
+    stopFor(new VisageError(code, why));
+  }
+
+  function stopFor(error: VisageError): void {
     if (actor.getSnapshot().status !== 'active') return;
-    machineError ??= new VisageError(code, why);
+    machineError ??= error;
     actor.send({ type: 'STOP' });
   }
+
+  /** What others ask of this worker as the owner of a shard. */
+  const actions: ShardActions = {
+    snapshot: (shard) => shards.lifeOf(shard).keeper.take(),
+    resync: (shard) => Promise.resolve({ halted: shards.resync(shard) }),
+    erase: (_, query) => {
+      if (erasing === undefined) throw new VisageError('shard_not_ready', 'the worker is starting; try again', { kind: 'retry' });
+      return erasing.erase(eraseQuery(query));
+    },
+  };
 
   let machineError: unknown;
   const actor = createActor(workerMachine, { input: { life: { start: () => (starting = start()), drain } } });
@@ -194,6 +264,7 @@ export function createWorker(options: WorkerOptions): Worker {
     ready: ready.promise,
     stopped: stopped.promise,
     reads,
+    status: () => local.status() as WorkerStatus,
     get ports() {
       return pages.ports;
     },
@@ -204,54 +275,22 @@ export function createWorker(options: WorkerOptions): Worker {
   };
 }
 
-/** What was chosen at setup is for life. @throws VisageError `partitions_changed`, `clock_changed` (usage) */
-async function refuseForLife(meta: MetaBucket, settings: Settings): Promise<void> {
-  const partitions = await meta.partitions();
-  if (partitions !== settings.partitions) {
-    throw new VisageError(
-      'partitions_changed',
-      `partitions is ${settings.partitions} in the settings, but root '${settings.root}' was set up with ${partitions}: the number is for life. Set it back`,
-      { kind: 'usage' },
-    );
-  }
-  const clock = await meta.clock();
-  if (clock !== settings.clock)
-    throw new VisageError(
-      'clock_changed',
-      `clock is ${settings.clock} in the settings, but root '${settings.root}' was set up with ${clock}: the clock is for life. Set it back`,
-      { kind: 'usage' },
-    );
-}
-
-/** Makes the document live if none is. @throws VisageError `no_definitions`, `definitions_differ` */
-async function haveDefinitions(options: {
-  readonly nc: Connection;
-  readonly topology: Topology;
-  readonly meta: MetaBucket;
-  readonly settings: Settings;
-  readonly document: DefinitionsDocument | undefined;
-}): Promise<void> {
-  const { meta, document } = options;
-  const live = await meta.liveDefinitions();
-  if (document !== undefined) {
-    if (live === undefined) await seedDefinitions({ ...options, document });
-    else await refuseDifferent(meta, live, document);
-  } else if (live === undefined) {
-    throw new VisageError(
-      'no_definitions',
-      "there are no definitions yet; run 'visage setup --definitions FILE' or start with --definitions FILE",
-    );
-  }
-}
-
 /** Ready to be sent to: connected, and no shard that is on its way. A halted shard waits for a person, not for traffic. */
-function readinessOf(now: { readonly connected: boolean; readonly draining: boolean; readonly shards: OwnedShards }): Readiness {
+function readinessOf(now: {
+  readonly connected: boolean;
+  readonly draining: boolean;
+  readonly shards: OwnedShards;
+  /** Every shard that should be here is. */
+  readonly complete: boolean;
+}): Readiness {
   const reasons: string[] = [];
   if (now.draining) reasons.push('the worker is stopping');
   if (!now.connected) reasons.push('not connected to NATS');
   if (now.shards.count === 0) reasons.push('starting');
+  if (now.shards.count > 0 && !now.complete) reasons.push('taking its share of the shards');
   const waiting = now.shards.states().filter((state) => state !== 'active' && state !== 'halted');
-  if (waiting.length > 0) reasons.push(`${waiting.length} of ${now.shards.count} shards are ${[...new Set(waiting)].join(', ')}`);
+  if (waiting.length > 0)
+    reasons.push(`${waiting.length} of ${now.shards.states().length} shards are ${[...new Set(waiting)].join(', ')}`);
   return { ready: reasons.length === 0, reasons, degraded: now.shards.troubles() };
 }
 

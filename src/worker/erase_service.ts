@@ -14,12 +14,13 @@ import type { OwnedShards } from './owned_shards.ts';
 import { ShardEraser } from './shard_eraser.ts';
 import { ShardErasures } from './shard_erasures.ts';
 import type { ShardLife } from './shard_machine.ts';
+import type { ShardSnapshots } from './shard_snapshots.ts';
 
 export type ErasingShard = { readonly erasures: ShardErasures; readonly eraser: ShardEraser };
 
 export interface Erasing extends EraseService {
   /** What a shard's lives need. @param report says what happens to whom, by hash */
-  shard(shard: number, report: ShardLife['log']): Promise<ErasingShard>;
+  shard(shard: number, snapshots: ShardSnapshots, report: ShardLife['log']): Promise<ErasingShard>;
 }
 
 export type ErasingOptions = {
@@ -37,11 +38,11 @@ export async function openErasing({ nc, topology, meta, settings, shards }: Eras
   const jobs = new EraseJobs(nc, topology, meta);
   const erasers: ShardEraser[] = [];
   return {
-    async shard(shard, report) {
+    async shard(shard, snapshots, report) {
       const erasures = new ShardErasures(hashOf, nodeClock, (hash) => jobs.isDone(shard, hash));
       const log = await openShardLog({ nc, reading: nc, topology, shard });
       const nowMs = (): number => nodeClock.wallMs();
-      const eraser = new ShardEraser({ nc, topology, settings, shard, jobs, erasures, log, report, nowMs });
+      const eraser = new ShardEraser({ nc, topology, settings, shard, jobs, erasures, log, snapshots, meta, report, nowMs });
       erasers[shard] = eraser;
       return { erasures, eraser };
     },

@@ -20,7 +20,11 @@ import { keysInLetters, lettersNaming } from '../stream/removal_letters.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 import { FROM_THE_BEGINNING, holesOf, type InForce } from './erase_holes.ts';
 import type { EraseJob, EraseJobs } from './erase_jobs.ts';
+import { noteErased } from './erased_through.ts';
 import type { ShardErasures } from './shard_erasures.ts';
+import type { ShardSnapshots } from './shard_snapshots.ts';
+import type { MetaBucket } from '../stream/meta_bucket.ts';
+import { LmdbStore } from '../store/lmdb_store.ts';
 
 const POLL_MS = 25;
 const REACHED_MS = 60_000;
@@ -36,6 +40,8 @@ export type EraseContext = {
   readonly jobs: EraseJobs;
   readonly erasures: ShardErasures;
   readonly log: ShardLog;
+  readonly snapshots: ShardSnapshots;
+  readonly meta: MetaBucket;
   /** Active; `folder` is its store's. */
   readonly shard: Shard;
   readonly folder: string;
@@ -100,12 +106,23 @@ async function store(context: EraseContext, all: readonly EraseJob[]): Promise<r
     await exportsEnded(context);
     throw new VisageError('compacting', `what was erased leaves the files of shard ${shard.options.shard}`, { kind: 'retry' });
   }
+  if (all.some((job) => job.step === 'appended')) await renewSnapshots(context, last);
   const compactedAt = formatTime(lastCompaction(folder)!.timeMs);
   const changesGoneBy = await whenChangesAreGone(context);
   return each(all, (job) => {
     if (job.step === 'appended') return jobs.note(job, { step: 'stored', compactedAt, changesGoneBy });
     return Promise.resolve({ ...job, compactedAt });
   });
+}
+
+/** A snapshot without them takes the place of those that have them; other workers throw away what they stored before it. */
+async function renewSnapshots({ shard, snapshots, meta, signal }: EraseContext, last: number): Promise<void> {
+  const { store } = shard.options;
+  assert(store instanceof LmdbStore, 'a shard at work has its store in LMDB');
+  await snapshots.make(store, shard.status().epoch, signal);
+  signal.throwIfAborted();
+  await noteErased(meta, shard.options.shard, last);
+  await snapshots.removeBefore(last);
 }
 
 /** Exports in progress come to their end first, but are not waited for without end. */

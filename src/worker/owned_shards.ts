@@ -1,6 +1,8 @@
-// The shards of a worker with their statecharts: what state each is in, which can be read, how they end.
+// The shards of a root in this worker, with their statecharts: which are here, what state each is in, which can be read, how they end.
+// OS1: a shard is read only under a lease that is trusted: past it, somebody else may have gone on.
 import { createActor, type ActorRefFrom } from 'xstate';
 import { VisageError } from '../base/errors.ts';
+import type { ShardHost } from '../cluster/ownership.ts';
 import type { ShardSummary } from '../ports/reads.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { ShardStatus } from '../shard/shard_options.ts';
@@ -15,8 +17,25 @@ type Owned = {
   lastState: string;
 };
 
-export class OwnedShards {
+/** Shards of others that are followed at the same time: each replays, and the owner has the other core. */
+const FOLLOWED_MAX = 2;
+
+export class OwnedShards implements ShardHost {
   private readonly shards: Owned[] = [];
+  private readonly waiting = new Set<number>();
+  private readonly cacheMaxBytes: number;
+  /** Asked before every read. */
+  isTrusted: (shard: number) => boolean = () => true;
+  /** The shard's life began here, or ended. */
+  onHere: (shard: number, isHere: boolean) => void = () => undefined;
+  /** A shard of somebody else is followed closely. */
+  onPrepared: () => void = () => undefined;
+  /** The shard's life ended by itself. */
+  onEnded: (shard: number) => void = () => undefined;
+
+  constructor(cacheMaxBytes: number) {
+    this.cacheMaxBytes = cacheMaxBytes;
+  }
 
   get count(): number {
     return this.shards.length;
@@ -26,10 +45,12 @@ export class OwnedShards {
    *  statechart itself fails. */
   add(life: LiveShard, meter: LifeMeter, onStep: () => void, onDefect: (error: unknown) => void): void {
     const actor = createActor(shardMachine, { input: { life } });
-    const shard: Owned = { life, actor, meter, lastState: '' };
-    this.shards.push(shard);
+    const shard: Owned = { life, actor, meter, lastState: 'elsewhere' };
+    const index = this.shards.push(shard) - 1;
     const step = (): void => {
-      countStep(shard);
+      const before = shard.lastState;
+      const state = countStep(shard);
+      if (state !== before) this.stepped(index, before, state);
       onStep();
     };
     actor.subscribe({ next: step, complete: step, error: onDefect });
@@ -39,46 +60,142 @@ export class OwnedShards {
     for (const { actor } of this.shards) actor.start();
   }
 
+  own(shard: number): void {
+    this.waiting.delete(shard);
+    this.at(shard).actor.send({ type: 'OWN' });
+    this.shareCache();
+  }
+
+  async release(shard: number): Promise<void> {
+    const { actor, life } = this.at(shard);
+    await life.keeper.end();
+    actor.send({ type: 'RELEASE' });
+    await gone(this.at(shard));
+    this.shareCache();
+  }
+
+  lost(shard: number): void {
+    this.at(shard).actor.send({ type: 'LOST' });
+    this.shareCache();
+  }
+
+  prepare(shard: number): void {
+    if (stateName(this.at(shard)) !== 'elsewhere') return;
+    this.waiting.add(shard);
+    this.followNext();
+  }
+
+  unprepare(shard: number): void {
+    this.waiting.delete(shard);
+    if (FOLLOWING.includes(stateName(this.at(shard)))) this.at(shard).actor.send({ type: 'UNPREPARE' });
+  }
+
+  prepared(): readonly number[] {
+    return this.shards.flatMap((shard, index) => (stateName(shard) === 'prepared' ? [index] : []));
+  }
+
+  stored(): ReadonlyMap<number, number> {
+    return new Map(
+      this.shards.flatMap(({ life }, index): [number, number][] => {
+        const through = life.shard?.status().applied ?? life.storedThrough;
+        return through > 0 ? [[index, through]] : [];
+      }),
+    );
+  }
+
+  /** How many bytes the cache of each shard that is here may take. */
+  get cacheShare(): number {
+    const here = this.shards.filter(({ actor }) => actor.getSnapshot().context.owned).length;
+    return Math.floor(this.cacheMaxBytes / Math.max(1, here));
+  }
+
   states(): string[] {
-    return this.shards.map(stateName);
+    return this.shards.map(stateName).filter(isHere);
   }
 
-  /** Every shard was taken over by another owner. */
-  get allFenced(): boolean {
-    return this.shards.every((shard) => stateName(shard) === 'halted' && whyOf(shard).reasonCode === 'fenced');
+  /** Has the shard its life here, whatever state it is in? */
+  isHere(shard: number): boolean {
+    const found = this.shards[shard];
+    return found !== undefined && isHere(stateName(found));
   }
 
-  /** Neither restoring nor replaying: a halted shard does not keep the others from being served. */
+  /** No shard that is here is restoring or replaying: a halted one does not keep the others from being served. */
   get settled(): boolean {
-    return this.shards.every((shard) => ['active', 'halted'].includes(stateName(shard)));
+    return this.states().every((state) => ['active', 'halted'].includes(state));
   }
 
-  /** @throws VisageError `no_such_shard` (usage) · `shard_halted` (stop_shard) · `shard_not_ready` (retry) */
+  /** An operator has said something about a shard: it is looked at again. @returns whether it was halted */
+  resync(index: number): boolean {
+    const { actor } = this.at(index);
+    const halted = actor.getSnapshot().value === 'halted';
+    actor.send({ type: 'RESYNC' });
+    return halted;
+  }
+
+  lifeOf(index: number): LiveShard {
+    return this.at(index).life;
+  }
+
+  /** @throws VisageError `no_such_shard` (usage) · `shard_halted` (stop_shard) · `shard_not_ready`, `shard_elsewhere` (retry) */
   active(index: number): Shard {
     if (this.count === 0) throw new VisageError('shard_not_ready', 'the worker is starting; try again', { kind: 'retry' });
-    const shard = this.shards[index];
-    if (shard === undefined) throw new VisageError('no_such_shard', `there is no shard ${index}`, { kind: 'usage' });
+    const shard = this.at(index);
     const state = stateName(shard);
+    if (!isHere(state)) throw new VisageError('shard_elsewhere', `shard ${index} is not here; try again`, { kind: 'retry' });
     if (state === 'halted')
       throw new VisageError('shard_halted', `shard ${index} is halted: ${whyOf(shard).reason}`, { kind: 'stop_shard' });
     if (state !== 'active' || shard.life.shard === undefined)
       throw new VisageError('shard_not_ready', `shard ${index} is ${state}; try again`, { kind: 'retry' });
+    if (!this.isTrusted(index))
+      throw new VisageError(
+        'shard_not_ready',
+        `the lease of shard ${index} could not be renewed in time: another worker may have it by now; try again`,
+        { kind: 'retry' },
+      );
     return shard.life.shard;
   }
 
+  private stepped(index: number, before: string, state: string): void {
+    if (isHere(state) !== isHere(before)) this.onHere(index, isHere(state));
+    if (state === 'prepared') this.onPrepared();
+    // what was to be released or is lost is known to whoever said so; this one was fenced off
+    if (state === 'elsewhere' && isHere(before)) this.onEnded(index);
+    this.followNext();
+  }
+
+  private at(index: number): Owned {
+    const shard = this.shards[index];
+    if (shard === undefined) throw new VisageError('no_such_shard', `there is no shard ${index}`, { kind: 'usage' });
+    return shard;
+  }
+
+  private followNext(): void {
+    for (const shard of this.waiting) {
+      const following = this.shards.filter((one) => stateName(one) === 'behind' || stateName(one) === 'followingLater').length;
+      if (following >= FOLLOWED_MAX) return;
+      this.waiting.delete(shard);
+      this.at(shard).actor.send({ type: 'PREPARE' });
+    }
+  }
+
+  private shareCache(): void {
+    for (const { life } of this.shards) life.shard?.shareCache(this.cacheShare);
+  }
+
   summaries(): ShardSummary[] {
-    return this.shards.map((shard, index) => ({
-      ...folding(shard)?.status(),
-      shard: index,
-      state: stateName(shard),
-      ...whyOf(shard),
-    }));
+    return this.shards.flatMap((shard, index) => {
+      const state = stateName(shard);
+      if (!isHere(state)) return [];
+      return [{ ...folding(shard)?.status(), shard: index, state, ...whyOf(shard), snapshot: shard.life.lastSnapshot }];
+    });
   }
 
   now(): ShardNow[] {
     return this.shards.map((shard) => {
       const running = folding(shard);
-      return { state: stateName(shard), status: running?.status(), store: running?.options.store.stats() };
+      const { keeper } = shard.life;
+      const snapshots = { taken: keeper.taken, failures: keeper.failures, last: shard.life.lastSnapshot };
+      return { state: stateName(shard), snapshots, status: running?.status(), store: running?.options.store.stats() };
     });
   }
 
@@ -104,17 +221,26 @@ export class OwnedShards {
   }
 }
 
+const FOLLOWING: readonly string[] = ['behind', 'prepared', 'followingLater'];
+const NOT_HERE: readonly string[] = ['elsewhere', 'released', 'unfollowing', ...FOLLOWING];
+
+function isHere(state: string): boolean {
+  return !NOT_HERE.includes(state);
+}
+
 /** The shard's driver while it is folding: before and after, its figures mean nothing and its store is closed. */
 function folding(shard: Owned): Shard | undefined {
   return ['active', 'replaying'].includes(stateName(shard)) ? shard.life.shard : undefined;
 }
 
-function countStep(shard: Owned): void {
+function countStep(shard: Owned): string {
   const state = stateName(shard);
-  if (state === shard.lastState) return;
+  if (state === shard.lastState) return state;
+  if (shard.lastState === 'active' && state === 'abandoning') shard.meter.fenceConflicts++;
   shard.lastState = state;
   if (state === 'failed') shard.meter.restarts++;
   if (state === 'halted') countHalt(shard.meter, whyOf(shard).reasonCode ?? 'defect');
+  return state;
 }
 
 function whyOf(shard: Owned): ReturnType<typeof reasonOf> {
@@ -124,6 +250,19 @@ function whyOf(shard: Owned): ReturnType<typeof reasonOf> {
 function stateName({ actor }: Owned): string {
   const value = actor.getSnapshot().value;
   return typeof value === 'string' ? value : Object.values(value)[0]!;
+}
+
+/** Resolves when the shard is not here any more. */
+function gone(shard: Owned): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): boolean => !isHere(stateName(shard)) && (resolve(), true);
+    if (look()) return;
+    const watching = shard.actor.subscribe({
+      next: () => look() && watching.unsubscribe(),
+      complete: resolve,
+      error: () => resolve(),
+    });
+  });
 }
 
 function ended({ actor }: Owned): Promise<void> {

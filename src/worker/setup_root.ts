@@ -36,6 +36,7 @@ export async function setupRoot(
     logMaxBytes: settings.log.maxBytes,
     changesMaxAgeMs: settings.changes.maxAgeMs,
     deadMaxAgeMs: settings.dead.maxAgeMs,
+    leaseTtlMs: settings.lease.ttlMs,
   });
   if (report.differences.length > 0) {
     throw new VisageError(

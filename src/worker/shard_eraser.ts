@@ -22,6 +22,8 @@ import { eraseAll, needsCompaction } from './erase_steps.ts';
 import type { EraseJob, EraseJobs } from './erase_jobs.ts';
 import type { ShardLife } from './shard_machine.ts';
 import type { ShardErasures } from './shard_erasures.ts';
+import type { ShardSnapshots } from './shard_snapshots.ts';
+import type { MetaBucket } from '../stream/meta_bucket.ts';
 
 const GATHER_MS = 200;
 const COMPACTION_EVERY_MS = 5_000;
@@ -36,6 +38,8 @@ export type EraserOptions = {
   readonly jobs: EraseJobs;
   readonly erasures: ShardErasures;
   readonly log: ShardLog;
+  readonly snapshots: ShardSnapshots;
+  readonly meta: MetaBucket;
   readonly report: ShardLife['log'];
   readonly nowMs: () => number;
 };

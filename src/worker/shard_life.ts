@@ -1,4 +1,4 @@
-// One shard's life, composed: its store, log, sink and driver. What the statechart runs.
+// One shard's life, composed: its store, log, sink and driver; or its follower, while somebody else owns it. What the statechart runs.
 import { VisageError } from '../base/errors.ts';
 import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
 import { sameSettings } from '../message/control.ts';
@@ -8,17 +8,20 @@ import type { LastCommit } from '../ports/change_sink.ts';
 import type { GenerationStart } from '../ports/log.ts';
 import type { ShardMeta } from '../ports/profile_store.ts';
 import { isBetween, rebuild } from '../shard/rebuild.ts';
+import { Follower } from '../shard/follow.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import { Shard } from '../shard/shard.ts';
 import type { DefinitionsSource, ShardOptions } from '../shard/shard_options.ts';
 import { compactStore } from '../store/lmdb_compaction.ts';
-import type { LmdbStore } from '../store/lmdb_store.ts';
+import { LmdbStore } from '../store/lmdb_store.ts';
 import type { Connection } from '../nats/connection.ts';
 import { openChangeSink } from '../stream/change_sink.ts';
 import { openDefinitionsLog } from '../stream/definitions_log.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
+import { bringFolder } from './bring_folder.ts';
+import { erasedThrough } from './erased_through.ts';
 import { finishGeneration, generationOf, isBeginning } from './begin_generation.ts';
 import { currentGeneration, generationFolder, nextGeneration, removeAllBefore, removeEarlier } from './generation_folders.ts';
 import { nodeClock } from './node_clock.ts';
@@ -26,11 +29,16 @@ import { openStore } from './open_store.ts';
 import type { ShardEraser } from './shard_eraser.ts';
 import type { ShardErasures } from './shard_erasures.ts';
 import type { ShardLife } from './shard_machine.ts';
+import { changeResync, readResync } from './resync.ts';
+import { SnapshotKeeper } from './snapshot_keeper.ts';
+import { setAside, type ShardSnapshots } from './shard_snapshots.ts';
 import { unlessConflict } from './unless_conflict.ts';
 import type { LifeMeter } from './worker_metrics.ts';
 
 const REFRESHES_PER_MAX_AGE = 4;
 const DEFINITIONS_IN_FORCE_MS = 30_000;
+/** Less than an orchestrator waits. */
+const LAST_SNAPSHOT_MS = 8_000;
 
 export type ShardLifeOptions = {
   readonly settings: Settings;
@@ -43,6 +51,11 @@ export type ShardLifeOptions = {
   readonly definitions: DefinitionsSource;
   readonly erasures: ShardErasures;
   readonly eraser: ShardEraser;
+  readonly snapshots: ShardSnapshots;
+  /** How many bytes its cache may take. */
+  readonly cacheMaxBytes: () => number;
+  /** The worker ends, and there is nobody to take the shard over. */
+  readonly isLast: () => boolean;
   readonly log: ShardLife['log'];
   readonly meter: LifeMeter;
   readonly workerMeter: WorkerMeter;
@@ -61,10 +74,63 @@ export class LiveShard implements ShardLife {
   /** The next life rewrites the store first; and why the last one could not. */
   private compactNext = false;
   private notCompacted: unknown;
+  private follower: Follower | undefined;
+  private following: Promise<void> = Promise.resolve();
+  /** Up to where its folder stood when it was last looked at. */
+  storedThrough = 0;
+  readonly keeper: SnapshotKeeper;
 
   constructor(options: ShardLifeOptions) {
     this.options = options;
     this.log = options.log;
+    const { settings, snapshots, shard } = options;
+    this.keeper = new SnapshotKeeper({ snapshots, shard, intervalMs: settings.snapshot.intervalMs, report: options.log });
+  }
+
+  /** The last one that was taken here, for status. */
+  get lastSnapshot(): { readonly sequence: number; readonly takenAt: string; readonly bytes: number } | null {
+    const { last } = this.options.snapshots;
+    return last === undefined ? null : { sequence: last.sequence, takenAt: last.takenAt, bytes: last.bytes };
+  }
+
+  async follow(onPrepared: () => void): Promise<void> {
+    this.ending = new AbortController();
+    await this.close();
+    this.following = this.followUntilEnded(onPrepared);
+    await this.following;
+  }
+
+  private async followUntilEnded(onPrepared: () => void): Promise<void> {
+    const { signal } = this.ending;
+    const { settings, shard } = this.options;
+    const streams = await this.openStreams();
+    const [starts, last] = await Promise.all([streams.log.generations(), streams.sink.last()]);
+    const current = currentGeneration(settings.dataDirectory, shard, starts, last);
+    await this.bring(current, streams.log);
+    const store = await this.openStore(current, streams.log);
+    try {
+      signal.throwIfAborted();
+      const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
+      const { gapThrough } = await readResync(this.options.meta, shard);
+      const follower = new Follower({ ...this.shardOptions({ ...streams, store, generation }), gapThrough });
+      this.follower = follower;
+      signal.addEventListener('abort', () => follower.stop(), { once: true });
+      await follower.run(() => {
+        this.storedThrough = follower.applied;
+        onPrepared();
+      });
+      this.storedThrough = follower.applied;
+    } finally {
+      this.follower = undefined;
+      await store.close();
+    }
+  }
+
+  /** The follower's last step: what the owner has committed is in the folder then. */
+  private async finishFollowing(): Promise<void> {
+    this.follower?.finish();
+    await this.following.catch(() => undefined); // its error was reported when it happened
+    this.following = Promise.resolve();
   }
 
   restore(): Promise<void> {
@@ -73,30 +139,60 @@ export class LiveShard implements ShardLife {
   }
 
   private async openAndRestore(): Promise<void> {
+    await this.finishFollowing();
     this.ending = new AbortController();
     await this.close();
-    const { settings, topology, shard, publishing, reading, erasures, meter } = this.options;
-    const onErased = erasures.logBegins.bind(erasures);
-    const log = await openShardLog({ nc: publishing, reading, topology, shard, onErased });
-    const sink = await openChangeSink({ nc: publishing, topology, shard });
-    const [starts, last] = await Promise.all([log.generations(), sink.last()]);
-    const streams = { log, sink };
-    const current = await this.reachGeneration(starts, last, streams);
+    const { settings, shard, meter, meta } = this.options;
+    const streams = await this.openStreams();
+    const [starts, last] = await Promise.all([streams.log.generations(), streams.sink.last()]);
+    const { gapThrough, rebuild: asked } = await readResync(meta, shard);
+    const anew = asked !== null;
+    const current = anew ? (starts.at(-1)?.generation ?? 1) : await this.reachGeneration(starts, last, streams);
+    if (anew) this.forgetState(current);
     await this.compactIfAsked(current);
-    const store = await this.openStore(current, log);
+    if (!anew) await this.bring(current, streams.log);
+    const store = await this.openStore(current, streams.log);
     try {
       const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
-      this.shard = new Shard(this.shardOptions({ ...streams, store, generation }));
+      this.shard = new Shard({ ...this.shardOptions({ ...streams, store, generation }), gapThrough, anew });
     } catch (error) {
       await store.close();
       throw error;
     }
     await this.shard.restore();
+    if (anew) await changeResync(meta, shard, { rebuild: null });
     removeEarlier(settings.dataDirectory, shard, starts, current);
     if (this.shard.gap !== null) {
       meter.gaps++;
       this.log('error', `log gap accepted by policy: sequences ${this.shard.gap.from} to ${this.shard.gap.to}`);
     }
+  }
+
+  private async openStreams(): Promise<Pick<ShardOptions, 'log' | 'sink'>> {
+    const { topology, shard, publishing, reading, erasures } = this.options;
+    const onErased = erasures.logBegins.bind(erasures);
+    const log = await openShardLog({ nc: publishing, reading, topology, shard, onErased });
+    return { log, sink: await openChangeSink({ nc: publishing, topology, shard }) };
+  }
+
+  private async bring(generation: number, log: ShardOptions['log']): Promise<void> {
+    const { settings, shard, meta, snapshots } = this.options;
+    this.storedThrough = await bringFolder({
+      folder: generationFolder(settings.dataDirectory, shard, generation),
+      generation,
+      log,
+      snapshots,
+      erasedThrough: await erasedThrough(meta, shard),
+      signal: this.ending.signal,
+      report: (level, text, error) => this.log(level, text, error),
+    });
+  }
+
+  /** An operator has asked for a state that is built anew. */
+  private forgetState(generation: number): void {
+    const { settings, shard } = this.options;
+    this.log('warn', 'the state is built anew from the log, as an operator has asked');
+    setAside(generationFolder(settings.dataDirectory, shard, generation));
   }
 
   /** Builds the next generations of the state when the log has begun them. @returns the one to go on with */
@@ -168,7 +264,7 @@ export class LiveShard implements ShardLife {
       onWarning: (text) => this.log('warn', text),
       meter: meter.meter,
       workerMeter,
-      cacheMaxBytes: Math.floor(settings.cache.maxBytes / settings.partitions),
+      cacheMaxBytes: this.options.cacheMaxBytes(),
       tickMs: settings.tickMs,
       commitIntervalMs: settings.commit.intervalMs,
       commitRefreshMs: settings.changes.maxAgeMs === 0 ? Infinity : settings.changes.maxAgeMs / REFRESHES_PER_MAX_AGE,
@@ -176,6 +272,8 @@ export class LiveShard implements ShardLife {
       checkpointMaxDirty: settings.checkpoint.maxDirtyProfiles,
       maxClockJumpMs: settings.maxClockJumpMs,
       logGap: settings.logGap,
+      gapThrough: 0,
+      anew: false,
     };
   }
 
@@ -186,7 +284,7 @@ export class LiveShard implements ShardLife {
     this.running = shard.run(() => {
       this.putDefinitionsInForce(shard)
         .then(onActive)
-        .then(() => this.erase(shard, signal))
+        .then(() => Promise.all([this.erase(shard, signal), this.keeper.keep(shard, signal)]))
         .catch((error: unknown) => failed.reject(error));
     });
     await Promise.race([this.running, failed.promise]);
@@ -211,13 +309,31 @@ export class LiveShard implements ShardLife {
     await shard.stop();
     await this.running;
     await shard.drain();
+    const { applied, epoch } = shard.status();
+    this.storedThrough = applied;
     this.shard = undefined;
+    if (this.options.isLast()) await this.keepLast(shard, epoch);
+  }
+
+  /** Whoever comes next may have another disk. Its own folder is whole in any case. */
+  private async keepLast({ options }: Shard, epoch: number): Promise<void> {
+    const { settings, shard, snapshots } = this.options;
+    const store = LmdbStore.open(generationFolder(settings.dataDirectory, shard, options.generation?.generation ?? 1));
+    try {
+      await snapshots.make(store, epoch, AbortSignal.any([this.ending.signal, AbortSignal.timeout(LAST_SNAPSHOT_MS)]));
+    } catch (error) {
+      this.log('warn', 'no snapshot was taken at the end', error);
+    } finally {
+      await store.close();
+    }
   }
 
   /** A life can be ended while it is still being restored: that is waited for. */
   async abandon(): Promise<void> {
     this.ending.abort();
-    await this.restoring?.catch(() => undefined); // its error was reported when it happened
+    this.follower?.stop();
+    await this.following.catch(() => undefined); // its error was reported when it happened
+    await this.restoring?.catch(() => undefined); // as above
     await this.close();
   }
 

@@ -55,7 +55,7 @@ async function aLife(): Promise<void> {
 async function applied({ worker }: StartedWorker): Promise<void> {
   const client = await world.client();
   const shardsDone = async (): Promise<boolean> => {
-    const { shards } = worker.reads.status();
+    const { shards } = worker.status();
     const last = (await client.streamState('log')).lastSequence;
     const ends = shards.map((shard) => (shard['checkpoint'] as { sequence: number } | null)?.sequence ?? 0);
     return Math.max(...ends) === last && shards.every((shard, i) => shard['lag'] === 0 && shard['applied'] === ends[i]);
@@ -67,9 +67,9 @@ async function applied({ worker }: StartedWorker): Promise<void> {
 async function halts(started: StartedWorker, code: string, message: RegExp): Promise<void> {
   await within('ready or halted', 20_000, started.worker.ready);
   await eventually(`every shard is halted with ${code}`, () =>
-    started.worker.reads.status().shards.every((shard) => shard.reasonCode === code && shard.state === 'halted'),
+    started.worker.status().shards.every((shard) => shard.reasonCode === code && shard.state === 'halted'),
   );
-  for (const shard of started.worker.reads.status().shards) expect(shard.reason).toMatch(message);
+  for (const shard of started.worker.status().shards) expect(shard.reason).toMatch(message);
   const errors = started.log
     .map((line) => JSON.parse(line) as { level: number; code?: string; msg: string })
     .filter(({ level }) => level >= 50);
@@ -283,7 +283,7 @@ describe('the log', () => {
     expect(passing.log.some((line) => line.includes('log gap accepted by policy'))).toBe(true);
     await publish();
     await eventually('it goes on', () =>
-      passing.worker.reads.status().shards.every((shard) => shard.state === 'active' && (shard['events'] as number) > 0),
+      passing.worker.status().shards.every((shard) => shard.state === 'active' && (shard['events'] as number) > 0),
     );
   });
 });
@@ -353,7 +353,7 @@ describe('the data directory', () => {
     const folder = (name: string): string => join(world.folder, 'data', name);
     await cp(folder('shard-0'), folder('shard-1'), { recursive: true });
     const { worker } = await world.startReady();
-    expect(worker.reads.status().shards.map(({ state, reasonCode }) => [state, reasonCode])).toEqual([
+    expect(worker.status().shards.map(({ state, reasonCode }) => [state, reasonCode])).toEqual([
       ['active', null],
       ['halted', 'wrong_folder'],
       ['active', null],
@@ -401,7 +401,7 @@ describe('the data directory', () => {
     const verdict = await verifyAll(await world.client(), QUIET_MS);
     expect(verdict.problems).toEqual([]);
     expect(verdict.changeEvents).toBe(120);
-    expect(worker.reads.status().shards.reduce((sum, shard) => sum + (shard['events'] as number), 0)).toBe(120);
+    expect(worker.status().shards.reduce((sum, shard) => sum + (shard['events'] as number), 0)).toBe(120);
   });
 });
 
@@ -416,12 +416,12 @@ test('a second worker on another data directory fences the first one off', async
   const verdict = await verifyAll(await world.client(), QUIET_MS);
   expect(verdict.problems).toEqual([]);
   expect(verdict.events).toBe(51 * 40);
-  expect(second.worker.reads.status().shards.map(({ state }) => state)).toEqual(
+  expect(second.worker.status().shards.map(({ state }) => state)).toEqual(
     Array.from({ length: PARTITIONS }, () => 'active'),
   );
   const third = await world.startReady(); // the first one's directory, left behind: it takes over from the second
   await publish();
   await within('the second one stops', 20_000, second.worker.stopped);
   expect((await verifyAll(await world.client(), QUIET_MS)).problems).toEqual([]);
-  expect(third.worker.reads.status().ready).toBe(true);
+  expect(third.worker.status().ready).toBe(true);
 });

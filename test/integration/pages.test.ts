@@ -206,7 +206,7 @@ test('under the event clock values wait for time to move, and lag goes back to n
   expect(total(page, 'visage_expiries_total')).toBe(1);
   expect(total(page, 'visage_expiry_lateness_seconds', '_count')).toBe(0); // nothing is late where time is what events say
   expect(total(page, 'visage_lag_messages')).toBe(0);
-  expect(worker.reads.status().shards.every((shard) => shard['expiring'] === false)).toBe(true);
+  expect(worker.status().shards.every((shard) => shard['expiring'] === false)).toBe(true);
 });
 
 test.each(['http', 'admin'])('a port that is in use ends the worker, which names %s.port', async (name) => {

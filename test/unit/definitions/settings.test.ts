@@ -26,6 +26,8 @@ const DEFAULTS: Settings = {
   maxClockJumpMs: 600_000,
   commit: { intervalMs: 10 },
   checkpoint: { intervalMs: 2000, maxDirtyProfiles: 20_000 },
+  snapshot: { intervalMs: 600_000 },
+  lease: { ttlMs: 10_000 },
   cache: { maxBytes: 512 * 1024 ** 2 },
   http: { host: '127.0.0.1', port: 8080 },
   admin: { host: '0.0.0.0', port: 9090 },

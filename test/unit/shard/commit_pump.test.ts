@@ -156,7 +156,7 @@ describe('the pump', () => {
     await bench.answer({ kind: 'fenced', by: 'w2' });
     await covered;
     await next;
-    expect(bench.failures).toMatchObject([{ code: 'fenced', kind: 'stop_shard' }]);
+    expect(bench.failures).toMatchObject([{ code: 'fenced', kind: 'retry' }]);
     bench.message();
     bench.pump.poke();
     await expect(bench.pump.covered(7)).rejects.toMatchObject({ code: 'stopped' });

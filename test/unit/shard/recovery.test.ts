@@ -62,6 +62,7 @@ function check(more: More = {}): ReturnType<typeof checkBeforeReplay> {
     partitions: 4,
     clockMode: 'log',
     logGap: 'halt',
+    gapThrough: 0,
     meta: meta === null ? undefined : { ...META, ...meta },
     last: header === null ? undefined : { streamSequence: commit, header: { ...HEADER, ...header } },
     log: { fingerprintAt: (sequence: number) => Promise.resolve(found(sequence)) } as ShardLog,

@@ -235,7 +235,7 @@ describe('a shard', () => {
     const second = await world.start();
     world.event('ada', { _id: 'e1', price: 1 });
     await world.clock.advance(500);
-    expect(first.ended?.error).toMatchObject({ code: 'fenced', kind: 'stop_shard' });
+    expect(first.ended?.error).toMatchObject({ code: 'fenced', kind: 'retry' });
     expect(second.ended).toBeUndefined();
     expect(world.sink.commits.map(({ header }) => header.owner)).not.toContain('life-1 again');
     expect(world.sink.commits.slice(2).every(({ header }) => header.owner === 'life-2')).toBe(true);

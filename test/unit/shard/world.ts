@@ -99,6 +99,8 @@ export class World {
       checkpointMaxDirty: 50,
       maxClockJumpMs: 600_000,
       logGap: 'halt',
+      gapThrough: 0,
+      anew: false,
       erasures: NO_ERASURES,
       onErase: () => undefined,
       onWarning: () => undefined,

@@ -6,16 +6,16 @@ import { workerMachine } from '../../../src/worker/worker_machine.ts';
 
 const DOC = new URL('../../../docs/architecture.md', import.meta.url);
 
+type Transition = { readonly target?: readonly Node[] | undefined; readonly guard?: unknown };
+
 type Node = {
   readonly key: string;
   readonly path: readonly string[];
   readonly type: string;
   readonly initial: { readonly target: readonly Node[] } | undefined;
   readonly states: Readonly<Record<string, Node>>;
-  readonly transitions: ReadonlyMap<
-    string,
-    readonly { readonly target?: readonly Node[] | undefined; readonly guard?: unknown }[]
-  >;
+  readonly transitions: ReadonlyMap<string, readonly Transition[]>;
+  readonly always?: readonly Transition[] | undefined;
 };
 
 function label(event: string): string {
@@ -38,6 +38,8 @@ function lines(node: Node, indent: string): string[] {
           out.push(`${indent}${child.key} --> ${target.key}: ${label(event)}${guard}`);
       }
     }
+    for (const { target, guard } of child.always ?? [])
+      for (const to of target ?? []) out.push(`${indent}${child.key} --> ${to.key}: [${String(guard)}]`);
     if (child.type === 'final') out.push(`${indent}${child.key} --> [*]`);
   }
   return out;

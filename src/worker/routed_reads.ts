@@ -1,0 +1,121 @@
+// Reads of any shard, by any worker: what is here is answered here, the rest through its owner.
+// RR1: while a shard moves nobody answers for it, for a moment: that is waited for, and is an error to try again only when it takes longer.
+import { setTimeout as delay } from 'node:timers/promises';
+import { errorText, VisageError } from '../base/errors.ts';
+import type { Member } from '../cluster/entries.ts';
+import { identityKey, partitionOf } from '../message/identity.ts';
+import type { EraseService } from '../ports/erase_service.ts';
+import type { ReadService, ShardSummary, WorkerStatus, WorkerSummary } from '../ports/reads.ts';
+import type { Forward } from '../api/forward.ts';
+import type { OwnedShards } from './owned_shards.ts';
+
+const MOVING_MS = 2_000;
+const LOOK_MS = 40;
+const FORWARD_MS = 35_000;
+const STATUS_MS = 2_000;
+const MOVING: readonly string[] = ['shard_elsewhere', 'shard_not_ready'];
+
+export type RoutedOptions = {
+  readonly partitions: number;
+  readonly local: ReadService;
+  readonly localErase: () => EraseService | undefined;
+  readonly shards: OwnedShards;
+  /** Undefined until the worker is connected. */
+  readonly forward: () => Forward | undefined;
+  readonly members: () => Iterable<Member>;
+  readonly instance: string;
+  readonly draining: () => boolean;
+};
+
+export type Routed = { readonly reads: ReadService; readonly erase: EraseService };
+
+export function routed(options: RoutedOptions): Routed {
+  const { partitions, local, shards, forward, draining } = options;
+  const route = async <T>(shard: number, here: () => Promise<T>, verb: string, query: unknown): Promise<T> => {
+    const untilMs = performance.now() + MOVING_MS;
+    for (;;) {
+      const away = forward();
+      try {
+        if (away === undefined || shards.count === 0 || shards.isHere(shard)) return await here();
+        return ((await away.toShard(shard, verb, query, FORWARD_MS)) ?? undefined) as T;
+      } catch (error) {
+        const isMoving = error instanceof VisageError && MOVING.includes(error.code);
+        if (!isMoving || away === undefined || shards.count === 0) throw error;
+        if (performance.now() > untilMs || draining())
+          throw new VisageError('shard_not_ready', `shard ${shard} is moving, or is starting; try again: ${errorText(error)}`, {
+            kind: 'retry',
+          });
+      }
+      await delay(LOOK_MS);
+    }
+  };
+  const shardOf = (query: { readonly namespace: string; readonly id: string }): number =>
+    partitionOf(identityKey(query), partitions);
+  return {
+    reads: {
+      profile: async (query) => route(shardOf(query), () => local.profile(query), 'profile', query),
+      explain: async (query) => route(shardOf(query), () => local.explain(query), 'explain', query),
+      events: async (query, bytesMax) => route(shardOf(query), () => local.events(query, bytesMax), 'events', query),
+      exportPage: async (query) => route(query.shard, () => local.exportPage(query), 'export', query),
+      unionSchema: (className) => local.unionSchema(className),
+      status: () => statusOf(options),
+    },
+    erase: {
+      erase: async (query) =>
+        route(
+          shardOf(query),
+          async () => {
+            const service = options.localErase();
+            if (service === undefined)
+              throw new VisageError('shard_not_ready', 'the worker is starting; try again', { kind: 'retry' });
+            return service.erase(query);
+          },
+          'erase',
+          query,
+        ),
+    },
+  };
+}
+
+/** What every worker says, in one. */
+async function statusOf({ partitions, local, forward, members, instance }: RoutedOptions): Promise<WorkerStatus> {
+  const mine = await local.status();
+  const away = forward();
+  const others = [...members()].filter((member) => member.instance !== instance);
+  const said = await Promise.all(
+    others.map(async (member) => {
+      const status = await away?.toWorker(member.owner, 'status', STATUS_MS).catch(() => undefined);
+      return { member, status: status as WorkerStatus | undefined };
+    }),
+  );
+  const all = new Map<number, ShardSummary>();
+  for (const shard of [...said.flatMap(({ status }) => status?.shards ?? []), ...mine.shards]) {
+    const known = all.get(shard.shard);
+    if (known === undefined || Number(shard['epoch'] ?? -1) >= Number(known['epoch'] ?? -1)) all.set(shard.shard, shard);
+  }
+  const shards = Array.from({ length: partitions }, (_, shard): ShardSummary => {
+    const nobody = { shard, state: 'elsewhere', reason: 'no worker that answers has it', reasonCode: 'no_owner' };
+    return all.get(shard) ?? nobody;
+  });
+  return {
+    ...mine,
+    shards: mine.shards.length === 0 && said.length === 0 ? [] : shards,
+    workers: [
+      summary(mine, instance, false),
+      ...said.map(({ member, status }) => summary(status, member.instance, member.draining)),
+    ],
+  };
+}
+
+function summary(status: WorkerStatus | undefined, instance: string, draining: boolean): WorkerSummary {
+  return {
+    instance,
+    answers: status !== undefined,
+    version: status?.version ?? null,
+    pid: status?.pid ?? null,
+    startedAt: status?.startedAt ?? null,
+    ready: status?.ready === true,
+    draining,
+    shards: status?.shards.length ?? 0,
+  };
+}
