@@ -250,7 +250,6 @@ async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> 
     maxClockJumpMs: 600_000,
     logGap: 'halt',
     gapThrough: 0,
-    anew: false,
     erasures: NO_ERASURES,
     onErase: () => undefined,
     onWarning: () => undefined,

@@ -10,22 +10,10 @@ export type FenceOptions = {
   readonly sink: ChangeSink;
   readonly logCreated: string;
   readonly foldVersion: number;
-  /** What was emitted before counts for nothing: begins again at the log's beginning. */
-  readonly anew: boolean;
-  /** Of the state; null: the first. */
-  readonly generation: { readonly generation: number } | null;
 };
 
 /** `repeatedThrough`: events up to this sequence may have been emitted by a life whose commits aged out; 0: none. */
 export type Fenced = { readonly commit: LastCommit; readonly epoch: number; readonly repeatedThrough: number };
-
-const FROM_THE_BEGINNING = {
-  position: { sequence: 0, ordinal: ALL_CHANGES },
-  changeCount: 0,
-  changeDigest: 0,
-  definitionsHash: null,
-  fingerprint: '',
-};
 
 /** @throws VisageError (retry) `fenced`, `unavailable` */
 export async function fence(options: FenceOptions, last: LastCommit | undefined, meta: ShardMeta | undefined): Promise<Fenced> {
@@ -33,20 +21,18 @@ export async function fence(options: FenceOptions, last: LastCommit | undefined,
   const epoch = Math.max(last?.header.epoch ?? 0, meta?.epoch ?? 0) + 1;
   // no commit although the checkpoint knows one: it aged out. Go on from the checkpoint; what follows it may have been emitted before
   const aged = last === undefined && meta !== undefined && meta.commitStreamSequence > 0 ? meta : undefined;
-  const header: CommitHeader = options.anew
-    ? { ...FROM_THE_BEGINNING, epoch, owner, foldVersion, generation: options.generation?.generation ?? 1, logCreated }
-    : {
-        epoch,
-        owner,
-        position: last?.header.position ?? { sequence: aged?.applied ?? 0, ordinal: ALL_CHANGES },
-        changeCount: last?.header.changeCount ?? aged?.changeCount ?? 0,
-        changeDigest: last?.header.changeDigest ?? aged?.changeDigest ?? 0,
-        definitionsHash: last?.header.definitionsHash ?? meta?.definitionsHash ?? null,
-        foldVersion,
-        generation: last?.header.generation ?? meta?.generation ?? 1,
-        logCreated,
-        fingerprint: last?.header.fingerprint ?? aged?.fingerprint ?? '',
-      };
+  const header: CommitHeader = {
+    epoch,
+    owner,
+    position: last?.header.position ?? { sequence: aged?.applied ?? 0, ordinal: ALL_CHANGES },
+    changeCount: last?.header.changeCount ?? aged?.changeCount ?? 0,
+    changeDigest: last?.header.changeDigest ?? aged?.changeDigest ?? 0,
+    definitionsHash: last?.header.definitionsHash ?? meta?.definitionsHash ?? null,
+    foldVersion,
+    generation: last?.header.generation ?? meta?.generation ?? 1,
+    logCreated,
+    fingerprint: last?.header.fingerprint ?? aged?.fingerprint ?? '',
+  };
   const outcome = await sink.publish(header, '[]', last);
   switch (outcome.kind) {
     case 'committed':

@@ -6,7 +6,7 @@
 import { VisageError } from '../base/errors.ts';
 import type { CommitHeader, LastCommit } from '../ports/change_sink.ts';
 import type { GenerationStart } from '../ports/log.ts';
-import { ALL_CHANGES, type ProfileStore, type ShardMeta } from '../ports/profile_store.ts';
+import { ALL_CHANGES, type ProfileStore, type ShardMeta, type StoreSnapshot } from '../ports/profile_store.ts';
 import { EVENT_BYTES_MAX, type PendingEvent } from './commit_builder.ts';
 import { CommitEncoder } from './commit_encoder.ts';
 import { fence } from './fence.ts';
@@ -26,6 +26,9 @@ export type RebuildOptions = {
   readonly shard: ShardOptions;
   readonly next: GenerationStart;
   readonly before: { readonly store: ProfileStore; readonly generation: GenerationStart | null };
+  /** The log is not the one that the earlier state and its commits came from, or does not lead to it: an operator has said so. The earlier
+   *  state is taken as it is stored, and nothing of it is checked. */
+  readonly asIs: boolean;
   readonly signal: AbortSignal;
 };
 
@@ -41,14 +44,12 @@ export function isBetween(next: GenerationStart, last: LastCommit | undefined, m
 /** Cost: a replay of the whole log, and reading both states once.
  *  @throws VisageError `stopped`, `fenced`, `unavailable` (retry): call it again; what recovery.ts and a fold throw (stop_shard) */
 export async function rebuild(options: RebuildOptions): Promise<void> {
-  const { shard, next, before, signal } = options;
+  const { shard, next, before, asIs, signal } = options;
   const last = await shard.sink.last(); // before the streams, as in Shard.restore
   const [logState, changesState] = await Promise.all([shard.log.state(), shard.sink.state()]);
-  const checked = { ...shard, last, logState, changesState };
-  const stores = [
-    { store: before.store, generation: before.generation },
-    { store: shard.store, generation: next },
-  ];
+  const checked = { ...shard, last: asIs ? undefined : last, logState, changesState };
+  const built = { store: shard.store, generation: next };
+  const stores = asIs ? [built] : [{ store: before.store, generation: before.generation }, built];
   for (const { store, generation } of stores) {
     const meta = store.readMeta();
     const isPartial = (generation?.partialFrom ?? null) !== null;
@@ -74,6 +75,7 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
 }
 
 async function openView(store: ProfileStore, { definitions }: ShardOptions): Promise<GenerationView> {
+  if (store.readMeta() === undefined) return { snapshot: NOTHING_STORED, plan: null };
   const snapshot = store.snapshot();
   const { definitionsHash } = snapshot.meta;
   if (definitionsHash === null) return { snapshot, plan: null };
@@ -100,7 +102,10 @@ async function emit(options: RebuildOptions, commit: LastCommit, old: Generation
   };
   const commits = new DiffCommits(options, header, names, commit);
   const emitted = generation === next.generation && position.sequence === next.sequence ? position.ordinal : 0;
-  const at = { sequence: next.sequence, timeMs: Math.max(meta.shardTimeMs, old.snapshot.meta.shardTimeMs) };
+  const at = {
+    sequence: next.sequence,
+    timeMs: Math.max(meta.shardTimeMs, old.plan === null ? 0 : old.snapshot.meta.shardTimeMs),
+  };
   let sliceMs = shard.clock.monotonicMs();
   for (const event of generationDiff(old, now, names, at)) {
     if (event !== null && event.ordinal > emitted) await commits.add(event);
@@ -179,5 +184,14 @@ class DiffCommits {
     }
   }
 }
+
+/** Of a state that is lost. */
+const NOTHING_STORED: StoreSnapshot = {
+  get meta(): never {
+    throw new Error('a state that is lost has no position');
+  },
+  page: () => [],
+  close: () => undefined,
+};
 
 const utf8 = new TextEncoder();

@@ -114,8 +114,7 @@ export class Shard {
     const { options } = this;
     const meta = (this.meta = options.store.readMeta());
     if (meta !== undefined && meta.definitionsHash !== null) await options.definitions.load(meta.definitionsHash);
-    const previous = await options.sink.last(); // before the streams: an earlier owner that still lives commits on, past what they said
-    const last = options.anew ? undefined : previous;
+    const last = await options.sink.last(); // before the streams: an earlier owner that still lives commits on, past what they said
     const [logState, changesState] = await Promise.all([options.log.state(), options.sink.state()]);
     this.gap = await checkBeforeReplay({ ...options, meta, last, logState, changesState });
     this.logCreated = logState.created;
@@ -134,7 +133,7 @@ export class Shard {
     });
     const { commit, epoch, ...fenced } = await fence(
       { ...options, logCreated: this.logCreated, foldVersion: this.fold.foldVersion },
-      previous,
+      last,
       meta,
     );
     this.epoch = epoch;
@@ -148,8 +147,7 @@ export class Shard {
     });
     this.replayTo = await options.log.lastForShard();
     // how far the commits that aged out went is not known: up to here at most
-    const isRepeated = fenced.repeatedThrough > 0 || options.anew;
-    const repeatedThrough = isRepeated ? Math.max(fenced.repeatedThrough, this.replayTo) : 0;
+    const repeatedThrough = fenced.repeatedThrough > 0 ? Math.max(fenced.repeatedThrough, this.replayTo) : 0;
     const { root, logStream, shard } = options;
     const { generation } = this.fold;
     const encoder = new CommitEncoder({ root, logStream, shard, generation, repeatedThrough });

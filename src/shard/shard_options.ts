@@ -42,9 +42,6 @@ export type ShardOptions = {
   readonly logGap: 'halt' | 'continue';
   /** Messages up to here may be missing in the log: an operator has accepted that. */
   readonly gapThrough: number;
-  /** The store is empty, and the log is folded and everything in it emitted anew, whatever the last commit says: an operator has asked for
-   *  it. */
-  readonly anew: boolean;
   readonly erasures: ErasureSource;
   /** A message asks for this identity to be erased. Told when it is applied by an active shard, at least once. */
   readonly onErase: (key: IdentityKey) => void;

@@ -259,7 +259,6 @@ export class World implements Surroundings {
       maxClockJumpMs: MAX_CLOCK_JUMP_MS,
       logGap: 'halt',
       gapThrough: 0,
-      anew: false,
       erasures: erasuresOf(life),
       onErase: (key) => this.erase(key, life),
       onWarning: () => undefined,

@@ -100,7 +100,6 @@ async function makeLive(
 /** @returns the shards whose log had other definitions last */
 async function tellShards({ nc, topology, meta, partitions }: Client, settings: Settings, hash: string): Promise<number[]> {
   const definitions = await openDefinitionsLog(nc, topology);
-  const generation = await generationOf(meta);
   const told: number[] = [];
   for (let shard = 0; shard < partitions; shard++) {
     const last = await definitions.last(shard);
@@ -109,6 +108,7 @@ async function tellShards({ nc, topology, meta, partitions }: Client, settings: 
     const inForce = last === undefined || (begun !== undefined && begun.sequence > last.sequence) ? begun : last.control;
     if (inForce?.hash === hash) continue;
     const { foldVersion, settings: fold } = inForce ?? { foldVersion: FOLD_VERSION, settings: foldSettingsOf(settings) };
+    const generation = await generationOf(meta, shard);
     const control = { kind: 'definitions', hash, foldVersion, settings: fold, generation } as const;
     // what the other one made live comes in its order only if nobody gets in between
     await runAgainOnConflict(definitions.append(shard, control, last?.sequence ?? 0));

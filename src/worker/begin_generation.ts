@@ -51,8 +51,10 @@ export async function beginGeneration(root: Rebuilding, file: DefinitionsDocumen
   const changes = differences(parseDefinitionsDocument(await meta.definitions(live)), document);
   const logs = await logsOf(root);
   const partialFrom = await beginningOf(root, logs[0]!, partial);
-  const generations = await Promise.all(logs.map(async (log) => (await log.generations()).at(-1)?.generation ?? 1));
-  const generation = Math.max(await generationOf(meta), ...generations) + 1;
+  const generations = await Promise.all(
+    logs.map(async (log, shard) => Math.max(await generationOf(meta, shard), (await log.generations()).at(-1)?.generation ?? 1)),
+  );
+  const generation = Math.max(...generations) + 1;
   await meta.createOrGet(`definitions.${document.hash}`, document.canonical);
   const { revision } = await meta.entry(PENDING);
   await meta.putAt(PENDING, JSON.stringify({ generation, hash: document.hash, partialFrom } satisfies Pending), revision);
@@ -60,9 +62,15 @@ export async function beginGeneration(root: Rebuilding, file: DefinitionsDocumen
   return { generation, changes };
 }
 
-/** The number of the root's last generation; 1 is the first. */
-export async function generationOf(meta: MetaBucket): Promise<number> {
-  return Number((await meta.get(NUMBER)) ?? 1);
+/** The number of the shard's last generation; 1 is the first. */
+export async function generationOf(meta: MetaBucket, shard: number): Promise<number> {
+  const [all, own] = await Promise.all([meta.get(NUMBER), meta.get(numberOf(shard))]);
+  return Math.max(Number(all ?? 1), Number(own ?? 1));
+}
+
+/** Of the last generation that was begun for one shard alone. */
+export function numberOf(shard: number): string {
+  return `${NUMBER}.${shard}`;
 }
 
 /** Has a generation begun that not every log has yet? */

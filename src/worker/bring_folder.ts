@@ -1,13 +1,13 @@
 // Where a shard's state comes from when a worker begins with it: its own folder, a snapshot, or the log alone.
 // BF1: a folder is thrown away only when what takes its place is there, or when the log has all of it; a damaged one is set aside.
 // BF2: what was stored before somebody was erased is not gone on with: its file may still hold what was erased.
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { VisageError } from '../base/errors.ts';
 import type { ShardLog } from '../ports/log.ts';
 import type { ShardMeta } from '../ports/profile_store.ts';
 import { inspectStore } from '../store/copy_store.ts';
 import { dataFile } from '../store/data_file.ts';
-import { setAside, type ShardSnapshots } from './shard_snapshots.ts';
+import type { ShardSnapshots } from './shard_snapshots.ts';
 
 /** Replaying so much of the log takes longer than fetching a snapshot. Sequences of the log, which all shards share. */
 const FAR_BEHIND = 200_000;
@@ -45,17 +45,23 @@ export async function bringFolder(options: BringOptions): Promise<number> {
 }
 
 async function lookAt({ folder, report }: BringOptions): Promise<ShardMeta | undefined> {
-  if (!existsSync(dataFile(folder))) return undefined;
+  const isThere = await setAsideUnreadable(folder, (text, error) => report('error', text, error));
+  return isThere ? (await inspectStore(folder))?.meta : undefined;
+}
+
+/** Moves a store that cannot be read out of the way, in place of the one that was moved before. @returns is there one that can be read? */
+export async function setAsideUnreadable(folder: string, report: (text: string, error: unknown) => void): Promise<boolean> {
+  if (!existsSync(dataFile(folder))) return false;
   try {
-    return (await inspectStore(folder))?.meta;
+    await inspectStore(folder);
+    return true;
   } catch (error) {
     if (!(error instanceof VisageError) || error.code !== 'store_unreadable') throw error;
-    report(
-      'error',
-      `the store cannot be read; it is set aside as ${setAside(folder)}, and the state comes from a snapshot or the log`,
-      error,
-    );
-    return undefined;
+    const aside = `${folder}.damaged`;
+    rmSync(aside, { recursive: true, force: true });
+    renameSync(folder, aside);
+    report(`the store cannot be read; it is set aside as ${aside}, and the state comes from a snapshot or the log`, error);
+    return false;
   }
 }
 

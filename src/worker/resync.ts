@@ -5,8 +5,8 @@ import type { MetaBucket } from '../stream/meta_bucket.ts';
 export type Resync = {
   /** Messages up to here may be missing in the log. */
   readonly gapThrough: number;
-  /** The state is to be built anew, whatever log and change stream say of each other; null: it is not. */
-  readonly rebuild: string | null;
+  /** The generation of the state that is to be built from the log as it is, whatever log and change stream say of each other; null: none. */
+  readonly rebuild: number | null;
 };
 
 const NOTHING: Resync = { gapThrough: 0, rebuild: null };

@@ -20,7 +20,7 @@ import { openDefinitionsLog } from '../stream/definitions_log.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
-import { bringFolder } from './bring_folder.ts';
+import { bringFolder, setAsideUnreadable } from './bring_folder.ts';
 import { erasedThrough } from './erased_through.ts';
 import { finishGeneration, generationOf, isBeginning } from './begin_generation.ts';
 import { currentGeneration, generationFolder, nextGeneration, removeAllBefore, removeEarlier } from './generation_folders.ts';
@@ -31,7 +31,7 @@ import type { ShardErasures } from './shard_erasures.ts';
 import type { ShardLife } from './shard_machine.ts';
 import { changeResync, readResync } from './resync.ts';
 import { SnapshotKeeper } from './snapshot_keeper.ts';
-import { setAside, type ShardSnapshots } from './shard_snapshots.ts';
+import type { ShardSnapshots } from './shard_snapshots.ts';
 import { unlessConflict } from './unless_conflict.ts';
 import type { LifeMeter } from './worker_metrics.ts';
 
@@ -146,21 +146,19 @@ export class LiveShard implements ShardLife {
     const streams = await this.openStreams();
     const [starts, last] = await Promise.all([streams.log.generations(), streams.sink.last()]);
     const { gapThrough, rebuild: asked } = await readResync(meta, shard);
-    const anew = asked !== null;
-    const current = anew ? (starts.at(-1)?.generation ?? 1) : await this.reachGeneration(starts, last, streams);
-    if (anew) this.forgetState(current);
+    const current = await this.reachGeneration(starts, last, streams, asked);
+    if (asked !== null && current >= asked) await changeResync(meta, shard, { rebuild: null });
     await this.compactIfAsked(current);
-    if (!anew) await this.bring(current, streams.log);
+    await this.bring(current, streams.log);
     const store = await this.openStore(current, streams.log);
     try {
       const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
-      this.shard = new Shard({ ...this.shardOptions({ ...streams, store, generation }), gapThrough, anew });
+      this.shard = new Shard({ ...this.shardOptions({ ...streams, store, generation }), gapThrough });
     } catch (error) {
       await store.close();
       throw error;
     }
     await this.shard.restore();
-    if (anew) await changeResync(meta, shard, { rebuild: null });
     removeEarlier(settings.dataDirectory, shard, starts, current);
     if (this.shard.gap !== null) {
       meter.gaps++;
@@ -188,26 +186,24 @@ export class LiveShard implements ShardLife {
     });
   }
 
-  /** An operator has asked for a state that is built anew. */
-  private forgetState(generation: number): void {
-    const { settings, shard } = this.options;
-    this.log('warn', 'the state is built anew from the log, as an operator has asked');
-    setAside(generationFolder(settings.dataDirectory, shard, generation));
-  }
-
-  /** Builds the next generations of the state when the log has begun them. @returns the one to go on with */
+  /** Builds the next generations of the state when the log has begun them.
+   *  @param asked the generation that an operator wants, whatever came of the one before  @returns the one to go on with */
   private async reachGeneration(
     starts: readonly GenerationStart[],
     last: LastCommit | undefined,
     streams: Pick<ShardOptions, 'log' | 'sink'>,
+    asked: number | null,
   ): Promise<number> {
     const { settings, shard } = this.options;
     const current = currentGeneration(settings.dataDirectory, shard, starts, last);
     const next = nextGeneration(starts, current);
     if (next === undefined) return current;
+    const asIs = asked !== null && asked >= next.generation;
+    if (asIs)
+      await setAsideUnreadable(generationFolder(settings.dataDirectory, shard, current), (text) => this.log('error', text));
     const store = await this.openStore(current, streams.log);
     try {
-      if (!isBetween(next, last, store.readMeta())) return current;
+      if (!asIs && !isBetween(next, last, store.readMeta())) return current;
       this.log('info', `building generation ${next.generation} of the state from the log`);
       const built = await this.openStore(next.generation, streams.log);
       try {
@@ -215,6 +211,7 @@ export class LiveShard implements ShardLife {
           shard: this.shardOptions({ ...streams, store: built, generation: next }),
           next,
           before: { store, generation: startOf(starts, current) },
+          asIs,
           signal: this.ending.signal,
         });
       } finally {
@@ -223,7 +220,7 @@ export class LiveShard implements ShardLife {
     } finally {
       await store.close();
     }
-    return this.reachGeneration(starts, await streams.sink.last(), streams);
+    return this.reachGeneration(starts, await streams.sink.last(), streams, asked);
   }
 
   private openStore(generation: number, log: ShardOptions['log']): Promise<LmdbStore> {
@@ -273,7 +270,6 @@ export class LiveShard implements ShardLife {
       maxClockJumpMs: settings.maxClockJumpMs,
       logGap: settings.logGap,
       gapThrough: 0,
-      anew: false,
     };
   }
 
@@ -370,7 +366,7 @@ export class LiveShard implements ShardLife {
       const isSame = inForce.hash === live && sameSettings(inForce.settings, wanted);
       if (isSame && inForce.foldVersion === FOLD_VERSION) return;
       const { generation } = shard.status();
-      if (generation !== (await generationOf(meta))) return; // its log has the message of a later one, which comes next
+      if (generation !== (await generationOf(meta, this.options.shard))) return; // its log has the message of a later one, which comes next
       const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: wanted, generation } as const;
       const sequence = await unlessConflict(log.append(this.options.shard, control, last?.sequence ?? 0));
       if (sequence !== undefined) return shard.reached(sequence, DEFINITIONS_IN_FORCE_MS);

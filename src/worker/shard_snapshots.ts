@@ -5,8 +5,8 @@
 // SN3: what comes back is checked before it takes a folder's place; what is not whole is refused, and the one before is used.
 // SN4: two are kept. After an erasure only those that were made after it.
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorText, VisageError } from '../base/errors.ts';
@@ -198,12 +198,4 @@ export class ShardSnapshots {
 function isLater(known: Snapshot | undefined, than: Pick<Snapshot, 'epoch' | 'sequence'>): boolean {
   if (known === undefined) return false;
   return known.epoch > than.epoch || (known.epoch === than.epoch && known.sequence > than.sequence);
-}
-
-/** Moves a store that cannot be read out of the way, in place of the one that was moved before. */
-export function setAside(folder: string): string {
-  const aside = join(dirname(folder), `${folder.slice(dirname(folder).length + 1)}.damaged`);
-  rmSync(aside, { recursive: true, force: true });
-  if (existsSync(folder)) renameSync(folder, aside);
-  return aside;
 }

@@ -75,7 +75,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-type Running = { readonly process: WorkerProcess; readonly instance: string; pausedUntilMs: number };
+type Running = { readonly process: WorkerProcess; readonly instance: string; pausedUntilMs: number; isReady: boolean };
 
 class Fleet {
   private readonly world: World;
@@ -107,9 +107,12 @@ class Fleet {
 
   /** A worker, on a new folder or on that of one that was here. */
   async add(instance = `w${++this.names}`): Promise<void> {
-    const worker: Running = { process: spawnWorker(this.overrides(instance)), instance, pausedUntilMs: 0 };
+    const worker: Running = { process: spawnWorker(this.overrides(instance)), instance, pausedUntilMs: 0, isReady: false };
     this.running.push(worker);
-    worker.process.ready.catch(() => undefined); // it may be killed before it is
+    worker.process.ready.then(
+      () => (worker.isReady = true),
+      () => undefined, // it may be killed before it is
+    );
     await Promise.resolve();
   }
 
@@ -120,16 +123,19 @@ class Fleet {
     await Promise.all(this.running.map(({ process }) => process.ready));
     while (performance.now() < endMs) {
       await delay(this.random.below(2 * EVERY_MS));
+      await this.startAgain(counts);
       const fault = FAULTS[this.random.below(FAULTS.length)]!;
       if (await this.make(fault)) counts[fault] = (counts[fault] ?? 0) + 1;
     }
     for (const worker of this.running) this.resume(worker);
+    await this.startAgain(counts);
     while (this.running.length < WORKERS_MIN) await this.add();
     return counts;
   }
 
   /** Everybody ends in order. @returns what was wrong with that */
   async stop(): Promise<readonly string[]> {
+    await Promise.all(this.running.map((worker) => worker.process.ready));
     await Promise.all(this.running.splice(0).map((worker) => this.leave(worker)));
     await Promise.all(this.leaving);
     return this.problems;
@@ -139,6 +145,18 @@ class Fleet {
     await Promise.all(this.running.splice(0).map(({ process }) => process.kill('SIGKILL').catch(() => undefined)));
   }
 
+  /** One that found no server when it started has ended, with an error that says so; whoever runs it starts it again. */
+  private async startAgain(counts: Record<string, number>): Promise<void> {
+    for (const worker of this.running.filter(({ process: { pid } }) => !isAlive(pid))) {
+      this.running.splice(this.running.indexOf(worker), 1);
+      const said = worker.process.said();
+      if (said !== 'stopped no_connection')
+        this.problems.push(`${worker.instance} ended by itself: ${said}\n${lastLines(worker)}`);
+      counts['startAgain'] = (counts['startAgain'] ?? 0) + 1;
+      await this.add(worker.instance);
+    }
+  }
+
   private async make(fault: Fault): Promise<boolean> {
     const { random, running } = this;
     const worker = running[random.below(running.length)]!;
@@ -146,7 +164,6 @@ class Fleet {
       case 'kill': {
         running.splice(running.indexOf(worker), 1);
         await worker.process.kill('SIGKILL');
-        this.noticeEnd(worker);
         // on its own folder, as a container that is started again, or on another, as one on another machine
         await this.add(random.below(2) === 0 ? worker.instance : undefined);
         return true;
@@ -164,7 +181,7 @@ class Fleet {
         await this.add();
         return true;
       case 'drain':
-        if (running.length <= WORKERS_MIN || worker.pausedUntilMs > performance.now()) return false;
+        if (running.length <= WORKERS_MIN || !worker.isReady || worker.pausedUntilMs > performance.now()) return false;
         running.splice(running.indexOf(worker), 1);
         this.leaving.push(this.leave(worker));
         return true;
@@ -190,10 +207,14 @@ class Fleet {
       // it is gone
     }
   }
+}
 
-  private noticeEnd(worker: Running): void {
-    const said = worker.process.said();
-    if (said !== '') this.problems.push(`${worker.instance} ended by itself: ${said}\n${lastLines(worker)}`);
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 

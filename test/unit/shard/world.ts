@@ -100,7 +100,6 @@ export class World {
       maxClockJumpMs: 600_000,
       logGap: 'halt',
       gapThrough: 0,
-      anew: false,
       erasures: NO_ERASURES,
       onErase: () => undefined,
       onWarning: () => undefined,
