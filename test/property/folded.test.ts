@@ -30,6 +30,9 @@ const choice = fc.record({
   datasets: fc.constantFrom(['orders'], ['orders', 'returns']),
 });
 
+/** Of 21 values nine are in a sample of one in eight (that many or more: once in 1,900 times): 72, which was taken for broken. */
+const NINE_OF_21 = { seed: 2117253397, exactEvents: 40, paceMs: 40_000, slope: -1, datasets: ['orders'] } as const;
+
 it('a value that is not exact is that of windows that begin as little earlier as it says', () => {
   let inexact = 0;
   fc.assert(
@@ -60,8 +63,9 @@ it('a value that is not exact is that of windows that begin as little earlier as
         inexact += Object.values(view.computed).filter(({ precision }) => precision !== undefined).length;
       }
     }),
-    // one seed: an estimate of countDistinct is off by four standard errors once in thousands of times, and says only how large one is
-    { numRuns: 40, seed: Number(process.env['VISAGE_SEED'] ?? 5) },
+    // countDistinct allows random seeds (5 × 10^-10 a run: OP3). `earliest` does not yet: of events of one millisecond a folded row may
+    // show another than the first, in about one of 200 cases.
+    { numRuns: 40, seed: Number(process.env['VISAGE_SEED'] ?? 5), examples: [[NINE_OF_21]] },
   );
   expect(inexact).toBeGreaterThan(2_000);
 });
