@@ -1,6 +1,8 @@
 // What earliest keeps over finite windows: every row that may become the earliest once those before it have left.
 // ER1: a row is (last time, first time, sequence) and the value of its earliest event. Of a row that was never joined both times are
 //      the same. It is shown until its last time has left: past a bound a value leaves late, by at most what `longestSpan` says.
+// ER2: no joined row begins at the time of one before it: it would show the second of two events of one time, which is the earliest
+//      of no window. So what is at the last time of a row before it, and thus never shown, goes first.
 import { mayJoin, thinUntil } from './thinning.ts';
 import { ValuedRows } from './valued_rows.ts';
 
@@ -45,9 +47,23 @@ export class EarliestRows extends ValuedRows {
   }
 
   /** Joins neighbours until at most three quarters of `rowsMax` are left. */
-  thin(rowsMax: number, nowMs: number, starts: readonly number[]): void {
+  thin(rowsMax: number, nowMs: number, starts: readonly number[], withTies = false): void {
     const target = (rowsMax * 3) >> 2;
+    if (!withTies) this.dropTies();
     thinUntil((share) => this.join(target, nowMs, starts, share));
+  }
+
+  private dropTies(): void {
+    const kept: number[] = [];
+    const keptValues: unknown[] = [];
+    for (const { data, values } of this.chunks) {
+      for (let i = 0; i < data.length; i += STRIDE) {
+        if (data[i] === kept[kept.length - STRIDE]) continue;
+        kept.push(data[i]!, data[i + 1]!, data[i + 2]!);
+        keptValues.push(values![i / STRIDE]);
+      }
+    }
+    if (keptValues.length < this.size) this.replaceAll(kept, keptValues);
   }
 
   private join(target: number, nowMs: number, starts: readonly number[], share: number): boolean {

@@ -17,6 +17,7 @@ export type Taken = {
   readonly sequence: number;
   readonly nowMs: number;
   readonly rowsMax: number;
+  readonly withTies: boolean;
 };
 
 export class Keepers {
@@ -88,9 +89,9 @@ export class Keepers {
     this.firstValue = value;
   }
 
-  private takeEarliest(rows: EarliestRows, set: WindowSet, { atMs, sequence, value, nowMs, rowsMax }: Taken): number {
+  private takeEarliest(rows: EarliestRows, set: WindowSet, { atMs, sequence, value, nowMs, rowsMax, withTies }: Taken): number {
     if (atMs < earliestStart(set, nowMs) || !rows.take(atMs, sequence, value)) return Infinity;
-    if (rows.size > rowsMax) rows.thin(rowsMax, nowMs, startsOf(set, nowMs));
+    if (rows.size > rowsMax) rows.thin(rowsMax, nowMs, startsOf(set, nowMs), withTies);
     return firstLeave(set, atMs, nowMs);
   }
 }

@@ -76,6 +76,8 @@ export type Arrival = {
   readonly sequence: number;
   readonly nowMs: number;
   readonly exactEvents: number;
+  /** Before fold version 4 `earliest` joined rows of one time to different ones. */
+  readonly withTies?: boolean;
 };
 
 /** Takes in one event's value. `advance` must have brought the part to `nowMs`.
@@ -117,7 +119,8 @@ export function insertValue(part: Part, measure: Measure, value: unknown, arriva
   if (part.ring.size > arrival.exactEvents) foldOldest(part, part.ring, measure, nowMs, arrival.exactEvents);
 }
 
-function takeShown(part: Part, measure: Measure, value: unknown, { atMs, sequence, nowMs, exactEvents }: Arrival): void {
+function takeShown(part: Part, measure: Measure, value: unknown, arrival: Arrival): void {
+  const { atMs, sequence, nowMs, exactEvents, withTies = false } = arrival;
   // of a measure without value it is shown only that there was an event
   const shown = measure.hasValue ? value : true;
   const isPlain = isPlainValue(shown);
@@ -127,7 +130,7 @@ function takeShown(part: Part, measure: Measure, value: unknown, { atMs, sequenc
     part.recentValue = shown;
   }
   if (part.keepers === null) return;
-  const leavesMs = part.keepers.take(measure, { value, atMs, sequence, nowMs, rowsMax: exactEvents }, isPlain);
+  const leavesMs = part.keepers.take(measure, { value, atMs, sequence, nowMs, rowsMax: exactEvents, withTies }, isPlain);
   if (leavesMs === DUE_UNKNOWN) part.dueMs = dueOf(part, measure, nowMs);
   else if (leavesMs < part.dueMs) part.dueMs = leavesMs;
 }

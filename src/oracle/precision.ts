@@ -2,9 +2,14 @@
 // OP1: something may be given up only where the identity has more matching events than are kept one by one.
 // OP2: `tiled`: each dataset's share is that of a window which begins at most a hop too early: what was folded together leaves together,
 //      late. Datasets are apart because their state is.
-// OP3: `sampled` (countDistinct): within ERRORS_MAX standard errors of the exact number.
+// OP3: `sampled` (countDistinct): each value is in the sample with a probability of `share`, so how many are is binomial. A number that is
+//      less probable than PROBABILITY_MIN is broken, and so is a standard error (relative to the value) that is not that of the sample.
+//      The sample's level follows from the values, so one of 53 may be the odd one: an honest estimate is taken for broken with a
+//      probability of at most 53 × 2 × 10^-15, about 10^-13. No number of standard errors says that: in a small sample both ends of
+//      such a range are far off, because the error is estimated from the sample too.
 import { parseDuration, parseRfc3339, type DurationMs, type EpochMs } from '../base/time.ts';
 import { isNumeric, valueOfRows, type Row } from './attribute_value.ts';
+import { binomialTail } from './binomial_tail.ts';
 import { ExactTotal } from './exact_sum.ts';
 import { jsonEqual } from './json_equal.ts';
 import { rowsOf, type ExpectedValue, type OverEvents, type ProfileFacts } from './recompute.ts';
@@ -21,7 +26,9 @@ export type Inexact = { readonly value: unknown; readonly nextChangeAt?: string;
 /** The first field that breaks the promise, and what it would have to be (of a value: the exact one). */
 export type Broken = { readonly field: 'precision' | 'value' | 'nextChangeAt'; readonly expected: unknown };
 
-const ERRORS_MAX = 6;
+const PROBABILITY_MIN = 1e-15;
+/** Of a standard error, for how it is rounded. */
+const ROUNDING = 1e-9;
 
 /** @param exact the exact value at `timeMs` @param exactEvents how many are kept one by one, at least
  *  @returns undefined when the promise holds   Cost: O(rows of the hop × rows) */
@@ -39,9 +46,7 @@ export function brokenPromise(
   const rows = rowsOf(facts, attribute);
   const { precision } = mine;
   if (rows.length <= exactEvents || precision.mode !== modeOf(attribute)) return { field: 'precision', expected: undefined };
-  if (precision.mode === 'sampled') {
-    return isNear(mine.value, exact?.value, precision) ? undefined : { field: 'value', expected: exact?.value };
-  }
+  if (precision.mode === 'sampled') return brokenEstimate(mine.value, exact?.value, precision);
   const hopMs = hopOf(precision);
   if (hopMs === undefined) return { field: 'precision', expected: undefined };
   const known = rows.filter((row) => row.atMs <= timeMs);
@@ -80,8 +85,19 @@ function modeOf(attribute: OverEvents): StatedPrecision['mode'] | undefined {
   }
 }
 
-function isNear(mine: unknown, exact: unknown, { share, standardError }: { share: number; standardError: number }): boolean {
-  return Math.abs((mine as number) - (exact as number)) <= ERRORS_MAX * standardError * (exact as number) + 1 / share;
+/** @param exact how many there are, of which each is sampled or not */
+function brokenEstimate(
+  value: unknown,
+  exact: unknown,
+  { share, standardError }: StatedPrecision & { readonly mode: 'sampled' },
+): Broken | undefined {
+  if (!(share > 0 && share < 1 && Number.isInteger(Math.log2(share)))) return { field: 'precision', expected: undefined };
+  const sampled = (value as number) * share;
+  if (!Number.isInteger(sampled) || binomialTail(sampled, exact as number, share) < PROBABILITY_MIN)
+    return { field: 'value', expected: exact };
+  const right = 1 / Math.sqrt(Math.max(1, sampled));
+  if (Math.abs(standardError / right - 1) <= ROUNDING) return undefined;
+  return { field: 'precision', expected: { mode: 'sampled', share, standardError: right } };
 }
 
 type Edge = { readonly startMs: EpochMs; readonly hopMs: DurationMs };

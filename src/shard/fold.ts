@@ -23,13 +23,14 @@ import { Deletions } from './deletions.ts';
 import type { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
 import { noCounters } from './fold_counters.ts';
-import { IdentityFold } from './identity_fold.ts';
+import { IdentityFold, TIES_VERSION } from './identity_fold.ts';
 import type { ProfileCache } from './profile_cache.ts';
 
 /** The version of everything that `apply` computes. A log, a commit or a state of a later version is refused.
  *  2: values past `exactEvents` are folded; a log of version 1 does not name it, and folds as it did.
- *  3: payloads are checked against schemas; records, deletes. */
-export const FOLD_VERSION = RECORDS_VERSION;
+ *  3: payloads are checked against schemas; records, deletes.
+ *  4: past `exactEvents` of events of one time the first is the earliest. */
+export const FOLD_VERSION = TIES_VERSION;
 const DUE_PER_MESSAGE = 16;
 const DUE_PER_TICK = 256;
 /** One event loop has many shards, and each of them sweeps: what comes meanwhile must not wait long. */
@@ -113,9 +114,18 @@ export class Fold {
     this.generationFrom = generation?.sequence ?? 0;
     this.recorder = new ChangeRecorder(from?.changeCount ?? 0, from?.changeDigest ?? 0, this.generationFrom);
     this.deletions = new Deletions(from);
-    const { recorder, deletions, counters, eventClock, settings } = this;
+    const { recorder, deletions, counters, eventClock, settings, foldVersion } = this;
     const profiles = from?.profiles ?? 0;
-    this.identities = new IdentityFold({ ...options, recorder, deletions, counters, eventClock, settings, profiles });
+    this.identities = new IdentityFold({
+      ...options,
+      recorder,
+      deletions,
+      counters,
+      eventClock,
+      settings,
+      foldVersion,
+      profiles,
+    });
     this.plan = null;
     if (from !== undefined && from.definitionsHash !== null) this.usePlan(options.planOf(from.definitionsHash));
     else if (from === undefined && generation !== null) this.begin(generation);
@@ -257,7 +267,7 @@ export class Fold {
 
   private useVersion(foldVersion: number, settings: FoldSettings): void {
     this.settings = this.identities.settings = settings;
-    this.foldVersion = foldVersion;
+    this.foldVersion = this.identities.foldVersion = foldVersion;
     this.context.foldVersion = foldVersion;
   }
 

@@ -35,13 +35,18 @@ export type IdentityFoldOptions = {
   readonly eventClock: boolean;
   readonly profiles: number;
   readonly settings: FoldSettings;
+  readonly foldVersion: number;
 };
 
+/** Since then `earliest` goes by ER2. */
+export const TIES_VERSION = 4;
+
 export class IdentityFold {
-  /** Now, the greatest stamp of the log, and the settings in force: the fold sets them. */
+  /** Now, the greatest stamp of the log, and the settings and version in force: the fold sets them. */
   nowMs = 0;
   logTimeMs = 0;
   settings: FoldSettings;
+  foldVersion: number;
   /** How many there are to see. */
   profiles: number;
   /** How late each value that left its window did. */
@@ -55,7 +60,7 @@ export class IdentityFold {
   private readonly eventClock: boolean;
   private readonly idHash = new Uint32Array(2);
   /** One for all events: no garbage for each. Doubles from the start. */
-  private readonly arrival = { atMs: 0.5, sequence: 0.5, nowMs: 0.5, exactEvents: 0.5 };
+  private readonly arrival = { atMs: 0.5, sequence: 0.5, nowMs: 0.5, exactEvents: 0.5, withTies: false };
   private datasetHashes: readonly number[] = [];
 
   constructor(options: IdentityFoldOptions) {
@@ -68,6 +73,7 @@ export class IdentityFold {
     this.eventClock = options.eventClock;
     this.profiles = options.profiles;
     this.settings = options.settings;
+    this.foldVersion = options.foldVersion;
   }
 
   usePlan(plan: Plan): void {
@@ -286,6 +292,7 @@ export class IdentityFold {
     arrival.sequence = sequence;
     arrival.nowMs = this.nowMs;
     arrival.exactEvents = this.settings.exactEvents;
+    arrival.withTies = this.foldVersion < TIES_VERSION;
     const measures = plan.byEventType.get(event.eventType) ?? plan.anyEventType;
     for (let i = 0; i < measures.length; i++) {
       const measure = plan.measures[measures[i]!]!;

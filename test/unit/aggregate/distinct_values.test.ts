@@ -6,6 +6,7 @@ import { distinctHash, DistinctValues } from '../../../src/aggregate/distinct_va
 import { IdentityState } from '../../../src/aggregate/identity_state.ts';
 import { advance, insertValue } from '../../../src/aggregate/part.ts';
 import { precisionOf } from '../../../src/aggregate/next_change.ts';
+import { seededRandom } from '../../../src/base/random.ts';
 import { attributeOf, LIFETIME, measureOf, sliding, windowSet } from './plan_parts.ts';
 
 /** The naive twin: every value with the last time it was seen. */
@@ -109,6 +110,27 @@ describe('different values', () => {
       }
     },
   );
+
+  it.each([16, 24, 40])('of a window with 10 to 100 of them are sampled as by drawing lots (bound %d)', (rowsMax) => {
+    const random = seededRandom(rowsMax);
+    const CASES = 4_000;
+    let [estimates, truths, off, squares] = [0, 0, 0, 0];
+    for (let n = 0; n < CASES; n++) {
+      const set = new DistinctValues();
+      const inside = 10 + random.below(91);
+      for (let i = 0; i < 150 + inside; i++) set.take(distinctHash(random.next()), i, rowsMax);
+      const share = 2 ** -set.level;
+      const sampled = set.countFrom(150);
+      estimates += sampled / share;
+      truths += inside;
+      const deviation = (sampled - inside * share) / Math.sqrt(inside * share * (1 - share));
+      off += deviation / CASES;
+      squares += deviation ** 2 / CASES;
+    }
+    expect(Math.abs(estimates / truths - 1)).toBeLessThan(0.03);
+    expect(Math.abs(off)).toBeLessThan(0.15); // below 0: a level is raised when many are in
+    expect(Math.abs(squares - 1)).toBeLessThan(0.1);
+  });
 
   it('of two parts are put together, at the coarser level', () => {
     const m = measureOf({ distinct: windowSet([1_000], true) });

@@ -123,6 +123,18 @@ describe('earliest rows past their bound', () => {
     kept.thin(ROWS_MAX, 200, [100]);
     expect([kept.longestSpan(-Infinity), kept.rowFrom(100)!.sequence, kept.rowFrom(101)!.sequence]).toEqual([0, 0, 14]);
   });
+
+  it('of one time never begin a joined row but with the first', () => {
+    for (let ties = 1; ties <= 6; ties++) {
+      const kept = new EarliestRows();
+      for (let i = 0; i < 20; i++) kept.take(i < 5 ? i : i < 5 + ties ? 10 : 10 + i, i, i);
+      kept.thin(ROWS_MAX, 1e6, []);
+      for (let startMs = 0; startMs < 30; startMs++) {
+        const { firstMs, sequence } = kept.rowFrom(startMs)!;
+        expect(firstMs === 10 ? sequence : 5, `${ties} ties, since ${startMs}`).toBe(5);
+      }
+    }
+  });
 });
 
 describe('what may be joined', () => {

@@ -150,18 +150,41 @@ describe('a tiled value', () => {
 });
 
 describe('a sampled value', () => {
-  const log = shop([{ name: 'it', function: 'countDistinct', window: LIFETIME }]);
-  const sampled = (value: number, share: number, standardError: number) =>
-    differences(log, { it: { value, precision: { mode: 'sampled', share, standardError } } }).length === 0;
+  const attribute: AttributeText = { name: 'it', function: 'countDistinct', window: LIFETIME };
+  const errorOf = (value: number, share: number): number => 1 / Math.sqrt(Math.max(1, value * share));
+  /** Of so many different values, what is broken. */
+  const sampled = (exact: number, value: number, share: number, standardError = errorOf(value, share)): unknown => {
+    const log = new LogFixture(planOf([attribute]), { exactEvents: 3 });
+    for (let n = 0; n < exact; n++) log.buy({ _id: `${n}`, timestamp: NOW, channel: `c${n}` });
+    return differences(log, { it: { value, precision: { mode: 'sampled', share, standardError } } })[0];
+  };
+  const bad = (field: string, expected: unknown) => [`computed.it.${field}`, expected];
 
-  it('is within six standard errors, and one value of the sample', () => {
-    expect([sampled(8, 0.5, 0), sampled(10, 0.5, 0), sampled(11, 0.5, 0), sampled(5, 0.5, 0)]).toEqual([
-      true,
-      true,
-      false,
-      false,
-    ]);
-    expect([sampled(14, 0.5, 0.1), sampled(15, 0.5, 0.1), sampled(NaN, 0.5, 1)]).toEqual([true, false, false]);
+  it('is one that a sample may give, however few there are', () => {
+    expect(sampled(21, 72, 1 / 8)).toBeUndefined(); // was found: 5 × 10^-4
+    for (const value of [0, 4, 32]) expect(sampled(8, value, 1 / 4), `${value}`).toBeUndefined();
+    expect(sampled(21, 18 * 8, 1 / 8)).toBeUndefined(); // 5 × 10^-14
+    expect(sampled(21, 0, 1 / 2)).toBeUndefined(); // 5 × 10^-7
+  });
+
+  it('is none that has a probability of less than 10^-15', () => {
+    expect(sampled(21, 20 * 8, 1 / 8)).toEqual(bad('value', 21)); // 2 × 10^-17
+    expect(sampled(60, 0, 1 / 2)).toEqual(bad('value', 60)); // 9 × 10^-19
+    expect(sampled(300, 300, 1 / 2)).toBeUndefined();
+    expect(sampled(300, 150, 1 / 2)).toEqual(bad('value', 300)); // as if the level were one too low
+    expect(sampled(300, 600, 1 / 2)).toEqual(bad('value', 300));
+  });
+
+  it('is a whole number of values, of those that there are', () => {
+    for (const value of [10, -4, 9 * 4, Infinity]) expect(sampled(8, value, 1 / 4), `${value}`).toEqual(bad('value', 8));
+    expect(sampled(8, NaN, 1 / 4)).toBeDefined();
+  });
+
+  it('says a share that a level has, and the standard error of its sample', () => {
+    for (const share of [1, 0, 0.3, NaN, -0.5, 2]) expect(sampled(8, 8, share), `${share}`).toEqual(bad('precision', undefined));
+    expect(sampled(8, 8, 1 / 2, 0.49)).toEqual(bad('precision', { mode: 'sampled', share: 1 / 2, standardError: 0.5 }));
+    expect(sampled(8, 8, 1 / 2, NaN)).toEqual(bad('precision', { mode: 'sampled', share: 1 / 2, standardError: 0.5 }));
+    expect(sampled(8, 0, 1 / 2, 1)).toBeUndefined();
   });
 });
 
