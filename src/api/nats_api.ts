@@ -1,11 +1,13 @@
 // Reads over NATS request and reply: `<root>.api.<verb>`, JSON in, JSON out.
 // NA1: an answer is `{ "ok": … }` or `{ "error": { code, message } }`; a request that cannot be read is an error, never silence.
 // NA2: nothing of a request is logged: it names a person.
+// NA3: see may_answer.ts.
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
 import { fitExplanation } from '../profile/fit_explanation.ts';
+import { mayAnswer } from './may_answer.ts';
 
 const VERBS = ['profile', 'explain', 'events', 'export', 'status'] as const;
 type Verb = (typeof VERBS)[number];
@@ -32,7 +34,7 @@ export function serveNatsApi(options: {
   const subscriptions = VERBS.map((verb) =>
     options.nc.subscribe(apiSubject(options.root, verb), {
       callback: (error, message) => {
-        if (error !== null) return;
+        if (error !== null || !mayAnswer(options.root, message)) return;
         if (inFlight.size >= IN_FLIGHT_MAX)
           return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
         const bytesMax = (options.nc.info?.max_payload ?? Infinity) - ROOM_BYTES;
