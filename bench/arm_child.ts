@@ -18,7 +18,7 @@ import { Shard } from '../src/shard/shard.ts';
 import { LmdbStore } from '../src/store/lmdb_store.ts';
 import { MemoryStore } from '../src/store/memory_store.ts';
 import { openChangeSink } from '../src/stream/change_sink.ts';
-import { openConnection } from '../src/nats/connection.ts';
+import { openConnection, PLAIN } from '../src/nats/connection.ts';
 import { openDeadLetters } from '../src/stream/dead_letters.ts';
 import { PartitionReader } from '../src/stream/partition_reader.ts';
 import { openShardLog } from '../src/stream/shard_log.ts';
@@ -58,7 +58,7 @@ type Parameters = {
 
 const arm = process.argv[2]!;
 const parameters = JSON.parse(process.argv[3]!) as Parameters;
-const nats = { servers: [parameters.url], credentials: null, tls: { ca: null, cert: null, key: null } };
+const nats = { ...PLAIN, servers: [parameters.url] };
 const reading = await openConnection(nats, `bench ${arm} read`);
 const publishing = await openConnection(nats, `bench ${arm} publish`);
 const topology = topologyOf(parameters.root);

@@ -1,6 +1,6 @@
 // Listens to the change stream for values that leave their windows.
 import { topologyOf } from '../src/message/subject.ts';
-import { openConnection } from '../src/nats/connection.ts';
+import { openConnection, PLAIN } from '../src/nats/connection.ts';
 import { PartitionReader } from '../src/stream/partition_reader.ts';
 import { streamState } from '../src/stream/shard_log.ts';
 import { jetstreamManagerOf } from '../src/stream/streams.ts';
@@ -24,10 +24,7 @@ export async function watchExpiries(
   options: { readonly url: string; readonly root: string },
   onExpiry: (id: string, arrivedMs: number) => void,
 ): Promise<ExpiryWatch> {
-  const nc = await openConnection(
-    { servers: [options.url], credentials: null, tls: { ca: null, cert: null, key: null } },
-    'bench expiry',
-  );
+  const nc = await openConnection({ ...PLAIN, servers: [options.url] }, 'bench expiry');
   const stream = topologyOf(options.root).changesStream;
   const { lastSequence: after } = await streamState(await jetstreamManagerOf(nc), stream);
   const reader = await PartitionReader.open({ nc, stream, filter: '>', after });

@@ -4,7 +4,7 @@
 import { seededRandom } from '../src/base/random.ts';
 import { formatTime } from '../src/base/time.ts';
 import { inputSubject, topologyOf } from '../src/message/subject.ts';
-import { openConnection } from '../src/nats/connection.ts';
+import { openConnection, PLAIN } from '../src/nats/connection.ts';
 import { PartitionReader } from '../src/stream/partition_reader.ts';
 import { streamState } from '../src/stream/shard_log.ts';
 import { jetstreamManagerOf } from '../src/stream/streams.ts';
@@ -22,7 +22,7 @@ type Change = { readonly data: { readonly cause?: readonly { readonly kind: stri
 type Sample = { readonly atMs: number; readonly due: number; readonly sent: number; readonly seen: number };
 
 const [, , url, root] = process.argv as [string, string, string, string];
-const nats = { servers: [url], credentials: null, tls: { ca: null, cert: null, key: null } };
+const nats = { ...PLAIN, servers: [url] };
 const [publishing, reading] = [await openConnection(nats, 'bench load'), await openConnection(nats, 'bench watch')];
 const topology = topologyOf(root);
 const decoder = new TextDecoder();

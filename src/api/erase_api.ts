@@ -4,6 +4,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EraseQuery, EraseService } from '../ports/erase_service.ts';
+import { mayAnswer } from './may_answer.ts';
 
 const IN_FLIGHT_MAX = 1_000;
 
@@ -34,7 +35,7 @@ export function serveEraseApi(options: {
   const subscription = nc.subscribe(apiSubject(root, 'erase'), {
     queue: 'workers',
     callback: (error, message) => {
-      if (error !== null) return;
+      if (error !== null || !mayAnswer(root, message)) return;
       answer(message)
         .then((ok) => void message.respond(JSON.stringify({ ok })))
         .catch((thrown: unknown) => {

@@ -2,12 +2,14 @@
 // NA1: an answer is `{ "ok": … }` or `{ "error": { code, message } }`; a request that cannot be read is an error, never silence.
 // NA2: nothing of a request is logged: it names a person.
 // NA3: any worker takes a request; `<root>.api.shard.<p>.<verb>` is heard by the shard's owner alone, and is never passed on.
+// NA4: see may_answer.ts.
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
 import { fitExplanation } from '../profile/fit_explanation.ts';
 import { shardSubject, workerSubject } from './forward.ts';
+import { mayAnswer } from './may_answer.ts';
 
 const VERBS = ['profile', 'explain', 'events', 'export', 'status'] as const;
 type Verb = (typeof VERBS)[number];
@@ -50,6 +52,7 @@ export function serveNatsApi(options: NatsApiOptions): NatsApi {
   const inFlight = new Set<Promise<void>>();
   const doors = new Map<number, Subscription>();
   const take = (message: Msg, act: (bytesMax: number) => Promise<unknown>): void => {
+    if (!mayAnswer(root, message)) return;
     if (inFlight.size >= IN_FLIGHT_MAX)
       return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
     const bytesMax = (nc.info?.max_payload ?? Infinity) - ROOM_BYTES;

@@ -113,6 +113,10 @@ function connectionOf({ nats }: Settings): ProducerOptions {
   return {
     servers: nats.servers,
     ...(nats.credentials === null ? {} : { credentials: nats.credentials }),
+    ...(nats.tokenFile === null ? {} : { tokenFile: nats.tokenFile }),
+    ...(nats.user === null ? {} : { user: nats.user }),
+    ...(nats.passwordFile === null ? {} : { passwordFile: nats.passwordFile }),
+    inboxPrefix: nats.inboxPrefix,
     tls: { ...(ca === null ? {} : { ca }), ...(cert === null ? {} : { cert }), ...(key === null ? {} : { key }) },
     name: 'visage demo feed',
   };

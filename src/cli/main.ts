@@ -15,6 +15,7 @@ import { registerGet } from './get.ts';
 import { registerIngest } from './ingest.ts';
 import { endQuietlyOnBrokenPipe } from './output.ts';
 import { registerPublish } from './publish.ts';
+import { registerResync } from './resync.ts';
 import { registerSetup } from './setup.ts';
 import { registerSimulate } from './simulate.ts';
 import { registerStatus } from './status.ts';
@@ -45,6 +46,7 @@ for (const register of [
   registerVerify,
   registerSimulate,
   registerStatus,
+  registerResync,
   registerDefinitions,
   registerDead,
 ])

@@ -14,6 +14,11 @@ import { show, typeText } from './shape_mistakes.ts';
 /** Variables that are read elsewhere and are no settings. */
 const OTHER_VARIABLES = ['VISAGE_CACHE', 'VISAGE_LOG_LEVEL'];
 
+const TOGETHER = [
+  ['nats.tls.cert', 'nats.tls.key'],
+  ['nats.user', 'nats.passwordFile'],
+] as const;
+
 export type SettingsSources = {
   /** Path of worker.yaml; without it only defaults, environment and overrides count. */
   readonly file?: string;
@@ -35,13 +40,10 @@ export function loadSettings(sources: SettingsSources): Settings {
   if (sources.file !== undefined) fromFile(readSettingsFile(sources.file), values, mistakes);
   fromEnvironment(sources.env, values, mistakes);
   fromOverrides(sources.overrides ?? {}, values, mistakes);
-  if ((values.get('nats.tls.cert') === null) !== (values.get('nats.tls.key') === null)) {
-    mistakes.push({
-      file: sources.file ?? 'settings',
-      line: 0,
-      column: 0,
-      message: `'nats.tls.cert' and 'nats.tls.key' go together; one of them is missing`,
-    });
+  for (const [one, other] of TOGETHER) {
+    if ((values.get(one) === null) === (values.get(other) === null)) continue;
+    const message = `'${one}' and '${other}' go together; one of them is missing`;
+    mistakes.push({ file: sources.file ?? 'settings', line: 0, column: 0, message });
   }
   if (mistakes.length > 0) throw new MistakesError('bad_settings', mistakes);
   return settingsOf(values);

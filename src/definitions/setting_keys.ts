@@ -33,6 +33,15 @@ const path: Pick<SettingKey, 'type' | 'standard'> = { type: { kind: 'text' }, st
 export const SETTING_KEYS: readonly SettingKey[] = [
   { key: 'nats.servers', text: 'addresses of the NATS servers', type: { kind: 'list' }, standard: ['nats://127.0.0.1:4222'] },
   { key: 'nats.credentials', text: 'path of a credentials file', ...path },
+  { key: 'nats.tokenFile', text: 'path of a file that holds the token; instead of credentials', ...path },
+  { key: 'nats.user', text: 'name of a user; goes with passwordFile, instead of credentials', ...path },
+  { key: 'nats.passwordFile', text: "path of a file that holds the user's password", ...path },
+  {
+    key: 'nats.inboxPrefix',
+    text: "answers come to subjects below it: where the server's permissions let this user hear them",
+    type: { kind: 'text', pattern: /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/ },
+    standard: '_INBOX',
+  },
   { key: 'nats.tls.ca', text: 'path of a PEM file; TLS is on when any of the three is given', ...path },
   { key: 'nats.tls.cert', text: 'path of a PEM file; goes with key', ...path },
   { key: 'nats.tls.key', text: 'path of a PEM file; goes with cert', ...path },

@@ -7,6 +7,13 @@ export type Settings = {
     readonly servers: readonly string[];
     /** Path of a credentials file. */
     readonly credentials: string | null;
+    /** Path of a file that holds a token. */
+    readonly tokenFile: string | null;
+    readonly user: string | null;
+    /** Path of a file that holds the user's password. */
+    readonly passwordFile: string | null;
+    /** Answers come to subjects below it. */
+    readonly inboxPrefix: string;
     /** Paths of PEM files; TLS is on when any of them is given. */
     readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
   };

@@ -1,9 +1,9 @@
 // Opens a producer: its connection, and what it must know of the root.
-import { Kvm, type KV } from '@nats-io/kv';
-import { nuid, type NatsConnection } from '@nats-io/transport-node';
+import { Kvm, type KvEntry } from '@nats-io/kv';
+import { nuid, PermissionViolationError, type NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import { topologyOf } from '../message/subject.ts';
-import { openConnection } from '../nats/connection.ts';
+import { openConnection, PLAIN } from '../nats/connection.ts';
 import type { Naming } from './choose_identity.ts';
 import { namingOf, Priorities, type StoredDefinitions } from './priorities.ts';
 import { NatsProducer, type Producer } from './producer.ts';
@@ -13,6 +13,13 @@ export type ProducerOptions = {
   readonly servers?: string | readonly string[];
   /** Path of a credentials file. */
   readonly credentials?: string;
+  /** Path of a file that holds a token. This, `credentials`, or `user` with `passwordFile`; each file is read again at every reconnect. */
+  readonly tokenFile?: string;
+  readonly user?: string;
+  /** Path of a file that holds the user's password. */
+  readonly passwordFile?: string;
+  /** Answers come to subjects below it. Default: _INBOX */
+  readonly inboxPrefix?: string;
   /** Paths of PEM files. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   /** Used instead of one of its own; `close` leaves it open. */
@@ -40,7 +47,8 @@ const RETRY_FOR_MS = 90_000;
 const ATTEMPT_MS = 5_000;
 
 /** Connects and reads what it needs to know. Cost: four requests.
- *  @throws VisageError `no_connection`, `server_too_old`, `not_set_up`, `not_allowed`, `bad_root`, `bad_option` */
+ *  @throws VisageError `no_connection`, `not_authorized`, `tls_failed`, `bad_login`, `unreadable_file`, `server_too_old`, `not_set_up`, `not_allowed`,
+ *  `bad_root`, `bad_option` */
 export async function createProducer(options: ProducerOptions = {}): Promise<Producer> {
   const topology = topologyOf(options.root ?? 'visage');
   for (const name of ['partitions', 'maxInFlight', 'maxQueued', 'retryForMs'] as const) refuseBadNumber(name, options[name]);
@@ -76,10 +84,14 @@ function refuseBadNumber(name: string, value: number | undefined): void {
     throw new VisageError('bad_option', `${name} must be a whole number of at least 1`, { kind: 'usage' });
 }
 
-function connect({ servers = 'nats://127.0.0.1:4222', credentials, tls, name }: ProducerOptions): Promise<NatsConnection> {
+function connect({ servers = 'nats://127.0.0.1:4222', tls, name, ...login }: ProducerOptions): Promise<NatsConnection> {
   const settings = {
     servers: typeof servers === 'string' ? [servers] : servers,
-    credentials: credentials ?? null,
+    credentials: login.credentials ?? PLAIN.credentials,
+    tokenFile: login.tokenFile ?? PLAIN.tokenFile,
+    user: login.user ?? PLAIN.user,
+    passwordFile: login.passwordFile ?? PLAIN.passwordFile,
+    inboxPrefix: login.inboxPrefix ?? PLAIN.inboxPrefix,
     tls: { ca: tls?.ca ?? null, cert: tls?.cert ?? null, key: tls?.key ?? null },
   };
   return openConnection(settings, name ?? 'visage producer');
@@ -97,15 +109,43 @@ async function read(
   let stored: string | undefined;
   let priorities: Priorities;
   try {
-    const kv = await new Kvm(nc).open(bucket);
-    stored = (await kv.get('partitions'))?.string();
-    const learn = (): Promise<Naming | null> => liveNaming(kv, given);
+    const get = await keyReader(nc, bucket);
+    stored = (await get('partitions'))?.string();
+    const learn = (): Promise<Naming | null> => liveNaming(get, given);
     priorities = new Priorities(await learn(), learn);
   } catch (cause) {
+    if (isDenied(cause)) throw notAllowed(bucket, given !== null, cause);
     throw notSetUp(bucket, errorText(cause), cause);
   }
   if (stored === undefined) throw notSetUp(bucket, 'it does not say the number of partitions');
   return { partitions: partitions ?? Number(stored), priorities };
+}
+
+type KeyReader = (key: string) => Promise<KvEntry | null>;
+
+/** Through the leader; where that is denied (the right is for all keys at once) by a direct get, whose right is for one key. */
+async function keyReader(nc: NatsConnection, bucket: string): Promise<KeyReader> {
+  const kvm = new Kvm(nc);
+  const leader = await kvm.open(bucket);
+  const direct = await kvm.open(bucket, { allow_direct: true });
+  return (key) =>
+    leader.get(key).catch((cause: unknown) => {
+      if (!isDenied(cause)) throw cause;
+      return direct.get(key);
+    });
+}
+
+/** The client throws it itself, or wraps it. */
+function isDenied(thrown: unknown): boolean {
+  let at = thrown;
+  while (at instanceof Error && !(at instanceof PermissionViolationError)) at = at.cause;
+  return at instanceof PermissionViolationError;
+}
+
+function notAllowed(bucket: string, partitionsOnly: boolean, cause: unknown): VisageError {
+  const give = partitionsOnly ? '`partitions`' : '`partitions` and `namespaces`';
+  const text = `this user may not read the bucket ${bucket}; its permissions must allow that, or give ${give}`;
+  return new VisageError('not_allowed', text, { cause, kind: 'usage' });
 }
 
 function notSetUp(bucket: string, why: string, cause?: unknown): VisageError {
@@ -116,10 +156,15 @@ function notSetUp(bucket: string, why: string, cause?: unknown): VisageError {
   );
 }
 
-/** @param priorities those that were given: they hold in place of the definitions' */
-async function liveNaming(kv: KV, priorities: ReadonlyMap<string, number> | null): Promise<Naming | null> {
-  const hash = (await kv.get('definitions.live'))?.string();
-  const document = hash === undefined ? undefined : await kv.get(`definitions.${hash}`);
-  const live = document == null ? null : namingOf(document.json<StoredDefinitions>());
+/** @param priorities those that were given: they hold in place of the definitions', and are all there is where those may not be read */
+async function liveNaming(get: KeyReader, priorities: ReadonlyMap<string, number> | null): Promise<Naming | null> {
+  let live: Naming | null = null;
+  try {
+    const hash = (await get('definitions.live'))?.string();
+    const document = hash === undefined ? undefined : await get(`definitions.${hash}`);
+    live = document == null ? null : namingOf(document.json<StoredDefinitions>());
+  } catch (cause) {
+    if (priorities === null || !isDenied(cause)) throw cause;
+  }
   return priorities === null ? live : { namespaces: priorities, datasets: live?.datasets ?? new Map() };
 }

@@ -3,8 +3,9 @@
 //      the server drops repetitions inside its duplicate window, and after that nobody can say whether it was stored (`unknown`).
 // FL2: nothing is handed to the connection while it is down: the client would keep it without bound.
 // FL3: in trouble only the oldest message is tried: it finds out for all. When none is left to find out, the trouble is forgotten.
-import { createInbox, type Msg, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node';
+import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
+import { inboxOf } from '../nats/connection.ts';
 import { answerOf, givenUp, type Answer, type Delivery } from './delivery.ts';
 
 const SWEEP_MS = 100;
@@ -27,7 +28,7 @@ export type FlightSetup = {
 
 export class Flight {
   private readonly setup: FlightSetup;
-  private readonly inbox = createInbox();
+  private readonly inbox: string;
   private readonly answers: Subscription;
   private readonly statuses: AsyncIterable<Status> & { stop?(): void };
   /** In the order of `send`. */
@@ -45,6 +46,7 @@ export class Flight {
 
   constructor(setup: FlightSetup) {
     this.setup = setup;
+    this.inbox = inboxOf(setup.nc);
     this.answers = setup.nc.subscribe(`${this.inbox}.*`, {
       callback: (error, message) => {
         if (error === null) this.answered(message);
@@ -73,7 +75,7 @@ export class Flight {
     if (this.denied)
       throw new VisageError(
         'not_allowed',
-        'this user may not subscribe to its inbox, so it cannot hear acknowledgements; its permissions must allow to subscribe to _INBOX.>',
+        'this user may not subscribe to its inbox, so it cannot hear acknowledgements; its permissions must allow to subscribe to _INBOX.>, or to what inboxPrefix says',
         { kind: 'usage' },
       );
   }

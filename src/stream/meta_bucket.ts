@@ -1,8 +1,10 @@
 // What belongs to a root and is not in the log: number of partitions, clock, definitions by content hash, positions of ingested files.
 // MB1: a definitions document is never changed under its hash, and its hash is checked when it is read.
+// MB2: keys are read through the leader. Who may not (that right is for all keys at once, secrets too) reads those that it may by a
+//      direct get, which may be a moment old.
 import { createHash } from 'node:crypto';
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { Kvm, type KV } from '@nats-io/kv';
+import { Kvm, type KvEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { ClockMode } from '../message/control.ts';
@@ -35,17 +37,26 @@ export interface MetaBucket {
   definitions(hash: string): Promise<string>;
 }
 
-/** @throws VisageError `not_set_up` */
+/** @throws VisageError `not_set_up` · from its functions `not_allowed` too */
 export async function openMetaBucket(nc: NatsConnection, topology: Topology): Promise<MetaBucket> {
-  let kv: KV;
-  try {
-    kv = await new Kvm(nc).open(topology.metaBucket);
-    await kv.status();
-  } catch (cause) {
-    throw new VisageError('not_set_up', `there is no bucket ${topology.metaBucket}; run 'visage setup' first`, { cause });
+  const { metaBucket } = topology;
+  const kv = await new Kvm(nc).open(metaBucket);
+  const isThere = await kv.status().catch((cause: unknown) => notAllowed(cause) ?? cause);
+  if (isThere instanceof Error && !(isThere instanceof VisageError)) {
+    const text = `there is no bucket ${metaBucket}; run 'visage setup' first`;
+    throw new VisageError('not_set_up', text, { cause: isThere });
   }
+  const direct = await new Kvm(nc).open(metaBucket, { allow_direct: true });
+  const read = async (key: string): Promise<KvEntry | null> => {
+    try {
+      return await kv.get(key);
+    } catch (cause) {
+      if (notAllowed(cause) === undefined) throw cause;
+    }
+    return direct.get(key);
+  };
   const get = async (key: string): Promise<string | undefined> => {
-    const entry = await answerOf(`${key} in ${topology.metaBucket}`, kv.get(key));
+    const entry = await answerOf(`${key} in ${topology.metaBucket}`, read(key));
     return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
   };
   const createOrGet = async (key: string, value: string): Promise<string> => {
@@ -61,7 +72,7 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
     }
   };
   const entryOf: MetaBucket['entry'] = async (key) => {
-    const entry = await answerOf(`${key} in ${topology.metaBucket}`, kv.get(key));
+    const entry = await answerOf(`${key} in ${topology.metaBucket}`, read(key));
     if (entry === null) return { value: undefined, revision: 0 };
     return { value: entry.operation === 'PUT' ? entry.string() : undefined, revision: entry.revision };
   };

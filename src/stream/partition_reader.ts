@@ -7,11 +7,12 @@
 // PR4: a stream that is not the one it was (deleted and made again, rewound) is never read on as if nothing had happened: a consumer
 //      that starts beyond the end would wait in silence until the old number is reached. `next` fails; whoever reads looks closer.
 // Why not the client's ordered consumer, why not acknowledgements: docs/adr/0003-own-partition-reader.md.
-import { createInbox, nuid, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { nuid, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
 import { VisageError } from '../base/errors.ts';
 import { fingerprint } from '../message/fingerprint.ts';
 import type { LogMessage } from '../message/log_message.ts';
+import { inboxOf } from '../nats/connection.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
 import { jetstreamManagerOf, stampOf } from './streams.ts';
 
@@ -179,7 +180,7 @@ export class PartitionReader implements LogReader {
     this.asked = 0;
     this.lastHeardMs = performance.now();
     this.nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${this.options.stream}.${this.name}`;
-    this.inbox = createInbox();
+    this.inbox = inboxOf(this.nc);
     this.subscription = this.nc.subscribe(this.inbox, {
       callback: (error, message) => {
         if (generation !== this.generation) return;

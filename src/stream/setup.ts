@@ -1,13 +1,6 @@
 // The streams and buckets of a root: made when they are missing, else compared, each difference named.
 // ST1: nothing that exists is ever changed here: an edit of a live stream re-routes identities or drops data.
-import {
-  DiscardPolicy,
-  jetstreamManager,
-  RetentionPolicy,
-  StorageType,
-  type JetStreamManager,
-  type StreamConfig,
-} from '@nats-io/jetstream';
+import { DiscardPolicy, RetentionPolicy, StorageType, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -15,6 +8,8 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { formatDuration } from '../base/time.ts';
 import type { Topology } from '../message/subject.ts';
 import { openMetaBucket } from './meta_bucket.ts';
+import { notAllowed } from './permission.ts';
+import { jetstreamManagerOf } from './streams.ts';
 
 export type SetupSettings = {
   readonly partitions: number;
@@ -38,9 +33,9 @@ const SECOND_NS = 1e9;
 
 type Wanted = Partial<StreamConfig> & { name: string; subjects: string[] };
 
-/** Looks at everything first: when anything differs, nothing is made. @throws VisageError `setup_failed` */
+/** Looks at everything first: when anything differs, nothing is made. @throws VisageError `setup_failed`, `not_allowed` */
 export async function setupStreams(nc: NatsConnection, topology: Topology, settings: SetupSettings): Promise<SetupReport> {
-  const jsm = await jetstreamManager(nc);
+  const jsm = await jetstreamManagerOf(nc);
   const kept: string[] = [];
   const missing: { name: string; make: () => Promise<unknown> }[] = [];
   const differences: string[] = [];
@@ -164,7 +159,10 @@ async function addStream(jsm: JetStreamManager, wanted: Wanted): Promise<void> {
         await new Promise((resolve) => setTimeout(resolve, 250));
         continue;
       }
-      throw new VisageError('setup_failed', `cannot make the stream ${wanted.name}: ${errorText(cause)}`, { cause });
+      throw (
+        notAllowed(cause) ??
+        new VisageError('setup_failed', `cannot make the stream ${wanted.name}: ${errorText(cause)}`, { cause })
+      );
     }
   }
 }
@@ -173,7 +171,7 @@ async function makeBucket(name: string, make: () => Promise<unknown>): Promise<v
   try {
     await make();
   } catch (cause) {
-    throw new VisageError('setup_failed', `cannot make the bucket ${name}: ${errorText(cause)}`, { cause });
+    throw notAllowed(cause) ?? new VisageError('setup_failed', `cannot make the bucket ${name}: ${errorText(cause)}`, { cause });
   }
 }
 
@@ -182,7 +180,7 @@ async function configOf(jsm: JetStreamManager, stream: string): Promise<StreamCo
     return (await jsm.streams.info(stream)).config;
   } catch (error) {
     if (/not found/i.test(errorText(error))) return undefined;
-    throw new VisageError('setup_failed', `cannot look at ${stream}: ${errorText(error)}`, { cause: error });
+    throw notAllowed(error) ?? new VisageError('setup_failed', `cannot look at ${stream}: ${errorText(error)}`, { cause: error });
   }
 }
 

@@ -20,6 +20,7 @@ import { openConnection, type Connection } from '../nats/connection.ts';
 import { knownEraseHash, type EraseHash } from './erase_secret.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
 import { PartitionReader } from '../stream/partition_reader.ts';
+import { notAllowed } from '../stream/permission.ts';
 import { logState, openShardLog, streamState } from '../stream/shard_log.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 
@@ -36,7 +37,7 @@ export type Client = {
   readonly partitions: number;
   readonly clock: ClockMode;
   close(): Promise<void>;
-  /** Undefined: no such profile. @throws VisageError from the worker, or `no_worker` */
+  /** Undefined: no such profile. @throws VisageError from the worker, `no_worker`, or `not_allowed` */
   profile(query: ProfileQuery): Promise<ProfileView | undefined>;
   /** Of a computed attribute. As `profile`. */
   explain(query: ExplainQuery): Promise<Explanation | undefined>;
@@ -77,19 +78,24 @@ export type Client = {
   plan(hash: string): Promise<Plan>;
 };
 
-/** Connects to a root that was set up. @throws VisageError `no_connection`, `server_too_old`, `not_set_up` */
+/** Connects to a root that was set up. @throws VisageError `no_connection`, `not_authorized`, `tls_failed`, `server_too_old`, `not_set_up`, `not_allowed` */
 export async function openClient(settings: Settings, name: string): Promise<Client> {
   const topology = topologyOf(settings.root);
   const nc = await openConnection(settings.nats, name);
   try {
     const meta = await openMetaBucket(nc, topology);
-    const hashOf = await knownEraseHash(meta);
+    const hashOf = await knownEraseHash(meta).catch(withoutRight);
     const known = { nc, topology, meta, partitions: await meta.partitions(), clock: await meta.clock() };
     return client({ ...known, ...(hashOf && { hashOf }) });
   } catch (error) {
     await nc.close();
     throw error;
   }
+}
+
+/** The secret is for those who verify: to read profiles nobody needs it. */
+function withoutRight(error: unknown): undefined {
+  if (!(error instanceof VisageError) || error.code !== 'not_allowed') throw error;
 }
 
 function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'clock' | 'hashOf'>): Client {
@@ -100,6 +106,8 @@ function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'cl
     try {
       answer = (await nc.request(apiSubject(topology.root, verb), JSON.stringify(query), { timeout: REQUEST_MS })).json();
     } catch (cause) {
+      const denied = notAllowed(cause);
+      if (denied !== undefined) throw denied;
       throw new VisageError('no_worker', `no worker of root '${topology.root}' answers; start one with 'visage worker'`, {
         cause,
         kind: 'retry',

@@ -4,6 +4,7 @@ import { vi } from 'vitest';
 import { registerDead } from '../../src/cli/dead.ts';
 import { registerDelete } from '../../src/cli/delete.ts';
 import { reportFailure } from '../../src/cli/failure.ts';
+import { registerGet } from '../../src/cli/get.ts';
 import { registerPublish } from '../../src/cli/publish.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
@@ -18,7 +19,7 @@ export async function runCommand(args: readonly string[]): Promise<Ran> {
     }),
   );
   const program = new Command('visage').exitOverride();
-  for (const register of [registerPublish, registerDelete, registerDead]) register(program);
+  for (const register of [registerPublish, registerGet, registerDelete, registerDead]) register(program);
   let code = 0;
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -1,6 +1,6 @@
 // A world for one test: a real nats-server with a store of its own, settings, definitions, workers in this process.
 // W1: everything it started it stops; everything it wrote is in one folder, which it removes.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -68,15 +68,21 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export type WorldOptions = { readonly syncInterval?: string; readonly shortWindow?: string };
+export type WorldOptions = {
+  readonly syncInterval?: string;
+  readonly shortWindow?: string;
+  /** Lines of the server's configuration. */
+  readonly server?: (storeDirectory: string) => string;
+};
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), 'visage-world-'));
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'visage-world-')));
   const definitionsFile = join(folder, 'definitions.yaml');
   await writeFile(definitionsFile, DEFINITIONS.replaceAll('SHORT', options.shortWindow ?? '3s'));
   const document = loadDefinitionsFile(definitionsFile);
   const storeDirectory = join(folder, 'nats');
-  const config = { syncInterval: options.syncInterval ?? '1m' }; // only power cuts tell the difference, and faults/ asks for it
+  const extra = options.server?.(storeDirectory);
+  const config = { syncInterval: options.syncInterval ?? '1m', extra }; // only power cuts tell the difference, and faults/ asks for it
   let server = await startServer({ storeDirectory, config });
   const port = server.port;
   const workers: Worker[] = [];

@@ -11,7 +11,15 @@ const example = join(import.meta.dirname, '../../../config/worker.example.yaml')
 const file = (text: string): string => join(writeFiles({ 'worker.yaml': text }), 'worker.yaml');
 
 const DEFAULTS: Settings = {
-  nats: { servers: ['nats://127.0.0.1:4222'], credentials: null, tls: { ca: null, cert: null, key: null } },
+  nats: {
+    servers: ['nats://127.0.0.1:4222'],
+    credentials: null,
+    tokenFile: null,
+    user: null,
+    passwordFile: null,
+    inboxPrefix: '_INBOX',
+    tls: { ca: null, cert: null, key: null },
+  },
   root: 'visage',
   instance: 'host-1',
   partitions: 16,
@@ -56,12 +64,13 @@ describe('settings', () => {
     for (const { key } of SETTING_KEYS) expect(text, key).toMatch(new RegExp(`\\b${key.split('.').at(-1)!}:`));
     const uncommented = file(
       text
-        .replaceAll(/^(\s*)# ((?:credentials|tls|instance|maxBytes|ca|cert|key):.*)$/gm, '$1$2')
+        .replaceAll(/^(\s*)# ((?:credentials|tokenFile|user|passwordFile|tls|instance|maxBytes|ca|cert|key):.*)$/gm, '$1$2')
         .replaceAll(/^(\s*)#   ((?:ca|cert|key):.*)$/gm, '$1  $2'),
     );
     const settings = loadSettings({ file: uncommented, env: {} });
     expect(settings.log.maxBytes).toBe(10 * 1024 ** 3);
     expect(settings.nats.tls.key).toBe('/etc/visage/worker.key');
+    expect(settings.nats.passwordFile).toBe('/etc/visage/worker.password');
     expect(settings.instance).toBe('worker-1');
   });
 
@@ -131,6 +140,7 @@ describe('settings', () => {
       expect.objectContaining({ code: 'bad_settings', kind: 'usage' }),
     );
     expect(mistakesOf(() => loadSettings({ env: { VISAGE_NATS_TLS_CERT: '/c.pem' } }))[0]).toMatch(/go together/);
+    expect(mistakesOf(() => loadSettings({ env: { VISAGE_NATS_USER: 'worker' } }))[0]).toMatch(/passwordFile' go together/);
     const empty = file('');
     expect(loadSettings({ file: empty, env: {} }).partitions).toBe(16);
     writeFileSync(empty, '# nothing\n');
