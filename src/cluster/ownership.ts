@@ -196,7 +196,10 @@ export class Ownership {
     const entries = await store.list();
     for (const { key, revision } of entries) this.revisions.set(key, Math.max(revision, this.revisions.get(key) ?? 0));
     this.view = viewOf(entries);
-    if (!(await this.announce(entries))) return;
+    if (!(await this.announce(entries))) {
+      if (this.draining) this.drainAlone(); // what is held under another's name cannot be given back
+      return;
+    }
     await Promise.all([...this.held].map(([shard, held]) => this.keep(shard, held)));
     this.want();
     await Promise.all(this.wanted.map((wanted, shard) => this.settle(shard, wanted)));

@@ -27,6 +27,11 @@ export type RecoveryInput = {
 
 export type GapReport = { readonly from: number; readonly to: number } | null;
 
+/** The operator's last way out. */
+function anew({ shard }: Pick<RecoveryInput, 'shard'>): string {
+  return `build the state anew with 'visage resync --shard ${shard} --rebuild'`;
+}
+
 function halt(code: string, message: string): never {
   throw new VisageError(code, message, { kind: 'stop_shard' });
 }
@@ -42,7 +47,7 @@ export async function checkBeforeReplay(input: RecoveryInput): Promise<GapReport
     if (meta.readThrough > input.logState.lastSequence) {
       halt(
         'log_rewound',
-        `shard ${shard}: the log ends at ${input.logState.lastSequence}, but was read through ${meta.readThrough}: it was rewound. Restore the log, or a matching snapshot`,
+        `shard ${shard}: the log ends at ${input.logState.lastSequence}, but was read through ${meta.readThrough}: it was rewound. Restore the log, or ${anew(input)}`,
       );
     }
   }
@@ -81,7 +86,7 @@ function checkLogIdentity(input: RecoveryInput, created: string, who: string): v
   if (created === '' || created === input.logState.created) return;
   halt(
     'log_recreated',
-    `shard ${input.shard}: the log was made at ${input.logState.created}, but ${who} belongs to one made at ${created}: it was deleted and made again. Restore the log, or start with an empty data directory and change stream`,
+    `shard ${input.shard}: the log was made at ${input.logState.created}, but ${who} belongs to one made at ${created}: it was deleted and made again. Restore the log, or ${anew(input)}`,
   );
 }
 
@@ -90,7 +95,7 @@ async function checkLogReaches(input: RecoveryInput, sequence: number, known: st
   if (input.logState.lastSequence < sequence) {
     halt(
       'log_rewound',
-      `shard ${input.shard}: the log ends at ${input.logState.lastSequence}, but ${who} stands at ${sequence}: it was rewound. Restore the log, or a matching snapshot`,
+      `shard ${input.shard}: the log ends at ${input.logState.lastSequence}, but ${who} stands at ${sequence}: it was rewound. Restore the log, or ${anew(input)}`,
     );
   }
   if (known === '' || sequence < input.logState.firstSequence) return;
@@ -98,7 +103,7 @@ async function checkLogReaches(input: RecoveryInput, sequence: number, known: st
   if (found !== undefined && found !== known) {
     halt(
       'log_rewound',
-      `shard ${input.shard}: the message at ${sequence} is not the one that ${who} knows: the log was rewound and grew again. Restore the log, or a matching snapshot`,
+      `shard ${input.shard}: the message at ${sequence} is not the one that ${who} knows: the log was rewound and grew again. Restore the log, or ${anew(input)}`,
     );
   }
 }
@@ -109,7 +114,7 @@ function checkChanges(input: RecoveryInput, meta: ShardMeta | undefined): void {
   if (meta.changesCreated !== '' && meta.changesCreated !== input.changesState.created) {
     halt(
       'changes_recreated',
-      `shard ${shard}: the change stream was made at ${input.changesState.created}, but the checkpoint knows one made at ${meta.changesCreated}: it was deleted and made again. Restore it`,
+      `shard ${shard}: the change stream was made at ${input.changesState.created}, but the checkpoint knows one made at ${meta.changesCreated}: it was deleted and made again. Restore it, or ${anew(input)}`,
     );
   }
   if (last === undefined) {
@@ -117,7 +122,7 @@ function checkChanges(input: RecoveryInput, meta: ShardMeta | undefined): void {
     if (meta.commitStreamSequence <= input.changesState.lastSequence) return;
     halt(
       'changes_rewound',
-      `shard ${shard}: the change stream ends at ${input.changesState.lastSequence}, but the checkpoint knows the commit ${meta.commitStreamSequence}: it was rewound. Restore it, or a matching snapshot`,
+      `shard ${shard}: the change stream ends at ${input.changesState.lastSequence}, but the checkpoint knows the commit ${meta.commitStreamSequence}: it was rewound. Restore it, or ${anew(input)}`,
     );
   }
   if (
@@ -126,7 +131,7 @@ function checkChanges(input: RecoveryInput, meta: ShardMeta | undefined): void {
   ) {
     halt(
       'changes_rewound',
-      `shard ${shard}: the last commit is ${last.streamSequence}, but the checkpoint knows ${meta.commitStreamSequence}: the change stream was rewound. Restore it, or a matching snapshot`,
+      `shard ${shard}: the last commit is ${last.streamSequence}, but the checkpoint knows ${meta.commitStreamSequence}: the change stream was rewound. Restore it, or ${anew(input)}`,
     );
   }
 }

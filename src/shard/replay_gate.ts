@@ -78,7 +78,7 @@ export class ReplayGate {
         if (going !== null) [going.count, going.digest] = [changeCount, changeDigest];
         return this.end();
       }
-      const text = `shard ${shard}: replay to ${position.sequence} gave ${count} changes, the last commit says ${changeCount}, or their digests differ: state and log do not belong together. Remove the shard's folder to rebuild it from the log`;
+      const text = `shard ${shard}: replay to ${position.sequence} gave ${count} changes, the last commit says ${changeCount}, or their digests differ: state and log do not belong together. Build the state anew with 'visage resync --shard ${shard} --rebuild'`;
       throw new VisageError('not_deterministic', text, { kind: 'stop_shard' });
     }
     this.end();

@@ -12,6 +12,7 @@ import { startServer } from '../../src/server/start_server.ts';
 import { setupRoot } from '../../src/worker/setup_root.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 import { codesOf, expectOnce, numbers, producerRoots } from '../support/producer_root.ts';
+import { standsStill } from '../support/stands_still.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 const SECRET = 'geheim';
@@ -159,6 +160,7 @@ describe('many messages', () => {
     const nc = await world.connect();
     const producer = await open({ connection: nc, maxInFlight: 5 });
     world.server.kill('SIGSTOP');
+    await standsStill(world.server.pid);
     try {
       const results = Promise.allSettled(numbers(20).map((body) => producer.send('orders', body, { identity: ADA })));
       await eventually('the first ones are sent', () => producer.inFlight === 5);
