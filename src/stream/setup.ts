@@ -15,7 +15,7 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { formatDuration } from '../base/time.ts';
 import type { Topology } from '../message/subject.ts';
 import { openMetaBucket } from './meta_bucket.ts';
-import { askAgain } from './streams.ts';
+import { ANSWER_MS_MAX, askAgain } from './streams.ts';
 
 export type SetupSettings = {
   readonly partitions: number;
@@ -34,8 +34,6 @@ export type SetupReport = {
 };
 
 const SECOND_NS = 1e9;
-/** What nobody answers is asked again, and is soon answered once there is a leader. */
-const ANSWER_MS_MAX = 2_000;
 
 type Missing = { readonly name: string; readonly what: string; readonly make: () => Promise<unknown> };
 type Wanted = Partial<StreamConfig> & { name: string; subjects: string[] };

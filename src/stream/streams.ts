@@ -3,8 +3,13 @@ import { JetStreamApiError, jetstreamManager, type JetStreamManager } from '@nat
 import { NoRespondersError, TimeoutError, type NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 
-export function jetstreamManagerOf(nc: NatsConnection): Promise<JetStreamManager> {
-  return jetstreamManager(nc, { checkAPI: false });
+/** For what is sent again or asked again anyway: an answer that takes longer is lost. A leader that steps down drops what was on its
+ *  way to it, and whoever waits for that any longer stands still. */
+export const ANSWER_MS_MAX = 2_000;
+
+/** @param timeout how long to wait for an answer; default: the client's, 5 s */
+export function jetstreamManagerOf(nc: NatsConnection, timeout?: number): Promise<JetStreamManager> {
+  return jetstreamManager(nc, { checkAPI: false, ...(timeout !== undefined && { timeout }) });
 }
 
 /** Waits for an answer of the server. That there is none is a failure to try again, not a defect.
