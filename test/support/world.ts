@@ -68,7 +68,14 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export type WorldOptions = { readonly syncInterval?: string; readonly shortWindow?: string };
+export type WorldOptions = {
+  readonly syncInterval?: string;
+  readonly shortWindow?: string;
+  /** Servers that somebody else started, e.g. a cluster: the world has none of its own. */
+  readonly servers?: readonly string[];
+  /** For every setting that a test does not give itself. */
+  readonly overrides?: Overrides;
+};
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-world-'));
@@ -77,8 +84,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const document = loadDefinitionsFile(definitionsFile);
   const storeDirectory = join(folder, 'nats');
   const config = { syncInterval: options.syncInterval ?? '1m' }; // only power cuts tell the difference, and faults/ asks for it
-  let server = await startServer({ storeDirectory, config });
-  const port = server.port;
+  let own = options.servers === undefined ? await startServer({ storeDirectory, config }) : undefined;
+  const servers = options.servers ?? [own!.url];
+  const server = (): RunningServer => {
+    if (own === undefined) throw new Error('this world has no server of its own');
+    return own;
+  };
   const workers: Worker[] = [];
   const closing: (() => Promise<void>)[] = [];
   const world: World = {
@@ -86,13 +97,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     definitionsFile,
     document,
     get server() {
-      return server;
+      return server();
     },
     settings: (overrides = {}) =>
       loadSettings({
         env: {},
         overrides: {
-          'nats.servers': `nats://127.0.0.1:${port}`,
+          'nats.servers': servers.join(','),
           partitions: 4,
           'log.maxBytes': '1GB',
           dataDirectory: join(folder, 'data'),
@@ -100,6 +111,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
           'checkpoint.interval': '200ms',
           'http.port': 0,
           'admin.port': 0,
+          ...options.overrides,
           ...overrides,
         },
       }),
@@ -135,11 +147,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       return nc;
     },
     async restartServer(how, between) {
-      if (how === 'stop') await server.stop();
-      else server.kill('SIGKILL');
-      await server.exited;
+      const { port, exited } = server();
+      if (how === 'stop') await server().stop();
+      else server().kill('SIGKILL');
+      await exited;
       await between?.();
-      server = await startServer({ storeDirectory, port, config });
+      own = await startServer({ storeDirectory, port, config });
     },
     async growApart(write) {
       const apart = await startServer({ storeDirectory, config });
@@ -154,7 +167,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     async stop() {
       await world.stopWorkers();
       await Promise.all(closing.map((close) => close()));
-      await server.stop();
+      await own?.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
