@@ -16,6 +16,8 @@ const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
 
 export type ServerConfig = {
+  /** Members of one cluster need different ones. Default: `visage-local`. */
+  readonly serverName?: string | undefined;
   /** How often the store is flushed to disk: 'always' (default: a power cut loses nothing acknowledged), or e.g. '2m': faster, and a power cut does. */
   readonly syncInterval?: string | undefined;
   /** The largest message in bytes; the server's default is 1 MB. */
@@ -183,7 +185,7 @@ type ConfigInput = { storeDirectory: string; pidFile: string; port: number | und
 function renderConfig({ storeDirectory, pidFile, port, config = {} }: ConfigInput): string {
   const quote = (text: string): string => JSON.stringify(text); // nats-server reads the same escapes, and expands no variable in quotes
   const lines = [
-    'server_name: "visage-local"',
+    `server_name: ${quote(config.serverName ?? 'visage-local')}`,
     `listen: "127.0.0.1:${port ?? -1}"`, // -1: the server takes a free port and says which, so that nobody can take it in between
     `pid_file: ${quote(pidFile)}`,
     `jetstream { store_dir: ${quote(storeDirectory)}, sync_interval: ${quote(config.syncInterval ?? 'always')} }`,

@@ -8,13 +8,11 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { changesSubject, type Topology } from '../message/subject.ts';
 import type { ChangeSink, CommitHeader, CommitOutcome, LastCommit } from '../ports/change_sink.ts';
 import { streamState } from './shard_log.ts';
-import { answerOf, jetstreamManagerOf } from './streams.ts';
-
-const TIMEOUT_MS = 5_000;
+import { ANSWER_MS_MAX, answerOf, jetstreamManagerOf } from './streams.ts';
 
 export async function openChangeSink(options: { nc: NatsConnection; topology: Topology; shard: number }): Promise<ChangeSink> {
   const { nc, topology, shard } = options;
-  const jsm = await jetstreamManagerOf(nc);
+  const jsm = await jetstreamManagerOf(nc, ANSWER_MS_MAX);
   const subject = changesSubject(topology.root, shard);
 
   const last = async (): Promise<LastCommit | undefined> => {
@@ -49,7 +47,7 @@ export async function openChangeSink(options: { nc: NatsConnection; topology: To
       h.set('Nats-Expected-Last-Subject-Sequence', String(previous?.streamSequence ?? 0));
       let why: string;
       try {
-        const answer = await nc.request(subject, body, { headers: h, timeout: TIMEOUT_MS });
+        const answer = await nc.request(subject, body, { headers: h, timeout: ANSWER_MS_MAX });
         const ack: { seq?: number; duplicate?: boolean; error?: { err_code?: number; description?: string } } = answer.json();
         if (ack.error === undefined && ack.seq !== undefined && ack.duplicate !== true)
           return { kind: 'committed', streamSequence: ack.seq };

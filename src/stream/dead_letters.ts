@@ -7,12 +7,12 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
 import { deadSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { DeadLetterRecord, DeadLetterSink } from '../ports/change_sink.ts';
+import { ANSWER_MS_MAX } from './streams.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const HEADERS_CHARS_MAX = 32 * 1024;
 const ERRORS_CHARS_MAX = 32 * 1024;
 const ROOM_BYTES = 1024; // for the letter's own headers
-const TIMEOUT_MS = 5_000;
 const RETRY_MAX_MS = 2_000;
 
 export function openDeadLetters(options: { nc: NatsConnection; topology: Topology; shard: number }): DeadLetterSink {
@@ -29,7 +29,7 @@ export function openDeadLetters(options: { nc: NatsConnection; topology: Topolog
         if (closed) throw new VisageError('stopped', 'the shard is stopping', { kind: 'retry' });
         try {
           const ack: { error?: { description?: string } } = (
-            await nc.request(deadSubject(topology.root, shard, letter.dataset), body, { headers: h, timeout: TIMEOUT_MS })
+            await nc.request(deadSubject(topology.root, shard, letter.dataset), body, { headers: h, timeout: ANSWER_MS_MAX })
           ).json();
           if (ack.error === undefined) return;
         } catch (error) {

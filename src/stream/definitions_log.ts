@@ -25,7 +25,7 @@ export async function openDefinitionsLog(nc: NatsConnection, topology: Topology)
   const find = async (query: LastForMsgRequest | NextMsgRequest): Promise<DefinitionsEntry | undefined> => {
     // the server knows both; the client's type has the second only for its direct way, which needs another right
     const asked = query as LastForMsgRequest;
-    const found = await answerOf('the definitions in the log', jsm.streams.getMessage(topology.logStream, asked));
+    const found = await answerOf('the definitions in the log', () => jsm.streams.getMessage(topology.logStream, asked));
     if (found === null) return undefined;
     const control = parseControl('definitions', found.data);
     if (control.kind !== 'definitions') return undefined;

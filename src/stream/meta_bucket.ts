@@ -4,13 +4,13 @@
 //      direct get, which may be a moment old.
 import { createHash } from 'node:crypto';
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { Kvm, type KvEntry } from '@nats-io/kv';
+import { Kvm, type KV, type KvEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { ClockMode } from '../message/control.ts';
 import type { Topology } from '../message/subject.ts';
 import { notAllowed } from './permission.ts';
-import { answerOf } from './streams.ts';
+import { answerOf, askAgain, mayPass } from './streams.ts';
 
 const LIVE = 'definitions.live';
 const WRONG_LAST_SEQUENCE = [10071, 10164];
@@ -37,16 +37,10 @@ export interface MetaBucket {
   definitions(hash: string): Promise<string>;
 }
 
-/** @throws VisageError `not_set_up` · from its functions `not_allowed` too */
+/** @throws VisageError `not_set_up`, `not_allowed` · `unavailable` (retry) */
 export async function openMetaBucket(nc: NatsConnection, topology: Topology): Promise<MetaBucket> {
-  const { metaBucket } = topology;
-  const kv = await new Kvm(nc).open(metaBucket);
-  const isThere = await kv.status().catch((cause: unknown) => notAllowed(cause) ?? cause);
-  if (isThere instanceof Error && !(isThere instanceof VisageError)) {
-    const text = `there is no bucket ${metaBucket}; run 'visage setup' first`;
-    throw new VisageError('not_set_up', text, { cause: isThere });
-  }
-  const direct = await new Kvm(nc).open(metaBucket, { allow_direct: true });
+  const kv = await openBucket(nc, topology.metaBucket);
+  const direct = await new Kvm(nc).open(topology.metaBucket, { allow_direct: true });
   const read = async (key: string): Promise<KvEntry | null> => {
     try {
       return await kv.get(key);
@@ -55,24 +49,26 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
     }
     return direct.get(key);
   };
+  const find = (key: string): Promise<KvEntry | null> => answerOf(`${key} in ${topology.metaBucket}`, () => read(key));
   const get = async (key: string): Promise<string | undefined> => {
-    const entry = await answerOf(`${key} in ${topology.metaBucket}`, read(key));
+    const entry = await find(key);
     return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
   };
-  const createOrGet = async (key: string, value: string): Promise<string> => {
-    const live = await get(key);
-    if (live !== undefined) return live;
-    try {
-      await kv.create(key, value);
-      return value;
-    } catch (cause) {
-      const now = await get(key); // somebody else was first
-      if (now !== undefined) return now;
-      throw new VisageError('setup_failed', `cannot write ${key} to ${topology.metaBucket}: ${errorText(cause)}`, { cause });
-    }
-  };
+  const createOrGet = (key: string, value: string): Promise<string> =>
+    askAgain(async () => {
+      const live = await get(key);
+      if (live !== undefined) return live;
+      try {
+        await kv.create(key, value);
+        return value;
+      } catch (cause) {
+        const now = await get(key); // somebody else was first; or it was written, and the answer lost
+        if (now !== undefined) return now;
+        throw new VisageError('setup_failed', `cannot write ${key} to ${topology.metaBucket}: ${errorText(cause)}`, { cause });
+      }
+    });
   const entryOf: MetaBucket['entry'] = async (key) => {
-    const entry = await answerOf(`${key} in ${topology.metaBucket}`, read(key));
+    const entry = await find(key);
     if (entry === null) return { value: undefined, revision: 0 };
     return { value: entry.operation === 'PUT' ? entry.string() : undefined, revision: entry.revision };
   };
@@ -135,5 +131,18 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
     if (value === undefined)
       throw new VisageError('not_set_up', `${topology.metaBucket} has no ${key}; run 'visage setup' first`);
     return value;
+  }
+}
+
+/** That nobody answers does not mean that it is not there. */
+async function openBucket(nc: NatsConnection, name: string): Promise<KV> {
+  try {
+    const kv = await new Kvm(nc).open(name); // without its option for direct reads: those may come from a replica that is behind
+    await askAgain(() => kv.status());
+    return kv;
+  } catch (cause) {
+    if (mayPass(cause))
+      throw new VisageError('unavailable', `the bucket ${name} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
+    throw new VisageError('not_set_up', `there is no bucket ${name}; run 'visage setup' first`, { cause });
   }
 }

@@ -6,6 +6,7 @@
 //      who is sent more than 64 MB that it has not read yet is cut off by the server, and would be again and again.
 // PR4: a stream that is not the one it was (deleted and made again, rewound) is never read on as if nothing had happened: a consumer
 //      that starts beyond the end would wait in silence until the old number is reached. `next` fails; whoever reads looks closer.
+// PR5: `readThrough` is what the stream's leader says. In a cluster the consumer may be on a replica that does not have the newest yet.
 // Why not the client's ordered consumer, why not acknowledgements: docs/adr/0003-own-partition-reader.md.
 import { nuid, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
@@ -14,16 +15,19 @@ import { fingerprint } from '../message/fingerprint.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { inboxOf } from '../nats/connection.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
-import { jetstreamManagerOf, stampOf } from './streams.ts';
+import { StoredMessage } from './stored_message.ts';
+import { ANSWER_MS_MAX, jetstreamManagerOf, stampOf } from './streams.ts';
 
 /** What waits in the queue is alive at every scavenge: four times as much cost 3 % of the throughput. */
 const BATCH = 256;
 const PREFETCH = 2;
 const PULL_BYTES = 8 * 1024 ** 2;
 const EXPIRES_MS = 30_000;
-const HEARTBEAT_MS = 5_000;
+/** The consumer is on one server only; that the server was killed shows in its silence. */
+const HEARTBEAT_MS = 2_000;
 const INACTIVE_MS = 60_000;
 const RETRY_MAX_MS = 2_000;
+const LEADER_RESTS_FACTOR = 50;
 
 export type PartitionReaderOptions = {
   readonly nc: NatsConnection;
@@ -60,6 +64,7 @@ export class PartitionReader implements LogReader {
   private nextSubject = '';
   private ackPrefix = 0;
   private inbox = '';
+  private leaderRestsUntilMs = 0;
 
   private constructor(options: PartitionReaderOptions) {
     this.options = options;
@@ -70,7 +75,7 @@ export class PartitionReader implements LogReader {
 
   static async open(options: PartitionReaderOptions): Promise<PartitionReader> {
     const reader = new PartitionReader(options);
-    reader.jsm = await jetstreamManagerOf(options.nc);
+    reader.jsm = await jetstreamManagerOf(options.nc, ANSWER_MS_MAX);
     void reader.watchConnection();
     await reader.recreate();
     return reader;
@@ -88,13 +93,30 @@ export class PartitionReader implements LogReader {
   async readThrough(): Promise<number | undefined> {
     const at = this.handedOut;
     if (this.queue.length > 0 || this.closed) return undefined;
-    const last = (await this.jsm.streams.info(this.options.stream)).state.last_seq;
-    // asked after the stream: what it has for us up to `last` was delivered or is pending
+    const stream = await this.jsm.streams.info(this.options.stream);
+    // asked after the stream: what it has for us up to its end was delivered or is pending
     const consumer = await this.jsm.consumers.info(this.options.stream, this.name);
     // by the consumer's own count: its stream sequence also moves over messages of others that it skipped
-    const arrived = consumer.delivered.consumer_seq === this.consumerSequence;
-    if (consumer.num_pending > 0 || !arrived || this.handedOut !== at || this.queue.length > 0) return undefined;
-    return last;
+    if (consumer.num_pending > 0 || consumer.delivered.consumer_seq !== this.consumerSequence) return undefined;
+    // PR5: the consumer counts what its own server has
+    if (consumer.cluster?.leader !== stream.cluster?.leader && !(await this.isLastOfLeader(at))) return undefined;
+    return this.handedOut === at && this.queue.length === 0 ? stream.state.last_seq : undefined;
+  }
+
+  /** Has the stream's leader nothing for us after this? It goes through all subjects of the filter, 10 ms for 100,000 of them: it is not
+   *  asked so often that it does little else. */
+  private async isLastOfLeader(sequence: number): Promise<boolean> {
+    const { stream, filter } = this.options;
+    const startMs = performance.now();
+    if (startMs < this.leaderRestsUntilMs) return false;
+    this.leaderRestsUntilMs = Infinity; // one question at a time
+    try {
+      const lasts = subjectsOf(filter).map((subject) => this.jsm.streams.getMessage(stream, { last_by_subj: subject }));
+      return (await Promise.all(lasts)).every((last) => last === null || last.seq <= sequence);
+    } finally {
+      const nowMs = performance.now();
+      this.leaderRestsUntilMs = nowMs + (nowMs - startMs) * LEADER_RESTS_FACTOR;
+    }
   }
 
   close(): Promise<void> {
@@ -149,14 +171,12 @@ export class PartitionReader implements LogReader {
     clearInterval(this.heartbeat);
     this.queue = [];
     this.queueBytes = 0;
-    const old = this.name;
-    this.name = `visage_${nuid.next()}`;
-    if (old !== '') this.jsm.consumers.delete(this.options.stream, old).catch(() => undefined);
     for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
       if (this.closed || generation !== this.generation) return;
       try {
         if (!(await this.isSameStream())) return this.fail();
         if (this.closed || generation !== this.generation) return;
+        this.takeNewName();
         await this.jsm.consumers.add(this.options.stream, {
           name: this.name,
           ack_policy: AckPolicy.None,
@@ -192,6 +212,13 @@ export class PartitionReader implements LogReader {
       if (this.asked > 0 && performance.now() - this.lastHeardMs > HEARTBEAT_MS * 2.5) void this.recreate();
     }, HEARTBEAT_MS / 2);
     this.pull();
+  }
+
+  /** For every attempt: a cluster may give the consumer to a server that has just died, and under that name it stays with it: nobody
+   *  answers until that server is back. */
+  private takeNewName(): void {
+    if (this.name !== '') this.jsm.consumers.delete(this.options.stream, this.name).catch(() => undefined);
+    this.name = `visage_${nuid.next()}`;
   }
 
   /** Is it the stream that we have read from, and has it what we handed out? */
@@ -267,36 +294,12 @@ export class PartitionReader implements LogReader {
   }
 }
 
-function filterOf(filter: string | readonly string[]): { filter_subject: string } | { filter_subjects: string[] } {
-  return typeof filter === 'string' ? { filter_subject: filter } : { filter_subjects: [...filter] };
+function subjectsOf(filter: string | readonly string[]): readonly string[] {
+  return typeof filter === 'string' ? [filter] : filter;
 }
 
-/** A message as it came: headers are parsed only for the few that are refused. */
-class StoredMessage implements LogMessage {
-  readonly sequence: number;
-  readonly stampMs: number;
-  readonly subject: string;
-  readonly body: Uint8Array;
-  private readonly raw: Msg;
-
-  constructor(sequence: number, stampMs: number, raw: Msg) {
-    this.sequence = sequence;
-    this.stampMs = stampMs;
-    this.subject = raw.subject;
-    this.body = raw.data;
-    this.raw = raw;
-  }
-
-  /** Three times as fast as a strict decoder. What is not valid shows as U+FFFD; so does a real one: the strict decoder then decides. */
-  text(): string | undefined {
-    const { buffer, byteOffset, byteLength } = this.body;
-    const text = Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
-    return text.includes('\ufffd') ? undefined : text;
-  }
-
-  headers(): Readonly<Record<string, string>> {
-    return headersOf(this.raw);
-  }
+function filterOf(filter: string | readonly string[]): { filter_subject: string } | { filter_subjects: string[] } {
+  return typeof filter === 'string' ? { filter_subject: filter } : { filter_subjects: [...filter] };
 }
 
 /** Where the last `digits` ended: behind the dot. */
@@ -320,10 +323,4 @@ function digits(text: string, at: number): number {
 function ackPrefixOf(reply: string): number {
   const tokens = reply.split('.');
   return tokens.slice(0, tokens.length === 9 ? 5 : 7).join('.').length + 1;
-}
-
-function headersOf(m: Msg): Readonly<Record<string, string>> {
-  const headers: Record<string, string> = {};
-  for (const [name, values] of m.headers ?? []) headers[name] = values.join(', ');
-  return headers;
 }

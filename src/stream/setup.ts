@@ -9,7 +9,7 @@ import { formatDuration } from '../base/time.ts';
 import type { Topology } from '../message/subject.ts';
 import { openMetaBucket } from './meta_bucket.ts';
 import { notAllowed } from './permission.ts';
-import { jetstreamManagerOf } from './streams.ts';
+import { ANSWER_MS_MAX, askAgain, jetstreamManagerOf } from './streams.ts';
 
 export type SetupSettings = {
   readonly partitions: number;
@@ -31,17 +31,19 @@ export type SetupReport = {
 
 const SECOND_NS = 1e9;
 
+type Missing = { readonly name: string; readonly what: string; readonly make: () => Promise<unknown> };
 type Wanted = Partial<StreamConfig> & { name: string; subjects: string[] };
 
 /** Looks at everything first: when anything differs, nothing is made. @throws VisageError `setup_failed`, `not_allowed` */
 export async function setupStreams(nc: NatsConnection, topology: Topology, settings: SetupSettings): Promise<SetupReport> {
-  const jsm = await jetstreamManagerOf(nc);
+  // the first question of all, often asked of a cluster that has just been started: it is electing its leader
+  const jsm = await askAgain(() => jetstreamManagerOf(nc, ANSWER_MS_MAX));
   const kept: string[] = [];
-  const missing: { name: string; make: () => Promise<unknown> }[] = [];
+  const missing: Missing[] = [];
   const differences: string[] = [];
   for (const wanted of wantedStreams(topology, settings)) {
     const found = await configOf(jsm, wanted.name);
-    if (found === undefined) missing.push({ name: wanted.name, make: () => addStream(jsm, wanted) });
+    if (found === undefined) missing.push({ name: wanted.name, what: 'the stream', make: () => jsm.streams.add(wanted) });
     else {
       kept.push(wanted.name);
       differences.push(...compare(found, wanted));
@@ -50,7 +52,7 @@ export async function setupStreams(nc: NatsConnection, topology: Topology, setti
   for (const { name, stream, make } of wantedBuckets(nc, topology, settings)) {
     const found = await configOf(jsm, stream);
     if (found === undefined) {
-      missing.push({ name, make: () => makeBucket(name, make) });
+      missing.push({ name, what: 'the bucket', make });
       continue;
     }
     kept.push(name);
@@ -69,7 +71,7 @@ export async function setupStreams(nc: NatsConnection, topology: Topology, setti
     }
   }
   if (differences.length > 0) return { made: [], kept, differences };
-  for (const { make } of missing) await make();
+  for (const one of missing) await make(one);
   const meta = await openMetaBucket(nc, topology);
   for (const [key, value] of Object.entries(forLife)) {
     const live = await meta.createOrGet(key, value);
@@ -85,11 +87,7 @@ function removeWhere(lines: string[], matches: (line: string) => boolean): void 
 
 type WantedBucket = { readonly name: string; readonly stream: string; readonly make: () => Promise<unknown> };
 
-function wantedBuckets(
-  nc: NatsConnection,
-  topology: Topology,
-  { replicas, leaseTtlMs: ttl }: SetupSettings,
-): WantedBucket[] {
+function wantedBuckets(nc: NatsConnection, topology: Topology, { replicas, leaseTtlMs: ttl }: SetupSettings): WantedBucket[] {
   const { leasesBucket, metaBucket, snapshotsBucket } = topology;
   return [
     {
@@ -148,36 +146,18 @@ function wantedStreams(topology: Topology, settings: SetupSettings): Wanted[] {
   ];
 }
 
-async function addStream(jsm: JetStreamManager, wanted: Wanted): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await jsm.streams.add(wanted);
-      return;
-    } catch (cause) {
-      // a fresh cluster has no leader yet
-      if (tries < 20 && /no suitable peers|insufficient resources|timeout/i.test(errorText(cause))) {
-        await new Promise((resolve) => setTimeout(resolve, 250));
-        continue;
-      }
-      throw (
-        notAllowed(cause) ??
-        new VisageError('setup_failed', `cannot make the stream ${wanted.name}: ${errorText(cause)}`, { cause })
-      );
-    }
-  }
-}
-
-async function makeBucket(name: string, make: () => Promise<unknown>): Promise<void> {
+/** Making again what was made is no error, as long as it is made the same: the answer may have been lost. */
+async function make({ what, name, make }: Missing): Promise<void> {
   try {
-    await make();
+    await askAgain(make);
   } catch (cause) {
-    throw notAllowed(cause) ?? new VisageError('setup_failed', `cannot make the bucket ${name}: ${errorText(cause)}`, { cause });
+    throw notAllowed(cause) ?? new VisageError('setup_failed', `cannot make ${what} ${name}: ${errorText(cause)}`, { cause });
   }
 }
 
 async function configOf(jsm: JetStreamManager, stream: string): Promise<StreamConfig | undefined> {
   try {
-    return (await jsm.streams.info(stream)).config;
+    return (await askAgain(() => jsm.streams.info(stream))).config;
   } catch (error) {
     if (/not found/i.test(errorText(error))) return undefined;
     throw notAllowed(error) ?? new VisageError('setup_failed', `cannot look at ${stream}: ${errorText(error)}`, { cause: error });

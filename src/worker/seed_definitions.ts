@@ -7,13 +7,13 @@ import type { DefinitionsDocument } from '../definitions/definitions_document.ts
 import { extendDefinitions } from '../definitions/extend_definitions.ts';
 import { parseDefinitionsDocument } from '../definitions/load_definitions.ts';
 import { foldSettingsOf, type Settings } from '../definitions/settings.ts';
-import { encodeControl } from '../message/control.ts';
-import { controlSubject, type Topology } from '../message/subject.ts';
+import type { Topology } from '../message/subject.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import type { Connection } from '../nats/connection.ts';
+import { openDefinitionsLog } from '../stream/definitions_log.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
-import { openShardLog } from '../stream/shard_log.ts';
-import { jetstreamManagerOf } from '../stream/streams.ts';
+import { askAgain } from '../stream/streams.ts';
+import { unlessConflict } from './unless_conflict.ts';
 
 /** @returns the hash of the live document: of another text than the file's when that one came by additions
  *  @throws VisageError `definitions_differ` */
@@ -27,14 +27,13 @@ export async function seedDefinitions(options: {
   const { nc, topology, meta, settings, document } = options;
   const live = await meta.seedDefinitions(document.hash, document.canonical);
   await refuseDifferent(meta, live, document);
-  const body = controlBody(live, settings);
-  const jsm = await jetstreamManagerOf(nc);
+  const log = await openDefinitionsLog(nc, topology);
+  const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: foldSettingsOf(settings) } as const;
   for (let shard = 0; shard < settings.partitions; shard++) {
-    const there = await jsm.streams.getMessage(topology.logStream, {
-      last_by_subj: controlSubject(topology.root, shard, 'definitions'),
+    await askAgain(async () => {
+      // 0: what an attempt without an answer has left behind is not followed by a second one
+      if ((await log.last(shard)) === undefined) await unlessConflict(log.append(shard, control, 0));
     });
-    if (there !== null) continue;
-    await (await openShardLog({ nc, reading: nc, topology, shard })).append('definitions', body);
   }
   return live;
 }
@@ -58,8 +57,4 @@ export async function refuseDifferent(meta: MetaBucket, live: string, document: 
 function differ(how: string, lines: readonly string[]): VisageError {
   const list = lines.map((line) => `  ${line}`).join('\n');
   return new VisageError('definitions_differ', `the definitions file ${how}:\n${list}`, { kind: 'usage' });
-}
-
-function controlBody(hash: string, settings: Settings): Uint8Array {
-  return encodeControl({ kind: 'definitions', hash, foldVersion: FOLD_VERSION, settings: foldSettingsOf(settings) });
 }

@@ -73,6 +73,10 @@ export type WorldOptions = {
   readonly shortWindow?: string;
   /** Lines of the server's configuration. */
   readonly server?: (storeDirectory: string) => string;
+  /** Servers that somebody else started, e.g. a cluster: the world has none of its own. */
+  readonly servers?: readonly string[];
+  /** For every setting that a test does not give itself. */
+  readonly overrides?: Overrides;
 };
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
@@ -83,8 +87,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const storeDirectory = join(folder, 'nats');
   const extra = options.server?.(storeDirectory);
   const config = { syncInterval: options.syncInterval ?? '1m', extra }; // only power cuts tell the difference, and faults/ asks for it
-  let server = await startServer({ storeDirectory, config });
-  const port = server.port;
+  let own = options.servers === undefined ? await startServer({ storeDirectory, config }) : undefined;
+  const servers = options.servers ?? [own!.url];
+  const server = (): RunningServer => {
+    if (own === undefined) throw new Error('this world has no server of its own');
+    return own;
+  };
   const workers: Worker[] = [];
   const closing: (() => Promise<void>)[] = [];
   const world: World = {
@@ -92,13 +100,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     definitionsFile,
     document,
     get server() {
-      return server;
+      return server();
     },
     settings: (overrides = {}) =>
       loadSettings({
         env: {},
         overrides: {
-          'nats.servers': `nats://127.0.0.1:${port}`,
+          'nats.servers': servers.join(','),
           partitions: 4,
           'log.maxBytes': '1GB',
           dataDirectory: join(folder, 'data'),
@@ -106,6 +114,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
           'checkpoint.interval': '200ms',
           'http.port': 0,
           'admin.port': 0,
+          ...options.overrides,
           ...overrides,
         },
       }),
@@ -141,11 +150,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       return nc;
     },
     async restartServer(how, between) {
-      if (how === 'stop') await server.stop();
-      else server.kill('SIGKILL');
-      await server.exited;
+      const { port, exited } = server();
+      if (how === 'stop') await server().stop();
+      else server().kill('SIGKILL');
+      await exited;
       await between?.();
-      server = await startServer({ storeDirectory, port, config });
+      own = await startServer({ storeDirectory, port, config });
     },
     async growApart(write) {
       const apart = await startServer({ storeDirectory, config });
@@ -160,7 +170,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     async stop() {
       await world.stopWorkers();
       await Promise.all(closing.map((close) => close()));
-      await server.stop();
+      await own?.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
