@@ -1,7 +1,19 @@
 // What only the LMDB store can be asked: processes that die, folders that are damaged, disks that are full.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -129,6 +141,44 @@ describe('a damaged folder', () => {
     }
     cpSync(join(whole, 'data.mdb'), data());
     expect(error()).toBeUndefined();
+  });
+
+  it('cut short by a few pages is refused too: LMDB would end the process at the first that is missing', async () => {
+    const store = LmdbStore.open(folder);
+    const checkpoint = await store.beginCheckpoint();
+    for (let i = 0; i < 100; i++) {
+      const state = new IdentityState(`n.${i}`);
+      for (let id = 0; id < 2_000; id++) state.seen.add(i, id, id, 2_000); // more than fits a page: pages of its own
+      checkpoint.put([store.encode(state, PLAN)]);
+    }
+    await checkpoint.commit(metaAt(1));
+    await store.close();
+    const whole = statSync(data()).size;
+    for (const pages of [1, 2, 7, 50, 200]) {
+      cpSync(data(), join(folder, 'copy'));
+      truncateSync(data(), whole - pages * 4_096);
+      expect(error()).toEqual(unreadable);
+      expect((error() as Error).message).toContain('the file is cut short');
+      cpSync(join(folder, 'copy'), data());
+    }
+    expect(error()).toBeUndefined();
+  });
+
+  it('is opened when only pages are missing that nothing needs: freed before they were ever written', async () => {
+    await write(1, 1);
+    const file = openSync(data(), 'r+');
+    for (const page of [0, 4_096]) {
+      const last = Buffer.alloc(8);
+      readSync(file, last, 0, 8, page + 144);
+      last.writeBigUInt64LE(last.readBigUInt64LE() + 100n);
+      writeSync(file, last, 0, 8, page + 144);
+    }
+    closeSync(file);
+    expect(error()).toBeUndefined();
+    await write(2, 2);
+    const store = LmdbStore.open(folder);
+    expect([store.readMeta()?.applied, store.get('n.7', PLAN)?.version]).toEqual([2, 2]);
+    await store.close();
   });
 
   it('that is a file is refused', () => {
