@@ -38,8 +38,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-async function write(applied: number, version: number, folderName = folder): Promise<void> {
-  const store = LmdbStore.open(folderName);
+async function write(applied: number, version: number): Promise<void> {
+  const store = LmdbStore.open(folder);
+  await writeTo(store, applied, version);
+  await store.close();
+}
+
+async function writeTo(store: LmdbStore, applied: number, version: number): Promise<void> {
   const checkpoint = await store.beginCheckpoint();
   for (let i = 0; i < 200; i++) {
     const state = new IdentityState(`n.${i}`);
@@ -47,7 +52,6 @@ async function write(applied: number, version: number, folderName = folder): Pro
     checkpoint.put([store.encode(state, PLAN)]);
   }
   await checkpoint.commit(metaAt(applied));
-  await store.close();
 }
 
 /** Everything there is agrees with meta. */
@@ -88,6 +92,27 @@ describe('a store whose process is killed', () => {
       last = applied;
     }
     expect(last).toBeGreaterThan(5);
+  });
+});
+
+describe('a store whose process is killed in the middle of a snapshot', () => {
+  it('is not held up by the reader that was left behind: what is freed is used again', async () => {
+    await write(1, 1);
+    const source = join(import.meta.dirname, '../../src/store/lmdb_store.ts');
+    const script = `import { LmdbStore } from ${JSON.stringify(source)};
+      const snapshot = LmdbStore.open(${JSON.stringify(folder)}).snapshot();
+      setInterval(() => snapshot, 1000);
+      console.log('open');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    const store = LmdbStore.open(folder);
+    for (let applied = 2; applied < 12; applied++) await writeTo(store, applied, applied);
+    const early = statSync(join(folder, 'data.mdb')).size;
+    for (let applied = 12; applied < 60; applied++) await writeTo(store, applied, applied);
+    await store.close();
+    expect(statSync(join(folder, 'data.mdb')).size).toBeLessThan(1.5 * early);
   });
 });
 
