@@ -5,6 +5,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
+import { isTooMany } from './problem.ts';
 import { fitExplanation } from '../profile/fit_explanation.ts';
 
 const VERBS = ['profile', 'explain', 'events', 'export', 'status'] as const;
@@ -26,6 +27,8 @@ export function serveNatsApi(options: {
   nc: NatsConnection;
   root: string;
   reads: ReadService;
+  /** Hears of each read that was one too many. */
+  onRefused: () => void;
   onDefect: (error: unknown) => void;
 }): NatsApi {
   const inFlight = new Set<Promise<void>>();
@@ -33,14 +36,17 @@ export function serveNatsApi(options: {
     options.nc.subscribe(apiSubject(options.root, verb), {
       callback: (error, message) => {
         if (error !== null) return;
-        if (inFlight.size >= IN_FLIGHT_MAX)
+        if (inFlight.size >= IN_FLIGHT_MAX) {
+          options.onRefused();
           return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
+        }
         const bytesMax = (options.nc.info?.max_payload ?? Infinity) - ROOM_BYTES;
         const answering = answer(options.reads, verb, message, bytesMax)
           .then((ok) => respond(message, JSON.stringify({ ok: ok ?? null }), bytesMax))
           .catch((thrown: unknown) => {
             if (options.nc.isClosed()) return; // nobody can be told any more
             if (!(thrown instanceof VisageError)) options.onDefect(thrown);
+            else if (isTooMany(thrown)) options.onRefused();
             respondError(message, thrown);
           })
           .catch(options.onDefect)

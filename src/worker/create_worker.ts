@@ -95,7 +95,8 @@ export function createWorker(options: WorkerOptions): Worker {
     shards: shards.now(),
   }));
   const onDefect = (error: unknown): void => logger.error(logOf(error), 'a request failed');
-  const pages = new Pages({ settings, health, metrics, reads, onDefect });
+  const { readsRefused } = metrics.meter;
+  const pages = new Pages({ settings, health, metrics, reads, onRefused: () => readsRefused.http++, onDefect });
 
   const start = async (): Promise<void> => {
     const served = await pages.open(); // first: an orchestrator asks from the beginning
@@ -144,7 +145,7 @@ export function createWorker(options: WorkerOptions): Worker {
       shards.add(life, meter, settled, (error) => logger.error(logOf(error), 'shard lifecycle failed'));
     }
     shards.start();
-    api = serveNatsApi({ nc: asking, root: settings.root, reads, onDefect });
+    api = serveNatsApi({ nc: asking, root: settings.root, reads, onRefused: () => readsRefused.nats++, onDefect });
     eraseApi = serveEraseApi({ nc: asking, root: settings.root, service: erasing, onDefect });
     logger.info(
       { instance: settings.instance, owner, partitions: settings.partitions, root: settings.root, version, ...served },
