@@ -5,10 +5,9 @@ import { fastify, type FastifyInstance } from 'fastify';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
-import type { ReadService } from '../ports/reads.ts';
 import { healthRoutes } from './health_routes.ts';
 import { problem, problemOnSocket, sendProblem } from './problem.ts';
-import { profileRoutes } from './profile_routes.ts';
+import { profileRoutes, type ProfileRoutes } from './profile_routes.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 /** An id of 512 bytes, every one of them percent-encoded. */
@@ -41,9 +40,9 @@ export function serveAdmin(options: ListenOptions): Promise<HttpServer> {
 }
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
-export function serveHttp(options: ListenOptions & { readonly reads: ReadService }): Promise<HttpServer> {
+export function serveHttp(options: ListenOptions & ProfileRoutes): Promise<HttpServer> {
   const app = application(options);
-  profileRoutes(app, options.reads, options.onDefect);
+  profileRoutes(app, options);
   return listen(app, options, 'http');
 }
 

@@ -7,6 +7,7 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
+import { isTooMany } from './problem.ts';
 import { fitExplanation } from '../profile/fit_explanation.ts';
 import { shardSubject, workerSubject } from './forward.ts';
 import { mayAnswer } from './may_answer.ts';
@@ -43,24 +44,29 @@ export type NatsApiOptions = {
   /** Answers for the shards that are here. */
   readonly local: ReadService;
   readonly actions: ShardActions;
+  /** Hears of each read that was one too many. */
+  readonly onRefused: () => void;
   readonly onDefect: (error: unknown) => void;
 };
 
 /** Answers reads. `onDefect` hears of errors that are no VisageError. */
 export function serveNatsApi(options: NatsApiOptions): NatsApi {
-  const { nc, root, owner, reads, local, actions, onDefect } = options;
+  const { nc, root, owner, reads, local, actions, onRefused, onDefect } = options;
   const inFlight = new Set<Promise<void>>();
   const doors = new Map<number, Subscription>();
   const take = (message: Msg, act: (bytesMax: number) => Promise<unknown>): void => {
     if (!mayAnswer(root, message)) return;
-    if (inFlight.size >= IN_FLIGHT_MAX)
+    if (inFlight.size >= IN_FLIGHT_MAX) {
+      onRefused();
       return respondError(message, new VisageError('too_many_reads', 'too many reads at once; try again', { kind: 'retry' }));
+    }
     const bytesMax = (nc.info?.max_payload ?? Infinity) - ROOM_BYTES;
     const answering = act(bytesMax)
       .then((ok) => respond(message, JSON.stringify({ ok: ok ?? null }), bytesMax))
       .catch((thrown: unknown) => {
         if (nc.isClosed()) return; // nobody can be told any more
         if (!(thrown instanceof VisageError)) onDefect(thrown);
+        else if (isTooMany(thrown)) onRefused();
         respondError(message, thrown);
       })
       .catch(onDefect)

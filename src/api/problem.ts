@@ -36,6 +36,11 @@ const TITLES: Readonly<Record<number, string>> = {
 /** Seconds after which to ask again, where that is known. */
 const RETRY_AFTER: Readonly<Record<string, number>> = { too_many_explains: 1 };
 
+/** Refused for the number of reads that are under way, whatever it asked for. */
+export function isTooMany({ code }: VisageError): boolean {
+  return code.startsWith('too_many_');
+}
+
 export function sendProblem(reply: FastifyReply, thrown: unknown): FastifyReply {
   const known = thrown instanceof VisageError;
   const status = known ? statusOf(thrown) : 500;

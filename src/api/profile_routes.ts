@@ -3,14 +3,21 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { VisageError } from '../base/errors.ts';
 import type { ReadService } from '../ports/reads.ts';
-import { sendProblem } from './problem.ts';
+import { isTooMany, sendProblem } from './problem.ts';
 import { afterOf, eventsOf, fieldsOf, limitOf, policyOf, refuseUnknown, timeoutOf, type Query } from './read_query.ts';
 
 const READS_MAX = 1_000;
 
 type Named = { readonly namespace: string; readonly id: string };
 
-export function profileRoutes(app: FastifyInstance, reads: ReadService, onDefect: (error: unknown) => void): void {
+export type ProfileRoutes = {
+  readonly reads: ReadService;
+  /** Hears of each read that was one too many. */
+  readonly onRefused: () => void;
+  readonly onDefect: (error: unknown) => void;
+};
+
+export function profileRoutes(app: FastifyInstance, { reads, onRefused, onDefect }: ProfileRoutes): void {
   let inFlight = 0;
   /** Undefined is an unknown profile. */
   const answer = async (reply: FastifyReply, read: () => Promise<unknown>): Promise<FastifyReply> => {
@@ -22,6 +29,7 @@ export function profileRoutes(app: FastifyInstance, reads: ReadService, onDefect
       return await reply.header('cache-control', 'no-store').type('application/json').send(JSON.stringify(found));
     } catch (error) {
       if (!(error instanceof VisageError)) onDefect(error);
+      else if (isTooMany(error)) onRefused();
       return await sendProblem(reply, error);
     } finally {
       inFlight--;

@@ -48,6 +48,13 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'Connections to NATS that were lost',
         'restarts of the server, or a bad network',
       ),
+      metric(
+        'counter',
+        'visage_reads_refused_total',
+        ['door'],
+        'Reads refused because too many were under way, over `nats` and over `http`',
+        'readers ask faster than they are answered; shards are not held up by it',
+      ),
     ],
   },
   {

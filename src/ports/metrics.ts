@@ -58,4 +58,6 @@ export type WorkerMeter = {
   readonly endToEndSeconds: Histogram;
   /** From when a value was due to leave its window to the log time at which it did. */
   readonly expiryLatenessSeconds: Histogram;
+  /** Reads that were refused because too many were under way, by where they came in. */
+  readonly readsRefused: { nats: number; http: number };
 };

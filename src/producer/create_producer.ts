@@ -29,7 +29,7 @@ export type ProducerOptions = {
   /** How the server lists the connection. */
   readonly name?: string;
   /** Priority of each namespace, 1 is the highest. Default: those of the live definitions (needs the right to read the meta bucket). With
-   *  these and `partitions` nothing is read: identities come from the identityMap alone, and wrong operations are not told before sending. */
+   *  these and `partitions` the bucket is not read: identities come from the identityMap alone, and wrong operations are not told before sending. */
   readonly namespaces?: Readonly<Record<string, number>>;
   /** Default: read from the meta bucket. */
   readonly partitions?: number;
@@ -39,14 +39,14 @@ export type ProducerOptions = {
   readonly maxQueued?: number;
   /** Default: 90,000, three quarters of the log's duplicate window. More can store a message twice. */
   readonly retryForMs?: number;
-  /** Hears why nothing goes out, and null when it does again. What it throws is dropped. */
+  /** Hears why nothing goes out, or only slowly, and null when it does again. What it throws is dropped. */
   readonly onWaiting?: (why: string | null) => void;
 };
 
 const RETRY_FOR_MS = 90_000;
 const ATTEMPT_MS = 5_000;
 
-/** Connects and reads what it needs to know. Cost: four requests.
+/** Connects and reads what it needs to know. Cost: five requests.
  *  @throws VisageError `no_connection`, `not_authorized`, `tls_failed`, `bad_login`, `unreadable_file`, `server_too_old`, `not_set_up`, `not_allowed`,
  *  `bad_root`, `bad_option` */
 export async function createProducer(options: ProducerOptions = {}): Promise<Producer> {

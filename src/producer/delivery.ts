@@ -17,6 +17,8 @@ export type Delivery = {
   readonly subject: string;
   readonly body: string | Uint8Array;
   readonly headers: MsgHdrs;
+  /** In bytes, with headers and subject. */
+  readonly size: number;
   readonly shard: number;
   readonly identity: Identity;
   readonly resolve: (sent: Sent) => void;

@@ -41,6 +41,8 @@ export class Flight {
   /** Since when no stream takes messages; 0: not known. */
   private noStreamSinceMs = 0;
   private trouble: string | null = null;
+  /** Why messages are launched slowly. */
+  private slow: string | null = null;
   private said: string | null = null;
   private sweep: NodeJS.Timeout | undefined;
 
@@ -65,8 +67,20 @@ export class Flight {
     return this.flying.keys().next().value;
   }
 
-  get waitingFor(): string | null {
+  /** Why nothing may be launched; null when it may. */
+  get blockedBy(): string | null {
     return this.connected ? this.trouble : 'the connection to NATS is lost';
+  }
+
+  get waitingFor(): string | null {
+    return this.blockedBy ?? this.slow;
+  }
+
+  /** Whoever launches holds messages back, or does so no more. */
+  slowFor(why: string | null): void {
+    if (why === this.slow) return;
+    this.slow = why;
+    this.say(this.trouble);
   }
 
   /** Makes sure that answers can be heard. @throws VisageError `not_allowed` */

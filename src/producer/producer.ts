@@ -4,10 +4,11 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { identityKey, partitionOf, type Identity } from '../message/identity.ts';
-import { inputSubject } from '../message/subject.ts';
+import { inputSubject, topologyOf } from '../message/subject.ts';
 import { chooseIdentity } from './choose_identity.ts';
 import type { Delivery, Sent } from './delivery.ts';
 import { Flight } from './flight.ts';
+import { LogRoom } from './log_room.ts';
 import type { Priorities } from './priorities.ts';
 import { encodeBody, headersOf, readBody, sizeOf, type Body } from './message_body.ts';
 import { kindHeaders, needsNoBody, type MessageKind } from './message_kind.ts';
@@ -34,7 +35,7 @@ export interface Producer {
   flush(): Promise<void>;
   readonly inFlight: number;
   readonly queued: number;
-  /** Why nothing goes out at the moment, for people; null when it does. */
+  /** Why nothing goes out at the moment, or only slowly, for people; null when it does. */
   readonly waitingFor: string | null;
   /** Takes no more messages, flushes for at most `retryForMs`, then closes the connection if it is the producer's own. */
   close(): Promise<void>;
@@ -55,9 +56,13 @@ export type ProducerSetup = {
   readonly onWaiting: (why: string | null) => void;
 };
 
+/** How soon it looks again whether it is still slow. */
+const LOOK_AGAIN_MS = 500;
+
 export class NatsProducer implements Producer {
   private readonly setup: ProducerSetup;
   private readonly flight: Flight;
+  private readonly room: LogRoom;
   private queue: Delivery[] = [];
   private head = 0;
   private lastId = 0;
@@ -67,11 +72,14 @@ export class NatsProducer implements Producer {
   private closing: Promise<void> | undefined;
   private closed = false;
   private pumping: NodeJS.Immediate | undefined;
+  /** Until the log's room lets the next message go, or until that is no longer told. */
+  private pacing: NodeJS.Timeout | undefined;
   private readyWaiters: (() => void)[] = [];
   private flushWaiters: { readonly id: number; readonly resolve: () => void }[] = [];
 
   constructor(setup: ProducerSetup) {
     this.setup = setup;
+    this.room = new LogRoom(setup.nc, topologyOf(setup.root).logStream);
     this.flight = new Flight({
       ...setup,
       onRoom: () => {
@@ -83,8 +91,8 @@ export class NatsProducer implements Producer {
   }
 
   /** @throws VisageError `not_allowed` */
-  open(): Promise<void> {
-    return this.flight.open();
+  async open(): Promise<void> {
+    await Promise.all([this.flight.open(), this.room.lookAgain(performance.now())]);
   }
 
   get inFlight(): number {
@@ -119,21 +127,36 @@ export class NatsProducer implements Producer {
     const bytes = encodeBody(body);
     const id = this.lastId + 1;
     const headers = headersOf({ ...options.headers, ...kind }, options.messageId ?? `${setup.nonce}-${id}`);
-    this.refuseTooLarge(sizeOf(bytes, headers));
+    const size = sizeOf(bytes, headers);
+    this.refuseTooLarge(size);
     if (this.queued >= setup.maxQueued) this.pump(); // this turn's messages have not gone out yet
     if (this.queued >= setup.maxQueued) throw this.queueFull();
     this.lastId = id;
     const shard = partitionOf(identityKey(identity), setup.partitions);
     const attempts = { firstSentMs: 0, lastSentMs: 0, retryAtMs: 0, unclear: false, lastRefusal: undefined };
     return new Promise((resolve, reject) => {
-      this.queue.push({ id, subject, body: bytes, headers, shard, identity, resolve, reject, ...attempts });
+      this.queue.push({
+        id,
+        subject,
+        body: bytes,
+        headers,
+        size: size + subject.length,
+        shard,
+        identity,
+        resolve,
+        reject,
+        ...attempts,
+      });
       this.pumpSoon();
     });
   }
 
   ready(): Promise<void> {
     if (this.closed || this.free > 0) return Promise.resolve();
-    return new Promise((resolve) => this.readyWaiters.push(resolve));
+    return new Promise((resolve) => {
+      this.readyWaiters.push(resolve);
+      this.pumpSoon(); // nothing else may come by when it is only the log's room that is waited for
+    });
   }
 
   async flush(): Promise<void> {
@@ -167,7 +190,13 @@ export class NatsProducer implements Producer {
 
   /** How many messages could be sent at once. */
   private get free(): number {
-    return this.waitingFor === null ? this.setup.maxInFlight - this.flight.size - this.queued : 0;
+    if (this.flight.blockedBy !== null) return 0;
+    return Math.min(this.setup.maxInFlight - this.flight.size, this.room.places(performance.now())) - this.queued;
+  }
+
+  /** Is there a message to send, or somebody who would send one? */
+  private get isWanted(): boolean {
+    return this.queued > 0 || this.readyWaiters.length > 0;
   }
 
   /** Of the messages that are not settled. */
@@ -194,13 +223,34 @@ export class NatsProducer implements Producer {
   /** Sends what waits, as far as places go. */
   private pump(): void {
     if (this.closed) return;
-    while (this.waitingFor === null && this.head < this.queue.length && this.flight.size < this.setup.maxInFlight)
-      this.flight.launch(this.queue[this.head++]!);
+    const { flight, room, setup } = this;
+    const nowMs = performance.now();
+    if (this.isWanted) void room.lookAgain(nowMs)?.then(() => this.pumpSoon());
+    while (this.head < this.queue.length && flight.blockedBy === null && flight.size < setup.maxInFlight) {
+      if (room.waitMs(nowMs) > 0) break;
+      const delivery = this.queue[this.head++]!;
+      room.took(delivery.size, nowMs);
+      flight.launch(delivery);
+    }
     if (this.head === this.queue.length || (this.head > 1_000 && this.head * 2 > this.queue.length)) {
       this.queue = this.queue.slice(this.head);
       this.head = 0;
     }
     for (let free = this.free; free > 0 && this.readyWaiters.length > 0; free--) this.readyWaiters.shift()!();
+    this.keepPace(nowMs);
+  }
+
+  /** Comes back when the log's room lets more go, and says that it is slow for as long as it is. */
+  private keepPace(nowMs: number): void {
+    const { flight, room } = this;
+    const waitMs = this.isWanted && flight.blockedBy === null ? room.waitMs(nowMs) : 0;
+    if (waitMs > 0) room.held(nowMs);
+    const why = room.why(nowMs);
+    flight.slowFor(why);
+    clearTimeout(this.pacing);
+    this.pacing = undefined;
+    const againMs = waitMs > 0 ? waitMs : why === null ? Infinity : LOOK_AGAIN_MS;
+    if (againMs < Infinity) this.pacing = setTimeout(() => this.pump(), againMs);
   }
 
   private wakeFlushed(): void {
@@ -215,6 +265,7 @@ export class NatsProducer implements Producer {
     if (this.closed) return;
     this.closed = true;
     clearImmediate(this.pumping);
+    clearTimeout(this.pacing);
     this.flight.end();
     const waiting = this.queue.slice(this.head);
     this.queue = [];

@@ -41,6 +41,7 @@ export function newWorkerMeter(): WorkerMeter {
     checkpointSeconds: new Histogram(SECONDS),
     endToEndSeconds: new Histogram(SECONDS),
     expiryLatenessSeconds: new Histogram(SECONDS),
+    readsRefused: { nats: 0, http: 0 },
   };
 }
 

@@ -12,37 +12,34 @@ type Waiter = {
 };
 
 export class ReadWaiters {
-  private waiters: Waiter[] = [];
+  /** A set: ten thousand that time out in the same moment are taken out one by one. */
+  private readonly waiters = new Set<Waiter>();
   private stopped = false;
 
   /** @throws VisageError `not_yet`, `too_many_reads`, `stopped` (all: retry) */
   wait(after: number, timeoutMs: number, clock: Clock): Promise<void> {
     if (this.stopped) return Promise.reject(stoppedError());
-    if (this.waiters.length >= WAITERS_MAX)
+    if (this.waiters.size >= WAITERS_MAX)
       return Promise.reject(new VisageError('too_many_reads', 'too many reads are waiting; try again', { kind: 'retry' }));
     return new Promise((resolve, reject) => {
       const cancel = clock.timer(timeoutMs, () => {
-        this.waiters = this.waiters.filter((waiter) => waiter.cancel !== cancel);
+        this.waiters.delete(waiter);
         reject(
           new VisageError('not_yet', `sequence ${after} was not reached within ${timeoutMs} ms; try again`, { kind: 'retry' }),
         );
       });
-      this.waiters.push({ after, resolve, reject, cancel });
+      const waiter = { after, resolve, reject, cancel };
+      this.waiters.add(waiter);
     });
   }
 
   reached(sequence: number): void {
-    if (this.waiters.length === 0) return;
-    const open: Waiter[] = [];
     for (const waiter of this.waiters) {
-      if (waiter.after > sequence) {
-        open.push(waiter);
-        continue;
-      }
+      if (waiter.after > sequence) continue;
+      this.waiters.delete(waiter);
       waiter.cancel();
       waiter.resolve();
     }
-    this.waiters = open;
   }
 
   stop(): void {
@@ -51,7 +48,7 @@ export class ReadWaiters {
       waiter.cancel();
       waiter.reject(stoppedError());
     }
-    this.waiters = [];
+    this.waiters.clear();
   }
 }
 

@@ -1,8 +1,10 @@
 // A look at an LMDB data file before LMDB gets to see it. lmdb-js 3.5.6 does not refuse a damaged file, it ends the process:
-// a wrong first page is a segmentation fault, a file cut short a bus error (both tried). Best effort: pages inside are not read.
+// a wrong first page is a segmentation fault, a file cut short a bus error (both tried). Best effort: pages inside are
+// read only where the file ends early.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText, VisageError } from '../base/errors.ts';
+import { walkPages, NO_PAGE } from './page_walk.ts';
 
 const DATA_FILE = 'data.mdb';
 // offsets in a meta page: the first two pages of the file, of which the one with the greater transaction counts
@@ -14,7 +16,6 @@ const TRANSACTION_AT = 152;
 const META_BYTES = 160;
 const MAGIC = 0xbeefc0de;
 const VERSION = 2;
-const NO_PAGE = 0xffffffffffffffffn;
 /** Pages at the end that were freed before they were ever written need not be in the file. */
 const UNWRITTEN_PAGES = 256n;
 
@@ -48,11 +49,11 @@ function checkMetaPages(file: number, size: bigint): void {
   const second = readMeta(file, pageBytes);
   const newest = first.readBigUInt64LE(TRANSACTION_AT) > second.readBigUInt64LE(TRANSACTION_AT) ? first : second;
   const pages = size / BigInt(pageBytes);
-  for (const at of ROOTS_AT) {
-    const root = newest.readBigUInt64LE(at);
-    if (root !== NO_PAGE && root >= pages) throw new Error('the file is cut short');
-  }
-  if (newest.readBigUInt64LE(LAST_PAGE_AT) >= pages + UNWRITTEN_PAGES) throw new Error('the file is cut short');
+  const roots = ROOTS_AT.map((at) => newest.readBigUInt64LE(at));
+  const lastPage = newest.readBigUInt64LE(LAST_PAGE_AT);
+  if (lastPage >= pages + UNWRITTEN_PAGES || roots.some((root) => root !== NO_PAGE && root >= pages))
+    throw new Error('the file is cut short');
+  if (lastPage >= pages) walkPages({ file, pageBytes, pages }, roots);
 }
 
 function readMeta(file: number, at: number): Buffer {

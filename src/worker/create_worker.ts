@@ -123,7 +123,8 @@ export function createWorker(options: WorkerOptions): Worker {
     shards: shards.now(),
   }));
   const onDefect = (error: unknown): void => logger.error(logOf(error), 'a request failed');
-  const pages = new Pages({ settings, health, metrics, reads, onDefect });
+  const { readsRefused } = metrics.meter;
+  const pages = new Pages({ settings, health, metrics, reads, onRefused: () => readsRefused.http++, onDefect });
 
   const start = async (): Promise<void> => {
     const served = await pages.open(); // first: an orchestrator asks from the beginning
@@ -184,7 +185,16 @@ export function createWorker(options: WorkerOptions): Worker {
       shards.add(life, meter, settled, (error) => logger.error(logOf(error), 'shard lifecycle failed'));
     }
     shards.start();
-    const doors = (api = serveNatsApi({ nc: asking, root: settings.root, owner, reads, local, actions, onDefect }));
+    const doors = (api = serveNatsApi({
+      nc: asking,
+      root: settings.root,
+      owner,
+      reads,
+      local,
+      actions,
+      onRefused: () => readsRefused.nats++,
+      onDefect,
+    }));
     eraseApi = serveEraseApi({ nc: asking, root: settings.root, service: erase, onDefect });
     forward = forwarder(asking, settings.root);
     const owning = (ownership = new Ownership({

@@ -20,11 +20,11 @@ export class Pages {
 
   /** @throws VisageError `port_in_use` */
   async open(): Promise<Ports> {
-    const { settings, health, reads, onDefect } = this.options;
+    const { settings, health, reads, onRefused, onDefect } = this.options;
     const metrics = createMetricsPage(this.options.metrics);
     const admin = await serveAdmin({ ...settings.admin, health, metrics, onDefect });
     this.servers.push(admin);
-    const http = await serveHttp({ ...settings.http, health, metrics, reads, onDefect });
+    const http = await serveHttp({ ...settings.http, health, metrics, reads, onRefused, onDefect });
     this.servers.push(http);
     this.ports = { httpPort: http.port, adminPort: admin.port };
     return this.ports;
@@ -41,5 +41,6 @@ export type PagesOptions = {
   readonly health: Health;
   readonly metrics: MetricsSource;
   readonly reads: ReadService;
+  readonly onRefused: () => void;
   readonly onDefect: (error: unknown) => void;
 };

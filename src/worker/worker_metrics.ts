@@ -65,6 +65,7 @@ export class WorkerMetrics implements MetricsSource {
     yield one('ready', now.ready ? 1 : 0);
     yield one('nats_connected', now.connected ? 1 : 0);
     yield one('nats_disconnects_total', now.disconnects);
+    for (const [door, times] of Object.entries(this.meter.readsRefused)) yield one('reads_refused_total', times, { door });
     yield one('cache_budget_bytes', now.cacheBudgetBytes);
     for (const [state, shards] of Map.groupBy(now.shards, (shard) => shard.state)) yield one('shards', shards.length, { state });
     const { commitSeconds, endToEndSeconds, checkpointSeconds, expiryLatenessSeconds } = this.meter;

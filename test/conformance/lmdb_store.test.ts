@@ -1,7 +1,19 @@
 // What only the LMDB store can be asked: processes that die, folders that are damaged, disks that are full.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -26,8 +38,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-async function write(applied: number, version: number, folderName = folder): Promise<void> {
-  const store = LmdbStore.open(folderName);
+async function write(applied: number, version: number): Promise<void> {
+  const store = LmdbStore.open(folder);
+  await writeTo(store, applied, version);
+  await store.close();
+}
+
+async function writeTo(store: LmdbStore, applied: number, version: number): Promise<void> {
   const checkpoint = await store.beginCheckpoint();
   for (let i = 0; i < 200; i++) {
     const state = new IdentityState(`n.${i}`);
@@ -35,7 +52,6 @@ async function write(applied: number, version: number, folderName = folder): Pro
     checkpoint.put([store.encode(state, PLAN)]);
   }
   await checkpoint.commit(metaAt(applied));
-  await store.close();
 }
 
 /** Everything there is agrees with meta. */
@@ -76,6 +92,27 @@ describe('a store whose process is killed', () => {
       last = applied;
     }
     expect(last).toBeGreaterThan(5);
+  });
+});
+
+describe('a store whose process is killed in the middle of a snapshot', () => {
+  it('is not held up by the reader that was left behind: what is freed is used again', async () => {
+    await write(1, 1);
+    const source = join(import.meta.dirname, '../../src/store/lmdb_store.ts');
+    const script = `import { LmdbStore } from ${JSON.stringify(source)};
+      const snapshot = LmdbStore.open(${JSON.stringify(folder)}).snapshot();
+      setInterval(() => snapshot, 1000);
+      console.log('open');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    const store = LmdbStore.open(folder);
+    for (let applied = 2; applied < 12; applied++) await writeTo(store, applied, applied);
+    const early = statSync(join(folder, 'data.mdb')).size;
+    for (let applied = 12; applied < 60; applied++) await writeTo(store, applied, applied);
+    await store.close();
+    expect(statSync(join(folder, 'data.mdb')).size).toBeLessThan(1.5 * early);
   });
 });
 
@@ -129,6 +166,44 @@ describe('a damaged folder', () => {
     }
     cpSync(join(whole, 'data.mdb'), data());
     expect(error()).toBeUndefined();
+  });
+
+  it('cut short by a few pages is refused too: LMDB would end the process at the first that is missing', async () => {
+    const store = LmdbStore.open(folder);
+    const checkpoint = await store.beginCheckpoint();
+    for (let i = 0; i < 100; i++) {
+      const state = new IdentityState(`n.${i}`);
+      for (let id = 0; id < 2_000; id++) state.seen.add(i, id, id, 2_000); // more than fits a page: pages of its own
+      checkpoint.put([store.encode(state, PLAN)]);
+    }
+    await checkpoint.commit(metaAt(1));
+    await store.close();
+    const whole = statSync(data()).size;
+    for (const pages of [1, 2, 7, 50, 200]) {
+      cpSync(data(), join(folder, 'copy'));
+      truncateSync(data(), whole - pages * 4_096);
+      expect(error()).toEqual(unreadable);
+      expect((error() as Error).message).toContain('the file is cut short');
+      cpSync(join(folder, 'copy'), data());
+    }
+    expect(error()).toBeUndefined();
+  });
+
+  it('is opened when only pages are missing that nothing needs: freed before they were ever written', async () => {
+    await write(1, 1);
+    const file = openSync(data(), 'r+');
+    for (const page of [0, 4_096]) {
+      const last = Buffer.alloc(8);
+      readSync(file, last, 0, 8, page + 144);
+      last.writeBigUInt64LE(last.readBigUInt64LE() + 100n);
+      writeSync(file, last, 0, 8, page + 144);
+    }
+    closeSync(file);
+    expect(error()).toBeUndefined();
+    await write(2, 2);
+    const store = LmdbStore.open(folder);
+    expect([store.readMeta()?.applied, store.get('n.7', PLAN)?.version]).toEqual([2, 2]);
+    await store.close();
   });
 
   it('that is a file is refused', () => {

@@ -1,5 +1,4 @@
 // F3, F6 and kin: what must not go on does not go on, and says so once, with a code.
-import { readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -18,6 +17,7 @@ import { shardsOf } from '../support/shards_of.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 import { publishAll, type Sendable } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
+import { standStill } from '../support/stand_still.ts';
 import { verifyAll } from '../support/verify.ts';
 import { startWorld, type StartedWorker, type World } from '../support/world.ts';
 
@@ -182,11 +182,7 @@ test('a server that does not answer is a failure to try again, not a defect that
   const sink = await openChangeSink({ nc, topology, shard: 0 });
   const log = await openShardLog({ nc, reading: nc, topology, shard: 0 });
   const meta = await openMetaBucket(nc, topology);
-  world.server.kill('SIGSTOP');
-  // the signal was sent, but the server may still answer on another core
-  await eventually('the server stands still', () =>
-    /^State:\s+T/m.test(readFileSync(`/proc/${world.server.pid}/status`, 'utf8')),
-  );
+  await standStill(world.server);
   try {
     const questions = [sink.last(), sink.state(), log.lastForShard(), log.fingerprintAt(1), log.state(), meta.liveDefinitions()];
     for (const error of await Promise.all(questions.map((question) => rejectionOf(question))))

@@ -22,6 +22,7 @@ const common = {
   port: 0,
   health: { readiness: () => ({ ready: false, reasons: ['starting'], degraded: [] }) },
   metrics,
+  onRefused: () => undefined,
   onDefect: (error: unknown) => void defects.push(error),
 };
 

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LmdbStore } from '../../src/store/lmdb_store.ts';
+import { jetstreamManagerOf } from '../../src/stream/streams.ts';
 import { ended, start as startProgram } from '../e2e/program.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { listenToChanges } from '../support/change_listener.ts';
@@ -77,7 +78,12 @@ test('both ports say the same about health, and the metrics agree with what was 
   const page = await eventually('everything is applied and in a checkpoint', async () => {
     const families = await metricsOf(adminPort);
     const done = total(families, 'visage_checkpoint_profiles_total') >= 40 && total(families, 'visage_dirty_profiles') === 0;
-    return done && total(families, 'visage_events_refused_total') === 4 && families;
+    return (
+      done &&
+      total(families, 'visage_checkpoint_age_seconds') === 0 &&
+      total(families, 'visage_events_refused_total') === 4 &&
+      families
+    );
   });
   const value = (name: string, having?: string): number => total(page, `visage_${name}`, having);
   expect(value('events_applied_total')).toBe(40);
@@ -159,6 +165,18 @@ test('with a full log it stays ready, says that it is degraded, and counts', asy
     200,
     { ready: true, reasons: [], degraded: [expect.stringMatching(/^ticks cannot be appended to the logs of shards \d$/)] },
   ]);
+  const jsm = await jetstreamManagerOf(nc);
+  await jsm.streams.update('VISAGE_LOG', { max_bytes: 10 * 1024 ** 2 });
+  await eventually('nothing is degraded', async () => {
+    const answer = await ask(worker.ports.adminPort, '/readyz');
+    return (JSON.parse(answer.text) as { degraded: string[] }).degraded.length === 0;
+  });
+  const computed = async (): Promise<Record<string, { value: unknown }>> => {
+    const answer = await ask(worker.ports.httpPort, '/profiles/customerId/ada');
+    return (JSON.parse(answer.text) as { computed: Record<string, { value: unknown }> }).computed;
+  };
+  await eventually('the value has left its window', async () => (await computed())['ordersShort']?.value === 0);
+  expect((await computed())['orders30d']?.value).toBe(1);
 });
 
 test('with a halted shard it stays ready; reads of that shard are 503, the metrics name it', async () => {

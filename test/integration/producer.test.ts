@@ -12,7 +12,7 @@ import { startServer } from '../../src/server/start_server.ts';
 import { setupRoot } from '../../src/worker/setup_root.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 import { codesOf, expectOnce, numbers, producerRoots } from '../support/producer_root.ts';
-import { standsStill } from '../support/stands_still.ts';
+import { standStill } from '../support/stand_still.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 const SECRET = 'geheim';
@@ -159,8 +159,7 @@ describe('many messages', () => {
     const { open } = await root('gone');
     const nc = await world.connect();
     const producer = await open({ connection: nc, maxInFlight: 5 });
-    world.server.kill('SIGSTOP');
-    await standsStill(world.server.pid);
+    await standStill(world.server);
     try {
       const results = Promise.allSettled(numbers(20).map((body) => producer.send('orders', body, { identity: ADA })));
       await eventually('the first ones are sent', () => producer.inFlight === 5);

@@ -1,10 +1,12 @@
 // The producer in every trouble there is. What counts is what the log has in the end: every message once.
+import { PermissionViolationError, type NatsConnection } from '@nats-io/transport-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Priorities } from '../../src/producer/priorities.ts';
 import { NatsProducer } from '../../src/producer/producer.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 import { codesOf, expectOnce, numbers, producerRoots, sendMany } from '../support/producer_root.ts';
+import { standStill } from '../support/stand_still.ts';
 import { startProxy } from '../support/tcp_proxy.ts';
 import { startWorld, type World } from '../support/world.ts';
 
@@ -18,14 +20,30 @@ afterAll(async () => {
   await world.stop();
 });
 
+// of users who may not ask how full it is: others slow down before (log_room.test.ts)
 describe('a log that is full', () => {
+  /** As if the server had refused the question: users cost a server of their own. */
+  async function withoutRight(): Promise<NatsConnection> {
+    const nc = await world.connect();
+    return new Proxy(nc, {
+      get(target, key) {
+        if (key === 'request')
+          return (...[subject, ...given]: Parameters<typeof nc.request>) =>
+            subject.startsWith('$JS.API.STREAM.INFO.') && subject.endsWith('_LOG')
+              ? Promise.reject(new PermissionViolationError('not allowed', 'publish', subject))
+              : target.request(subject, ...given);
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  }
   const big = (n: number): string => `{"n":${n},"fill":"${'x'.repeat(10_000)}"}`; // a log takes 1 MB or more
   const bodies = Array.from({ length: 300 }, (_, n) => big(n));
 
   test('it waits, says so, and goes on when there is space', async () => {
     const at = await root('space', { 'log.maxBytes': '1MB' });
     const said: (string | null)[] = [];
-    const producer = await at.open({ maxInFlight: 20, onWaiting: (why) => said.push(why) });
+    const producer = await at.open({ connection: await withoutRight(), maxInFlight: 20, onWaiting: (why) => said.push(why) });
     let done = false;
     const sending = sendMany(producer, 300, big).results.finally(() => (done = true));
     await eventually('it waits', () => producer.waitingFor === 'the log is full');
@@ -50,7 +68,7 @@ describe('a log that is full', () => {
 
   test('it gives up after `retryForMs` with log_full, what waits comes next, and it works when there is space again', async () => {
     const at = await root('spent', { 'log.maxBytes': '1MB' });
-    const producer = await at.open({ maxInFlight: 50, maxQueued: 100, retryForMs: 500 });
+    const producer = await at.open({ connection: await withoutRight(), maxInFlight: 50, maxQueued: 100, retryForMs: 500 });
     const results = await Promise.allSettled(
       bodies.slice(0, 150).map((body) => producer.send('orders', body, { identity: ADA })),
     );
@@ -109,7 +127,7 @@ describe('a server that goes away', () => {
   test('away longer than `retryForMs`: what was under way is unknown, what waited goes out later', async () => {
     const at = await root('away');
     const producer = await at.open({ maxInFlight: 10, maxQueued: 15, retryForMs: 600 });
-    world.server.kill('SIGSTOP'); // so that it is sure that nothing of it is stored
+    await standStill(world.server); // so that it is sure that nothing of it is stored
     const results = Promise.allSettled(numbers(30).map((body) => producer.send('orders', body, { identity: ADA })));
     await eventually('as much as may be is sent', () => producer.inFlight === 10);
     await world.restartServer('kill', async () => {
@@ -149,7 +167,7 @@ describe('a server that goes away', () => {
       attemptMs: 300,
       onWaiting: (why) => said.push(why),
     });
-    world.server.kill('SIGSTOP');
+    await standStill(world.server);
     const sending = Promise.allSettled(numbers(500).map((body) => producer.send('orders', body, { identity: ADA })));
     await delay(1_000);
     expect([producer.waitingFor, producer.inFlight, producer.queued]).toEqual(['the server does not answer', 100, 400]);

@@ -19,11 +19,13 @@ const SCRIPT = new URL('./worker_child.ts', import.meta.url).pathname;
 const ANY_PORTS = { 'http.port': 0, 'admin.port': 0 };
 const LOG_LINES_MAX = 2_000;
 
-/** @param overrides all settings of the worker: a child knows no world */
-export function spawnWorker(overrides: Overrides): WorkerProcess {
-  const child: ChildProcess = spawn(process.execPath, [SCRIPT, JSON.stringify({ ...ANY_PORTS, ...overrides })], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+/** @param overrides all settings of the worker: a child knows no world
+ *  @param fileKB no file that it writes gets larger: a write beyond fails as on a disk that is full (`sh` counts in 512 bytes or in 1,024) */
+export function spawnWorker(overrides: Overrides, { fileKB }: { readonly fileKB?: number } = {}): WorkerProcess {
+  const node = [process.execPath, SCRIPT, JSON.stringify({ ...ANY_PORTS, ...overrides })];
+  const limited = ['-c', `trap '' XFSZ; ulimit -f ${fileKB}; exec "$0" "$@"`, ...node];
+  const [command, args] = fileKB === undefined ? [node[0]!, node.slice(1)] : ['sh', limited];
+  const child: ChildProcess = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const log: string[] = [];
   let last = '';
   const ready = Promise.withResolvers<void>();

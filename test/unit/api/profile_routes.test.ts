@@ -28,7 +28,7 @@ async function ask(url: string, answer: () => unknown = () => ({})) {
   };
   const defects: unknown[] = [];
   const app = fastify();
-  profileRoutes(app, reads, (error) => defects.push(error));
+  profileRoutes(app, { reads, onRefused: () => undefined, onDefect: (error) => void defects.push(error) });
   const response = await app.inject({ method: 'GET', url });
   await app.close();
   const body = JSON.parse(response.body) as { code?: string; detail?: string };
