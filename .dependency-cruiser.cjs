@@ -24,7 +24,19 @@ const ROOMS = {
   ingest: ['base', 'message', 'definitions'],
   oracle: ['base', 'message', 'definitions'],
   // store: the twin's disk holds the memory store's records, through the product's own codec
-  simulation: ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'cluster', 'shard', 'definitions', 'oracle', 'store'],
+  simulation: [
+    'base',
+    'message',
+    'profile',
+    'record',
+    'aggregate',
+    'ports',
+    'cluster',
+    'shard',
+    'definitions',
+    'oracle',
+    'store',
+  ],
   server: ['base'],
   worker: [
     'base',

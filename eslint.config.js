@@ -1,7 +1,9 @@
 // Rules that find mistakes; layout is prettier's. Import walls between rooms are in .dependency-cruiser.cjs.
 import tseslint from 'typescript-eslint';
 
-const PURE = ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'cluster', 'shard'].map((room) => `src/${room}/**/*.ts`);
+const PURE = ['base', 'message', 'profile', 'record', 'aggregate', 'ports', 'cluster', 'shard'].map(
+  (room) => `src/${room}/**/*.ts`,
+);
 
 const noEnum = [
   { selector: 'TSEnumDeclaration', message: 'No enum: use a union of string literals.' },

@@ -6,8 +6,7 @@ export type LeaseEntry = { readonly key: string; readonly value: string; readonl
 
 /** Not done: it was at another revision; `now` is what the leader has. */
 export type PutOutcome =
-  | { readonly done: true; readonly revision: number }
-  | { readonly done: false; readonly now: LeaseEntry | undefined };
+  { readonly done: true; readonly revision: number } | { readonly done: false; readonly now: LeaseEntry | undefined };
 
 export interface LeaseStore {
   readonly ttlMs: number;

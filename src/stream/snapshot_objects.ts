@@ -59,11 +59,7 @@ export async function openSnapshotObjects(nc: NatsConnection, topology: Topology
   };
   return {
     put: (name, bytes) => doing(`snapshot ${name} cannot be stored`, async () => void (await objects.put({ name }, bytes))),
-    get: (name) =>
-      doing(
-        `snapshot ${name} cannot be read`,
-        async () => (await objects.get(name))?.data as ReadableStream<Uint8Array> | undefined,
-      ),
+    get: (name) => doing(`snapshot ${name} cannot be read`, async () => (await objects.get(name))?.data),
     remove: (name, overwritten) =>
       doing(`snapshot ${name} cannot be removed`, async () => {
         const info = await objects.info(name);

@@ -348,7 +348,11 @@ describe('the data directory', () => {
       { setup: true, definitions: world.document },
     );
     await worker.stop();
-    await halts(world.start({ root: 'other' }), 'log_recreated', /Restore the log, or build the state anew with 'visage resync --shard \d --rebuild'/);
+    await halts(
+      world.start({ root: 'other' }),
+      'log_recreated',
+      /Restore the log, or build the state anew with 'visage resync --shard \d --rebuild'/,
+    );
   });
 
   test('two shards’ folders were swapped', async () => {

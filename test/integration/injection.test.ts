@@ -125,7 +125,7 @@ test('as raw subjects: what is not an id as we write it is a dead letter, counte
   expect([profiles, refused]).toEqual([BYSTANDERS.length + IDS.length, tokens.length]);
   const { lastSequence } = await client.streamState('dead');
   expect(lastSequence).toBe(tokens.length + tooLong.length); // these are kept there as they came, past every shard
-  const counted = started.worker.reads.status().shards.reduce((sum, shard) => sum + (shard['refused'] as number), 0);
+  const counted = started.worker.status().shards.reduce((sum, shard) => sum + (shard['refused'] as number), 0);
   expect(counted).toBe(tokens.length);
 });
 
