@@ -34,6 +34,7 @@ import { checkBeforeReplay, type GapReport } from './recovery.ts';
 import { ReplayGate } from './replay_gate.ts';
 import { resolveErase } from './resolve_erase.ts';
 import type { ShardOptions, ShardStatus } from './shard_options.ts';
+import { StreamWatch } from './stream_watch.ts';
 import { TickTimer } from './tick_timer.ts';
 
 const SLICE_MS = 4;
@@ -47,6 +48,7 @@ const BEHIND_CHECKPOINT_FACTOR = 5;
 const OVER_BUDGET_BYTES = 1024 ** 2;
 const PREFETCH_KEY_MAX = 1_700;
 const STORE_READ_THROUGH_MS = 60_000;
+const LOOK_AT_STREAMS_MS = 5_000;
 
 export class Shard {
   readonly options: ShardOptions;
@@ -62,6 +64,8 @@ export class Shard {
   private metering!: Metering;
   private builder!: CommitBuilder;
   private pump!: CommitPump;
+  private streams!: StreamWatch;
+  private lookedAtMs = 0;
   private reader: LogReader | undefined;
   private meta: ShardMeta | undefined;
   private logCreated = '';
@@ -119,7 +123,8 @@ export class Shard {
     this.gap = await checkBeforeReplay({ ...options, meta, last, logState, changesState });
     this.logCreated = logState.created;
     this.changesCreated = changesState.created;
-    this.storedAtMs = options.clock.monotonicMs();
+    this.streams = new StreamWatch({ ...options, logCreated: logState.created, changesCreated: changesState.created });
+    this.lookedAtMs = this.storedAtMs = options.clock.monotonicMs();
     this.readThrough = this.storedThrough = Math.max(meta?.readThrough ?? 0, meta?.applied ?? 0);
     this.lastFingerprint = meta?.fingerprint ?? '';
     this.checkGeneration(meta);
@@ -376,6 +381,7 @@ export class Shard {
     const arm = (): void => {
       cancel = clock.timer(checkpointIntervalMs, () => {
         this.refreshReadThrough();
+        this.lookAtStreams();
         // a shard that is behind writes less often: the same profiles change again and again, and the next life would be behind too
         const stretch = this.pending > BEHIND_MESSAGES ? (BEHIND_CHECKPOINT_FACTOR - 1) * checkpointIntervalMs : 0;
         if (clock.monotonicMs() >= this.checkpointDueMs + stretch) this.startCheckpoint();
@@ -396,6 +402,16 @@ export class Shard {
         this.reads.reached(sequence);
       },
       () => undefined, // the reader recovers by itself; the next interval asks again
+    );
+  }
+
+  private lookAtStreams(): void {
+    const now = this.options.clock.monotonicMs();
+    if (now - this.lookedAtMs < LOOK_AT_STREAMS_MS) return;
+    this.lookedAtMs = now;
+    this.streams.look(this.fold.applied, this.pump.last.streamSequence).then(
+      (error) => error !== undefined && this.fail(error),
+      (error: unknown) => this.fail(error),
     );
   }
 
