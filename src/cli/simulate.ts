@@ -19,6 +19,7 @@ type SimulateOptions = {
   readonly minutes?: number;
   readonly events?: number;
   readonly crashAt?: number;
+  readonly workers?: number;
   readonly bug?: PlantedBug;
   readonly json?: boolean;
 };
@@ -33,6 +34,7 @@ export function registerSimulate(program: Command): void {
     .option('--minutes <count>', 'as many seeds as fit into so many minutes', wholeNumber(1))
     .option('--events <count>', 'so many messages, instead of what the seed says', wholeNumber(1))
     .option('--crash-at <await>', 'one crash only: at this await', wholeNumber(1))
+    .option('--workers <count>', 'several workers that share the shards, stand still, and are cut off', wholeNumber(1, 9))
     .option('--bug <name>', `with a bug planted, to see it found: ${Object.keys(PLANTED_BUGS).join(', ')}`, bugName)
     .option('--json', 'print one JSON object a seed')
     .addHelpText('after', '\nExample:\n  $ npx visage simulate --seed 1 --seeds 100 --definitions definitions.yaml')
@@ -58,12 +60,13 @@ async function runSeeds(options: SimulateOptions): Promise<void> {
   if (ran > 1 && options.json !== true) await print(`${ran} seeds, 0 differences`);
 }
 
-function flagsOf({ definitions, bug, events, crashAt }: SimulateOptions): RunFlags {
+function flagsOf({ definitions, bug, events, crashAt, workers }: SimulateOptions): RunFlags {
   return {
     ...(definitions === undefined ? {} : { definitionsFile: definitions }),
     ...(bug === undefined ? {} : { bug }),
     ...(events === undefined ? {} : { events }),
     ...(crashAt === undefined ? {} : { crashAt }),
+    ...(workers === undefined ? {} : { workers }),
   };
 }
 

@@ -18,6 +18,7 @@ import { StoreFold } from './store_fold.ts';
 /** So close that what is left is replayed in a moment. */
 const CLOSE_MESSAGES = 1_000;
 const LOOK_MS = 100;
+const FINISH_LOOK_MS = 5;
 /** For the last messages that the owner has committed. */
 const FINISH_MS_MAX = 2_000;
 
@@ -176,8 +177,8 @@ export class Follower {
   /** A moment, or less when there is something to do. */
   private async pause(): Promise<void> {
     this.wake = Promise.withResolvers();
-    if (this.finishing || this.ending.signal.aborted) return;
-    const cancel = this.options.clock.timer(LOOK_MS, this.wake.resolve);
+    if (this.ending.signal.aborted) return;
+    const cancel = this.options.clock.timer(this.finishing ? FINISH_LOOK_MS : LOOK_MS, this.wake.resolve);
     await this.wake.promise;
     cancel();
   }

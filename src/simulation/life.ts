@@ -1,12 +1,14 @@
 // One life of the worker's process: from a start to a crash, a fence, a failure or an orderly end.
 // LF1: every promise that the driver awaits from a port is one await, counted here; each is a place to die.
 // LF2: a dead life hears nothing and does nothing any more; what it had sent may still arrive.
+import { VisageError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Faults } from './swarm.ts';
 
+const CUT_MS = 1_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const NEVER = new Promise<never>(() => undefined);
 
@@ -35,6 +37,12 @@ export class Life {
   fenced = false;
   /** Asked to end in order. */
   draining = false;
+  /** Told to end at once: somebody else has the shard. */
+  lost = false;
+  /** Until when its process stands still. */
+  suspendedUntilMs: () => number = () => 0;
+  /** Is its process cut off from the log, the sink or the leases? */
+  isCut: (party: string) => boolean = () => false;
   /** Why it ended. */
   failure: unknown;
   awaits = 0;
@@ -57,6 +65,7 @@ export class Life {
   call<T>(port: string, act: () => T, lasting = false): Promise<T> {
     const { scheduler, random } = this.world;
     if (this.dead) return NEVER;
+    if (this.isCut(port.slice(0, port.indexOf('.')).replace('reader', 'log'))) return this.cutOff(port);
     const goingMs = this.latencyMs();
     const comingMs = this.latencyMs();
     const arrives = random.next() < 0.5;
@@ -77,6 +86,15 @@ export class Life {
     return answer;
   }
 
+  /** Nobody answers; the question was not heard. */
+  private cutOff(port: string): Promise<never> {
+    const lost = new Promise<never>((_, reject) => {
+      this.later(CUT_MS, () => reject(new VisageError('unavailable', `${port} is not answered`, { kind: 'retry' })));
+    });
+    this.count(port);
+    return lost;
+  }
+
   private count(port: string): void {
     if (this.dead) return;
     this.awaits++;
@@ -85,9 +103,18 @@ export class Life {
 
   /** Runs only if the life lives then. */
   later(ms: number, run: () => void): () => void {
-    return this.world.scheduler.after(ms, () => {
-      if (!this.dead) run();
-    });
+    let isOver = false;
+    const wake = (): void => {
+      const left = this.suspendedUntilMs() - this.world.scheduler.nowMs;
+      if (this.dead || isOver) return;
+      if (left > 0) this.world.scheduler.after(left, wake);
+      else run();
+    };
+    const cancel = this.world.scheduler.after(ms, wake);
+    return () => {
+      isOver = true;
+      cancel();
+    };
   }
 
   /** Something that this life has sent arrives later, whether it lives then or not. */

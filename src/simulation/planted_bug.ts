@@ -16,6 +16,7 @@ export const PLANTED_BUGS = {
   'lost-event': 'some events do not count',
   'store-loses-a-profile': 'a checkpoint leaves out a profile',
   'checkpoint-past-commit': 'a commit is taken for stored before it is, so that a checkpoint passes it',
+  'skipped-fence': 'the change stream takes commits of an owner that was fenced off',
   'repeat-after-crash': 'a commit whose answer was lost is stored again',
   'lost-dead-letter': 'a dead letter is taken for stored and is not',
   'stale-write': 'some writes to records count as of when they arrive, not as of when they say',
@@ -47,7 +48,11 @@ const EVERY = 5;
 export function sabotageOf(bug: PlantedBug | null, seed: number): Sabotage {
   const random = seededRandom(seed + 0xb06);
   return {
-    sink: { storesTwice: bug === 'repeat-after-crash', acknowledgesFirst: bug === 'checkpoint-past-commit' },
+    sink: {
+      storesTwice: bug === 'repeat-after-crash',
+      acknowledgesFirst: bug === 'checkpoint-past-commit',
+      skipsFence: bug === 'skipped-fence',
+    },
     losesLetters: bug === 'lost-dead-letter',
     delivered: deliveredBy(bug),
     written: (profiles) =>

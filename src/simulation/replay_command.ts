@@ -8,16 +8,18 @@ export type RunFlags = {
   readonly bug?: PlantedBug;
   readonly events?: number;
   readonly crashAt?: number;
+  readonly workers?: number;
 };
 
 /** `visage simulate --seed 17 --bug lost-tick` */
 export function replayCommand(seed: number, flags: RunFlags): string {
-  const { definitionsFile, bug, events, crashAt } = flags;
+  const { definitionsFile, bug, events, crashAt, workers } = flags;
   return [
     `visage simulate --seed ${seed}`,
     ...(definitionsFile === undefined ? [] : [`--definitions ${quoted(definitionsFile)}`]),
     ...(events === undefined ? [] : [`--events ${events}`]),
     ...(crashAt === undefined ? [] : [`--crash-at ${crashAt}`]),
+    ...(workers === undefined ? [] : [`--workers ${workers}`]),
     ...(bug === undefined ? [] : [`--bug ${bug}`]),
   ].join(' ');
 }
@@ -32,13 +34,14 @@ export function describeSeed(result: SimulationResult, flags: RunFlags): string 
 
 /** The options of the engine that these flags name. */
 export function optionsOf(seed: number, document: SimulationOptions['document'], flags: RunFlags): SimulationOptions {
-  const { bug, events, crashAt } = flags;
+  const { bug, events, crashAt, workers } = flags;
   return {
     seed,
     document,
     ...(bug === undefined ? {} : { bug }),
     ...(events === undefined ? {} : { events }),
     ...(crashAt === undefined ? {} : { crashAt }),
+    ...(workers === undefined ? {} : { workers }),
   };
 }
 

@@ -11,6 +11,7 @@ import type { IdentityKey } from '../message/identity.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { eventDomain, recordDomain } from './event_domain.ts';
 import { EventWriter } from './event_writer.ts';
+import { Fleet } from './fleet.ts';
 import { SimulatedFault } from './life.ts';
 import { People } from './people.ts';
 import type { PlantedBug } from './planted_bug.ts';
@@ -29,6 +30,8 @@ export type SimulationOptions = {
   readonly events?: number;
   /** One crash only: at this await. */
   readonly crashAt?: number;
+  /** How many workers share the shards; default: one, which has its shard for itself. */
+  readonly workers?: number;
 };
 
 export type SimulationResult = {
@@ -49,6 +52,8 @@ export type SimulationResult = {
   readonly changeEvents: number;
   readonly checkpoints: number;
   readonly comparisons: number;
+  /** With several workers: what happened how often. */
+  readonly faults: Readonly<Record<string, number>>;
   readonly virtualMs: number;
   /** Of everything observed, in hex. */
   readonly hash: string;
@@ -69,7 +74,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   if (compiled?.document !== document) compiled = { document, plan: compilePlan(document) };
   const { plan } = compiled;
   const swarm = swarmOf(seed, events);
-  const world = new World({ swarm, plan, bug: bug ?? null, crashAt: crashAt ?? null });
+  const { workers = 1 } = options;
+  const common = { swarm, plan, bug: bug ?? null, crashAt: crashAt ?? null };
+  const world = workers === 1 ? new World(common) : new Fleet({ ...common, workers });
   await new Run(world, swarm, document, plan).all();
   const { witness, scheduler, lives, crashes, awaits } = world;
   return {
@@ -88,6 +95,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     changeEvents: witness.chain.events,
     checkpoints: witness.checkpoints,
     comparisons: witness.comparisons,
+    faults: world instanceof Fleet ? world.counts : {},
     virtualMs: Math.floor(scheduler.nowMs),
     hash: witness.hash.toString(16).padStart(8, '0'),
     finding: witness.finding,
@@ -129,6 +137,7 @@ class Run {
     }
     await this.pass(NEAR_MS);
     if (!this.over) await rest(world, swarm);
+    if (!this.over && world instanceof Fleet) await world.loseTail();
   }
 
   private get over(): boolean {
@@ -138,7 +147,12 @@ class Run {
   }
 
   private pass(ms: number): Promise<void> {
-    return this.world.scheduler.pass(ms, () => this.over);
+    const { world } = this;
+    const isFleet = world instanceof Fleet;
+    return world.scheduler.pass(ms, () => {
+      if (isFleet) world.oneOwner();
+      return this.over;
+    });
   }
 
   private async wait(): Promise<void> {
@@ -179,6 +193,7 @@ class Run {
       this.control({ kind: 'erase', hash: simulatedHash(random.next() < 0.9 ? people.someone(random) : 'nobody.nobody') });
     if (random.next() < 0.01) this.tick();
     if (random.next() < drains) world.drain();
+    world.disturb();
   }
 
   private deleteProfile(): void {

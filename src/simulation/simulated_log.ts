@@ -27,6 +27,7 @@ export type SimulatedLogOptions = {
 };
 
 const CREATED = '2026-01-01T00:00:00Z';
+const CUT_LOOK_MS = 200;
 const STALL_MS_MAX = 3_000;
 const BACK_MS_MAX = 2_000;
 const STANDS_MS_MAX = 2_000;
@@ -80,6 +81,14 @@ export class SimulatedLog {
     onStored(message);
     for (const reader of this.readers) reader.wake();
     return message.sequence;
+  }
+
+  /** The server comes back without its last messages. @returns whether one of them is at or before `known` */
+  loseTail(count: number, known: number): boolean {
+    const lost = this.messages.splice(Math.max(1, this.messages.length - count));
+    this.lastSequence = this.messages.at(-1)?.sequence ?? 0;
+    for (const reader of this.readers) void reader.close();
+    return lost.some(({ sequence }) => sequence <= known);
   }
 
   /** What comes after a sequence, from the shard's point of view: index of the first message. */
@@ -166,7 +175,8 @@ class SimulatedReader implements LogReader {
     }
     const batch = new Promise<LogBatch | null>((resolve, reject) => void (this.waiting = { resolve, reject }));
     // the question and its answer are two awaits' worth of time, but one promise
-    void this.life.call('reader.next', () => (this.closed ? this.answer(null) : this.wake()));
+    const ask = (): void => (this.closed ? this.answer(null) : this.wake());
+    this.life.call('reader.next', ask).catch(ask); // who is cut off waits until it is not
     return batch;
   }
 
@@ -180,13 +190,21 @@ class SimulatedReader implements LogReader {
     this.closed = true;
     this.onClosed();
     this.life.later(0, () => this.answer(null));
-    return this.life.call('reader.close', () => undefined);
+    return this.life.call('local.close', () => undefined);
   }
 
   /** There may be something to hand out. */
   wake(): void {
     if (this.waiting === null || this.coming || this.closed) return;
     if (this.log.lastForShard <= this.handedOut) return;
+    if (this.life.isCut('log')) {
+      this.coming = true;
+      this.life.later(CUT_LOOK_MS, () => {
+        this.coming = false;
+        this.wake();
+      });
+      return;
+    }
     this.coming = true;
     const { random, faults } = this.options;
     const stallMs = random.next() < faults().readerStalls ? random.below(STALL_MS_MAX) : 0;

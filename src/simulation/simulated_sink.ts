@@ -1,7 +1,7 @@
 // The change stream's twin and that of the dead letters: what was published, by whom, and what its author was told.
 // SS1: a commit is stored only if the one that it names is the last one (the fence), whoever sends it and however late it comes.
 // SS2: an author hears `committed` only of what is stored; `unavailable` says nothing about what will be stored later.
-import { VisageError } from '../base/errors.ts';
+import { errorText, VisageError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import type {
   ChangeSink,
@@ -17,7 +17,7 @@ import type { Faults } from './swarm.ts';
 export type StoredCommit = LastCommit & { readonly body: string };
 
 /** What a planted bug does to the change stream. */
-export type SinkBugs = { readonly storesTwice: boolean; readonly acknowledgesFirst: boolean };
+export type SinkBugs = { readonly storesTwice: boolean; readonly acknowledgesFirst: boolean; readonly skipsFence: boolean };
 
 export type SimulatedSinkOptions = {
   readonly random: Random;
@@ -36,6 +36,7 @@ const LATE_MS_MAX = 2_000;
 export class SimulatedSink {
   last: StoredCommit | undefined;
   private readonly options: SimulatedSinkOptions;
+  private before: StoredCommit | undefined;
   private streamSequence = 0;
   private unwritten: (StoredCommit & { readonly author: Life })[] = [];
 
@@ -59,12 +60,22 @@ export class SimulatedSink {
         if (life.fenced) onProblem(`I4: ${life.owner} publishes although it was told that it is fenced`);
         if (inFlight) onProblem(`CU: ${life.owner} has two commits in flight`);
         inFlight = true;
-        const outcome = await life.call('sink.publish', () => this.publish(life, header, body, previous), true);
+        const outcome = await life
+          .call('sink.publish', () => this.publish(life, header, body, previous), true)
+          .catch((error: unknown): CommitOutcome => ({ kind: 'unavailable', why: errorText(error) }));
         inFlight = false;
         if (outcome.kind === 'fenced') life.fenced = true;
         return outcome;
       },
     };
+  }
+
+  /** The server comes back without its last commit. @param known the commit that a disk knows  @returns whether that is one it does not have */
+  loseTail(known: number): boolean {
+    if (this.before === undefined || this.last === undefined || known < this.last.streamSequence) return false;
+    this.last = this.before;
+    this.streamSequence = this.before.streamSequence;
+    return true;
   }
 
   private publish(life: Life, header: CommitHeader, body: string, previous: LastCommit | undefined): CommitOutcome {
@@ -100,7 +111,7 @@ export class SimulatedSink {
 
   private store(header: CommitHeader, body: string, previous: LastCommit | undefined): CommitOutcome {
     const { last } = this;
-    if (last?.streamSequence !== previous?.streamSequence) {
+    if (last?.streamSequence !== previous?.streamSequence && !this.options.bugs.skipsFence) {
       // found out as the product's sink does: the last one may be this very commit
       if (last !== undefined && isSame(last.header, header)) {
         if (this.options.bugs.storesTwice) this.add(header, body);
@@ -114,6 +125,7 @@ export class SimulatedSink {
   private add(header: CommitHeader, body: string): number {
     const { random, neighbours, onStored } = this.options;
     this.streamSequence += neighbours ? 1 + random.below(3) : 1;
+    this.before = this.last;
     this.last = { streamSequence: this.streamSequence, header: structuredClone(header), body };
     onStored(this.last);
     return this.streamSequence;
@@ -146,17 +158,19 @@ export class SimulatedDeadLetters {
       send: async (letter) => {
         for (;;) {
           if (closed) throw new VisageError('stopped', 'the shard is stopping', { kind: 'retry' });
-          const isStored = await life.call(
-            'letters.send',
-            () => {
-              if (random.next() < faults().lettersFail) return false;
-              if (loses && random.next() < 0.2) return true;
-              this.stored.set(letter.message.sequence, letter.reason);
-              onStored(letter);
-              return true;
-            },
-            true,
-          );
+          const isStored = await life
+            .call(
+              'sink.letters',
+              () => {
+                if (random.next() < faults().lettersFail) return false;
+                if (loses && random.next() < 0.2) return true;
+                this.stored.set(letter.message.sequence, letter.reason);
+                onStored(letter);
+                return true;
+              },
+              true,
+            )
+            .catch(() => false);
           if (isStored) return;
           await new Promise<void>((resolve) => void life.later(100, resolve));
         }

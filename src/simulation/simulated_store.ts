@@ -31,8 +31,18 @@ export class SimulatedDisk {
   private writing: (() => void) | null = null;
   private powerCut = false;
 
-  constructor(options: SimulatedDiskOptions) {
+  readonly number: number;
+
+  constructor(options: SimulatedDiskOptions, number = 0) {
     this.options = options;
+    this.number = number;
+  }
+
+  /** Another disk with what is on this one: restored from a snapshot. */
+  copy(number: number): SimulatedDisk {
+    const copied = new SimulatedDisk(this.options, number);
+    copied.images = [copyOf(this.images.at(-1)!)];
+    return copied;
   }
 
   get meta(): ShardMeta | undefined {

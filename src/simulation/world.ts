@@ -10,6 +10,8 @@ import type { IdentityKey } from '../message/identity.ts';
 import { FOLD_VERSION } from '../shard/fold.ts';
 import { newShardMeter, newWorkerMeter } from '../shard/metering.ts';
 import { Shard } from '../shard/shard.ts';
+import type { ShardOptions } from '../shard/shard_options.ts';
+import type { ShardMeta } from '../ports/profile_store.ts';
 import { Life, SimulatedFault, type Surroundings } from './life.ts';
 import { sabotageOf, type PlantedBug, type Sabotage } from './planted_bug.ts';
 import { Scheduler } from './scheduler.ts';
@@ -45,17 +47,17 @@ export class World implements Surroundings {
   readonly sink: SimulatedSink;
   readonly disk: SimulatedDisk;
   faults: Faults;
-  /** The owner; null while none runs. */
-  life: Life | null = null;
   lives = 0;
   crashes = 0;
   awaits = 0;
   readonly meter = newShardMeter();
+  protected owner: Life | null = null;
   private readonly options: WorldOptions;
   private readonly letters: SimulatedDeadLetters;
   private readonly sabotage: Sabotage;
   private readonly workerMeter = newWorkerMeter();
-  private readonly deaths: Random;
+  protected readonly deaths: Random;
+  private readonly newDiskNumbered: (number: number) => SimulatedDisk;
 
   constructor(options: WorldOptions) {
     const { swarm, plan, bug } = options;
@@ -97,11 +99,23 @@ export class World implements Surroundings {
       loses: sabotage.losesLetters,
       onStored: (letter) => witness.letter(letter),
     });
-    this.disk = new SimulatedDisk({
-      ...common,
-      written: sabotage.written,
-      onCommitted: (meta) => witness.checkpointed(meta),
-    });
+    const written = { ...common, written: sabotage.written, onCommitted: (meta: ShardMeta): void => witness.checkpointed(meta) };
+    this.newDiskNumbered = (number) => new SimulatedDisk(written, number);
+    this.disk = this.newDisk(0);
+  }
+
+  /** The owner; null while none runs. */
+  get life(): Life | null {
+    return this.owner;
+  }
+
+  newDisk(number: number): SimulatedDisk {
+    return this.newDiskNumbered(number);
+  }
+
+  /** Called after every message that is sent. */
+  disturb(): void {
+    // one worker: its crashes are enough
   }
 
   wallMs = (): number => this.options.swarm.startMs + this.scheduler.nowMs + this.options.swarm.wallSkewMs;
@@ -121,11 +135,11 @@ export class World implements Surroundings {
   /** A new life takes the shard over. */
   start(): void {
     const life = new Life(++this.lives, this);
-    this.life = life;
+    this.owner = life;
     const { awaitsPerCrash } = this.faults;
     // every moment of a life is as likely as any other
     if (awaitsPerCrash > 0) life.diesAt = Math.ceil(-Math.log(1 - this.deaths.next()) * awaitsPerCrash);
-    life.shard = this.shardOf(life);
+    life.shard = this.shardOf(life, this.disk);
     void this.live(life);
   }
 
@@ -173,11 +187,18 @@ export class World implements Surroundings {
   }
 
   private restartIn(ms: number): void {
-    this.life = null;
+    this.owner = null;
     this.scheduler.after(ms, () => this.start());
   }
 
   private async live(life: Life): Promise<void> {
+    await this.run(life);
+    this.judge(life);
+    if (life === this.life) this.restartIn(this.random.below(DOWN_MS_MAX));
+  }
+
+  /** From its start to its end; why it ended is its `failure`. */
+  async run(life: Life): Promise<void> {
     const { shard } = life;
     try {
       await shard.restore();
@@ -189,17 +210,15 @@ export class World implements Surroundings {
     }
     life.active = false;
     this.witness.observed(`end ${life.number}`);
-    this.judge(life);
     shard.abandon();
     await shard.ended();
     await shard.options.store.close();
-    if (life === this.life) this.restartIn(this.random.below(DOWN_MS_MAX));
   }
 
   /** As a worker does: its own definitions and settings are put in force where the log has others. */
   private async onActive(life: Life): Promise<void> {
     const { plan } = this.options;
-    const settings = life === this.life ? this.settings : life.shard.definitionsInForce.settings;
+    const settings = life === this.owner ? this.settings : life.shard.definitionsInForce.settings;
     const inForce = life.shard.definitionsInForce;
     try {
       if (inForce.hash !== plan.hash || !sameSettings(inForce.settings, settings)) {
@@ -214,12 +233,11 @@ export class World implements Surroundings {
   }
 
   /** Whose fault is it that this life ended? */
-  private judge(life: Life): void {
+  judge(life: Life): void {
     const { failure } = life;
     if (failure === undefined || failure instanceof SimulatedFault) return;
     if (failure instanceof VisageError) {
       if (failure.kind === 'retry') return;
-      if (failure.code === 'fenced' && life.zombie) return;
       return this.witness.problem(`the shard halts: ${failure.code}: ${failure.message}`);
     }
     const where =
@@ -233,9 +251,13 @@ export class World implements Surroundings {
     life.later(this.random.below(ERASE_MS_MAX), () => void this.log.put('ctl.erase', body));
   }
 
-  private shardOf(life: Life): Shard {
+  shardOf(life: Life, disk: SimulatedDisk): Shard {
+    return new Shard(this.shardOptions(life, disk));
+  }
+
+  shardOptions(life: Life, disk: SimulatedDisk): ShardOptions {
     const { swarm, plan } = this.options;
-    return new Shard({
+    return {
       root: ROOT,
       logStream: 'VISAGE_LOG',
       shard: swarm.shard,
@@ -246,7 +268,7 @@ export class World implements Surroundings {
       log: this.log.port(life),
       sink: this.sink.port(life),
       deadLetters: this.letters.port(life),
-      store: this.disk.open(life),
+      store: disk.open(life),
       definitions: { load: () => life.call('definitions.load', () => undefined), planOf: () => plan },
       meter: this.meter,
       workerMeter: this.workerMeter,
@@ -263,6 +285,6 @@ export class World implements Surroundings {
       onErase: (key) => this.erase(key, life),
       onWarning: () => undefined,
       generation: null,
-    });
+    };
   }
 }

@@ -14,6 +14,7 @@ const SYMPTOM: Readonly<Record<PlantedBug, RegExp>> = {
   'lost-event': /I5|computed\.|change event|profile/,
   'store-loses-a-profile': /change events|not_deterministic|computed\.|profile/,
   'checkpoint-past-commit': /I3|changes_rewound|change events/,
+  'skipped-fence': /came twice|stands before|epoch|previousVersion/,
   'repeat-after-crash': /came twice/,
   'lost-dead-letter': /I5/,
   'stale-write': /attributes|profile|change event|dead letter|I5/,
