@@ -26,6 +26,7 @@ export class Fleet extends World {
   private readonly workersMax: number;
   private nodes: Node[] = [];
   private readonly rate: number;
+  private readonly trustsForEver: boolean;
   private calmed = false;
   private names = 0;
   /** What happened how often: what the faults came to, and what the workers made of them. */
@@ -39,6 +40,7 @@ export class Fleet extends World {
     super(options);
     this.chance = seededRandom(options.swarm.seed + 0xf1ee7);
     this.workersMax = options.workers;
+    this.trustsForEver = options.bug === 'trusts-for-ever';
     this.rate = oneOf(this.chance, [0.01, 0.03, 0.1]);
     this.leases = new SimulatedLeases(TTL_MS, {
       random: this.random,
@@ -166,6 +168,7 @@ export class Fleet extends World {
     const isNew = disk === undefined;
     const from = isNew && snapshots.length > 0 && chance.next() < 0.7 ? oneOf(chance, snapshots).copy(++this.names) : undefined;
     const node = new Node(this, `n${++this.names}`, disk ?? from ?? this.newDisk(++this.names));
+    if (this.trustsForEver) node.ownership.isTrusted = (shard) => node.ownership.holds(shard);
     this.nodes.push(node);
     this.witness.observed(`start ${node.instance}`);
   }

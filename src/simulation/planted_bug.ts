@@ -17,6 +17,7 @@ export const PLANTED_BUGS = {
   'store-loses-a-profile': 'a checkpoint leaves out a profile',
   'checkpoint-past-commit': 'a commit is taken for stored before it is, so that a checkpoint passes it',
   'skipped-fence': 'the change stream takes commits of an owner that was fenced off',
+  'trusts-for-ever': 'a worker that could not renew its lease acts as owner all the same (with several workers)',
   'repeat-after-crash': 'a commit whose answer was lost is stored again',
   'lost-dead-letter': 'a dead letter is taken for stored and is not',
   'stale-write': 'some writes to records count as of when they arrive, not as of when they say',

@@ -22,6 +22,8 @@ export type SimulationSoak = {
   readonly changeEvents: number;
   readonly checkpoints: number;
   readonly comparisons: number;
+  /** Of the worlds with several workers: what happened how often. */
+  readonly faults: Readonly<Record<string, number>>;
   readonly virtualHours: number;
   readonly seconds: number;
   /** Seeds that found something wrong. */
@@ -65,11 +67,18 @@ export async function simulationSoak(firstSeed: number, seeds: number): Promise<
     changeEvents: sum(({ changeEvents }) => changeEvents),
     checkpoints: sum(({ checkpoints }) => checkpoints),
     comparisons: sum(({ comparisons }) => comparisons),
+    faults: faultsOf(lines),
     virtualHours: Math.round(sum(({ virtualMs }) => virtualMs) / MS_PER_HOUR),
     seconds: Math.round((performance.now() - startedMs) / 1000),
     differences: wrong.length,
     firstDifferences: wrong.slice(0, DIFFERENCES_MAX),
   };
+}
+
+function faultsOf(lines: readonly Line[]): Record<string, number> {
+  const sum: Record<string, number> = { worlds: lines.filter(({ faults }) => Object.keys(faults).length > 0).length };
+  for (const { faults } of lines) for (const [name, count] of Object.entries(faults)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
 }
 
 async function child(first: number, seeds: number, stride: number): Promise<Line[]> {

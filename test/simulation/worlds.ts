@@ -17,6 +17,11 @@ export function fileOf(seed: number): string {
   return seed % 3 === 0 ? FILES[1 + (seed % 2)]! : FILES[0];
 }
 
+/** One worker, or two to four. */
+export function workersOf(seed: number): number {
+  return (seed >> 1) % 2 === 0 ? 1 : 2 + ((seed >> 2) % 3);
+}
+
 const loaded = new Map<string, DefinitionsDocument>();
 
 export function definitions(file: string): DefinitionsDocument {
