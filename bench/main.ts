@@ -11,10 +11,14 @@ import { runMemory } from './memory.ts';
 import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
 import { runReplay } from './replay.ts';
+import { runRestart } from './restart.ts';
 import { runRingBytes } from './ring_bytes.ts';
+import { runRolling } from './rolling.ts';
 import { runSchemas } from './schemas.ts';
+import { runSnapshot } from './snapshot.ts';
 import { runThroughput } from './throughput.ts';
 import { runWindows } from './windows.ts';
+import { runWorkers } from './workers.ts';
 
 const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = {
   throughput: runThroughput,
@@ -30,6 +34,10 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
   herd: runHerd,
   schemas: runSchemas,
   dataset_delete: runDatasetDelete,
+  restart: runRestart,
+  snapshot: runSnapshot,
+  workers: runWorkers,
+  rolling: runRolling,
   profile: runProfile,
   plot: runPlot,
 };

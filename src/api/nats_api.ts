@@ -29,6 +29,8 @@ export interface NatsApi {
   open(shard: number): void;
   /** It does not any more. */
   leave(shard: number): void;
+  /** Leaves requests of any shard to the other workers. */
+  retire(): void;
   /** Takes no more requests. */
   close(): void;
   /** Resolves when the answers to those taken are with the server; a server that is away is not waited for. */
@@ -54,6 +56,7 @@ export function serveNatsApi(options: NatsApiOptions): NatsApi {
   const { nc, root, owner, reads, local, actions, onRefused, onDefect } = options;
   const inFlight = new Set<Promise<void>>();
   const doors = new Map<number, Subscription>();
+  let closing: Promise<unknown> = Promise.resolve();
   const take = (message: Msg, act: (bytesMax: number) => Promise<unknown>): void => {
     if (!mayAnswer(root, message)) return;
     if (inFlight.size >= IN_FLIGHT_MAX) {
@@ -104,13 +107,21 @@ export function serveNatsApi(options: NatsApiOptions): NatsApi {
       doors.set(shard, nc.subscribe(shardSubject(root, shard, '*'), { callback }));
     },
     leave: (shard) => {
-      doors.get(shard)?.unsubscribe();
+      // what is on its way is told that the shard is elsewhere: whoever asks then asks again
+      doors
+        .get(shard)
+        ?.drain()
+        .catch(() => undefined);
       doors.delete(shard);
     },
+    retire: () => {
+      for (const subscription of subscriptions.splice(0)) void subscription.drain().catch(() => undefined);
+    },
     close: () => {
-      for (const subscription of [...subscriptions, ...doors.values()]) subscription.unsubscribe();
+      closing = Promise.allSettled([...subscriptions, ...doors.values()].map((subscription) => subscription.drain()));
     },
     async answered() {
+      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]); // what the server had sent already is answered
       await Promise.all(inFlight);
       if (nc.isClosed()) return;
       await Promise.race([nc.flush().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);

@@ -25,6 +25,9 @@ import { logState, openShardLog, streamState } from '../stream/shard_log.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 
 const REQUEST_MS = 35_000;
+/** A profile is waited for so long when a read does not say; and its way takes at most this, over a worker that is not its shard's owner. */
+const READ_MS = 5_000;
+const WAY_MS = 5_000;
 const SETTLE_MS_MAX = 60_000;
 const SETTLE_POLL_MS = 50;
 /** How often an export begins again at a shard that began anew. */
@@ -101,10 +104,10 @@ function withoutRight(error: unknown): undefined {
 function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'clock' | 'hashOf'>): Client {
   const { nc, topology, meta, partitions, clock, hashOf } = of;
   const names = { log: topology.logStream, changes: topology.changesStream, dead: topology.deadStream };
-  const ask = async <T>(verb: string, query: unknown): Promise<T> => {
+  const ask = async <T>(verb: string, query: unknown, timeout = REQUEST_MS): Promise<T> => {
     let answer: { ok?: T; error?: { code: string; message: string } };
     try {
-      answer = (await nc.request(apiSubject(topology.root, verb), JSON.stringify(query), { timeout: REQUEST_MS })).json();
+      answer = (await nc.request(apiSubject(topology.root, verb), JSON.stringify(query), { timeout })).json();
     } catch (cause) {
       const denied = notAllowed(cause);
       if (denied !== undefined) throw denied;
@@ -156,7 +159,8 @@ function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'cl
     partitions,
     clock,
     close: () => nc.close(),
-    profile: async (query) => (await ask<ProfileView | null>('profile', query)) ?? undefined,
+    profile: async (query) =>
+      (await ask<ProfileView | null>('profile', query, (query.timeoutMs ?? READ_MS) + WAY_MS)) ?? undefined,
     explain: async (query) => (await ask<Explanation | null>('explain', query)) ?? undefined,
     why: async (query) => (await ask<Explanation | FieldExplanation | null>('explain', query)) ?? undefined,
     events: async (query) => (await ask<EventsPage | null>('events', query)) ?? undefined,

@@ -222,6 +222,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const drain = async (): Promise<void> => {
     draining = true;
     await starting?.catch(() => undefined); // the statechart has its error
+    if (ownership?.isAlone === false) api?.retire();
     await ownership?.drain(HAND_OVER_MS);
     api?.close();
     eraseApi?.close();

@@ -96,8 +96,8 @@ export class OwnedShards implements ShardHost {
 
   stored(): ReadonlyMap<number, number> {
     return new Map(
-      this.shards.flatMap(({ life }, index): [number, number][] => {
-        const through = life.shard?.status().applied ?? life.storedThrough;
+      this.shards.flatMap((shard, index): [number, number][] => {
+        const through = folding(shard)?.status().applied ?? shard.life.storedThrough;
         return through > 0 ? [[index, through]] : [];
       }),
     );

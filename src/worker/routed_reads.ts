@@ -10,8 +10,13 @@ import type { Forward } from '../api/forward.ts';
 import type { OwnedShards } from './owned_shards.ts';
 
 const MOVING_MS = 2_000;
+/** A worker that ends does not wait for what nobody may take over. */
+const DRAINING_MS = 500;
 const LOOK_MS = 40;
 const FORWARD_MS = 35_000;
+/** What a read of a profile waits for when it does not say, and what its way takes at most. */
+const READ_MS = 5_000;
+const WAY_MS = 1_000;
 const STATUS_MS = 2_000;
 const MOVING: readonly string[] = ['shard_elsewhere', 'shard_not_ready'];
 
@@ -31,17 +36,24 @@ export type Routed = { readonly reads: ReadService; readonly erase: EraseService
 
 export function routed(options: RoutedOptions): Routed {
   const { partitions, local, shards, forward, draining } = options;
-  const route = async <T>(shard: number, here: () => Promise<T>, verb: string, query: unknown): Promise<T> => {
-    const untilMs = performance.now() + MOVING_MS;
+  const route = async <T>(
+    shard: number,
+    here: () => Promise<T>,
+    verb: string,
+    query: unknown,
+    waitMs = FORWARD_MS,
+  ): Promise<T> => {
+    const startMs = performance.now();
+    const untilMs = startMs + MOVING_MS;
     for (;;) {
       const away = forward();
       try {
         if (away === undefined || shards.count === 0 || shards.isHere(shard)) return await here();
-        return ((await away.toShard(shard, verb, query, FORWARD_MS)) ?? undefined) as T;
+        return ((await away.toShard(shard, verb, query, waitMs)) ?? undefined) as T;
       } catch (error) {
         const isMoving = error instanceof VisageError && MOVING.includes(error.code);
         if (!isMoving || away === undefined || shards.count === 0) throw error;
-        if (performance.now() > untilMs || draining())
+        if (performance.now() > Math.min(untilMs, draining() ? startMs + DRAINING_MS : Infinity))
           throw new VisageError('shard_not_ready', `shard ${shard} is moving, or is starting; try again: ${errorText(error)}`, {
             kind: 'retry',
           });
@@ -53,7 +65,8 @@ export function routed(options: RoutedOptions): Routed {
     partitionOf(identityKey(query), partitions);
   return {
     reads: {
-      profile: async (query) => route(shardOf(query), () => local.profile(query), 'profile', query),
+      profile: async (query) =>
+        route(shardOf(query), () => local.profile(query), 'profile', query, (query.timeoutMs ?? READ_MS) + WAY_MS),
       explain: async (query) => route(shardOf(query), () => local.explain(query), 'explain', query),
       events: async (query, bytesMax) => route(shardOf(query), () => local.events(query, bytesMax), 'events', query),
       exportPage: async (query) => route(query.shard, () => local.exportPage(query), 'export', query),
