@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseBytes } from '../../../src/base/bytes.ts';
+import { parseDuration } from '../../../src/base/time.ts';
 import { loadSettings } from '../../../src/definitions/load_settings.ts';
 import { environmentName, SETTING_KEYS } from '../../../src/definitions/setting_keys.ts';
 import {
@@ -16,6 +17,10 @@ import {
   ROOT,
   textsOf,
 } from '../../support/dockerfile.ts';
+import { stopMsMax } from '../../support/stop_limits.ts';
+
+const WORKERS = ['worker-1', 'worker-2', 'worker-3'] as const;
+type WorkerName = (typeof WORKERS)[number];
 
 type Service = {
   readonly image: string;
@@ -27,16 +32,19 @@ type Service = {
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
+  readonly stop_grace_period?: string;
+  readonly healthcheck?: { readonly disable?: boolean };
   readonly depends_on?: Readonly<Record<string, unknown>> | readonly string[];
 };
 
 const stages = readDockerfile();
 const final = stages.at(-1)!;
 const compose = parse(read('docker/compose.yaml'), { merge: true }) as {
-  readonly services: Readonly<Record<'nats' | 'worker' | 'producer' | 'prometheus' | 'grafana', Service>>;
+  readonly services: Readonly<Record<'nats' | WorkerName | 'producer' | 'prometheus' | 'grafana', Service>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 };
 const services = Object.entries(compose.services);
+const workers = WORKERS.map((name) => compose.services[name]);
 const natsConf = read('docker/nats.conf').replace(/#.*$/gm, '');
 const ADMIN_PORT = 9090;
 const HTTP_PORT = 8080;
@@ -95,12 +103,14 @@ test('every VISAGE_ variable is a setting with a value that it takes', () => {
   const named = [...`${read('docker/Dockerfile')}${read('docker/compose.yaml')}`.matchAll(/\bVISAGE_[A-Z_]*[A-Z]/g)];
   expect(named.length).toBeGreaterThan(4);
   for (const [name] of named) expect(known, name).toContain(name);
-  for (const service of [compose.services.worker, compose.services.producer])
+  for (const service of [...workers, compose.services.producer])
     expect(() => loadSettings({ env: { ...environmentOf(final), ...service.environment } })).not.toThrow();
-  const settings = loadSettings({ env: { ...environmentOf(final), ...compose.services.worker.environment } });
-  expect(settings.log.maxBytes).not.toBeNull(); // `worker --setup` needs it
-  expect(settings.http.host).toBe('0.0.0.0');
-  expect(settings.admin).toEqual({ host: '0.0.0.0', port: ADMIN_PORT });
+  for (const { environment } of workers) {
+    const settings = loadSettings({ env: { ...environmentOf(final), ...environment } });
+    expect(settings.log.maxBytes).not.toBeNull(); // `worker --setup` needs it
+    expect(settings.http.host).toBe('0.0.0.0');
+    expect(settings.admin).toEqual({ host: '0.0.0.0', port: ADMIN_PORT });
+  }
 });
 
 test('images are pinned, and every node is the one that the project is developed on', () => {
@@ -121,17 +131,33 @@ test('what compose mounts, builds and refers to is there', () => {
     for (const other of Array.isArray(depends_on) ? depends_on : Object.keys(depends_on))
       expect(Object.keys(compose.services), name).toContain(other);
   }
-  const { command = [], volumes = [] } = compose.services.worker;
-  const definitions = command.find((word) => word.endsWith('.yaml'))!;
-  expect(existsSync(join(ROOT, definitions.replace(/^\/app\//, '')))).toBe(true);
-  expect(volumes.map((volume) => sides(volume).inside)).toContain(environmentOf(final).VISAGE_DATA_DIRECTORY);
+  for (const { command = [], volumes = [] } of workers) {
+    const definitions = command.find((word) => word.endsWith('.yaml'))!;
+    expect(existsSync(join(ROOT, definitions.replace(/^\/app\//, '')))).toBe(true);
+    expect(volumes.map((volume) => sides(volume).inside)).toEqual([environmentOf(final).VISAGE_DATA_DIRECTORY]);
+  }
   const rules = (parse(read('config/prometheus/prometheus.yml')) as { rule_files: string[] }).rule_files;
   const mounted = (compose.services.prometheus.volumes ?? []).map((volume) => sides(volume).inside);
   for (const file of rules) expect(mounted).toContain(`/etc/prometheus/${file}`);
 });
 
+test('workers are alike but for their name and their volume, and have the time that they need to stop', () => {
+  const { VISAGE_INSTANCE: _, ...first } = { ...workers[0]!.environment };
+  for (const [n, { environment, stop_grace_period, healthcheck, command }] of workers.entries()) {
+    const { VISAGE_INSTANCE: instance, ...others } = { ...environment };
+    expect(instance).toBe(WORKERS[n]);
+    expect(others).toEqual(first);
+    expect(command).toEqual(workers[0]!.command);
+    expect(healthcheck).toBeUndefined(); // the image's own
+    expect(parseDuration(stop_grace_period!)).toBeGreaterThan(stopMsMax());
+    expect(Object.keys(compose.services.producer.depends_on!)).toContain(instance);
+  }
+  const volumes = workers.flatMap((worker) => worker.volumes!.map((volume) => sides(volume).outside));
+  expect(new Set(volumes).size).toBe(workers.length);
+});
+
 test('services of the image cannot write, gain rights or be reached from elsewhere', () => {
-  for (const { read_only } of [compose.services.worker, compose.services.producer]) expect(read_only).toBe(true);
+  for (const { read_only } of [...workers, compose.services.producer]) expect(read_only).toBe(true);
   for (const [name, { cap_drop, security_opt, ports = [] }] of services) {
     expect(cap_drop, name).toEqual(['ALL']);
     expect(security_opt, name).toEqual(['no-new-privileges:true']);
@@ -144,17 +170,17 @@ test('ports agree between settings, Dockerfile, compose, Prometheus, Grafana and
   expect([http.port, admin.port]).toEqual([HTTP_PORT, ADMIN_PORT]);
   expect(textsOf(final, 'EXPOSE')).toEqual([`${HTTP_PORT} ${ADMIN_PORT}`]);
   const inside = ({ ports = [] }: Service): string[] => ports.map((port) => sides(port).inside);
-  expect(inside(compose.services.worker)).toEqual([String(HTTP_PORT), String(ADMIN_PORT)]);
+  for (const worker of workers) expect(inside(worker)).toEqual([String(HTTP_PORT), String(ADMIN_PORT)]);
   const scrape = parse(read('config/prometheus/prometheus.yml')) as {
     scrape_configs: { static_configs: { targets: string[] }[] }[];
   };
-  expect(scrape.scrape_configs[0]!.static_configs[0]!.targets).toEqual([`worker:${ADMIN_PORT}`]);
+  expect(scrape.scrape_configs[0]!.static_configs[0]!.targets).toEqual(WORKERS.map((name) => `${name}:${ADMIN_PORT}`));
   const source = parse(read('config/grafana/provisioning/datasources/prometheus.yaml')) as { datasources: { url: string }[] };
   expect(source.datasources[0]!.url).toBe(`http://prometheus:${inside(compose.services.prometheus)[0]}`);
   const client = /^port: (\d+)$/m.exec(natsConf)![1]!;
   expect(inside(compose.services.nats)).toEqual([client]);
   expect(nats.servers).toEqual([`nats://127.0.0.1:${client}`]);
-  for (const { environment } of [compose.services.worker, compose.services.producer])
+  for (const { environment } of [...workers, compose.services.producer])
     expect(environment?.VISAGE_NATS_SERVERS).toBe(`nats://nats:${client}`);
   expect(read('docker/compose.yaml')).toContain(`http://127.0.0.1:${/^http_port: (\d+)$/m.exec(natsConf)![1]}/healthz`);
   const outside = services.flatMap(([, { ports = [] }]) => ports.map((port) => sides(port).outside));
@@ -162,8 +188,8 @@ test('ports agree between settings, Dockerfile, compose, Prometheus, Grafana and
 });
 
 test('what the producer publishes in the time that it is kept fits the log and the server, for ever', () => {
-  const { worker, producer } = compose.services;
-  const { log, changes } = loadSettings({ env: { ...environmentOf(final), ...worker.environment } });
+  const { producer } = compose.services;
+  const { log, changes } = loadSettings({ env: { ...environmentOf(final), ...workers[0]!.environment } });
   const eventsPerSecond = Number(producer.command!.at(producer.command!.indexOf('--rate') + 1));
   const kept = (maxAgeMs: number, eventBytes: number): number => (maxAgeMs / 1000) * eventsPerSecond * eventBytes;
   expect(log.maxAgeMs).toBeGreaterThan(0); // 0 keeps it for ever
