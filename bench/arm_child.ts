@@ -250,6 +250,7 @@ async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> 
     maxClockJumpMs: 600_000,
     logGap: 'halt',
     gapThrough: 0,
+    adopted: null,
     erasures: NO_ERASURES,
     onErase: () => undefined,
     onWarning: () => undefined,

@@ -18,6 +18,8 @@ type Verb = (typeof VERBS)[number];
 const QUEUE = 'workers';
 const IN_FLIGHT_MAX = 10_000;
 const FLUSH_MS = 500;
+/** Who still waits for another worker then is told by its own deadline. */
+const ANSWERS_MS_MAX = 6_000;
 /** For what is around an answer. */
 const ROOM_BYTES = 1024;
 
@@ -122,7 +124,7 @@ export function serveNatsApi(options: NatsApiOptions): NatsApi {
     },
     async answered() {
       await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]); // what the server had sent already is answered
-      await Promise.all(inFlight);
+      await Promise.race([Promise.all(inFlight), new Promise((resolve) => setTimeout(resolve, ANSWERS_MS_MAX))]);
       if (nc.isClosed()) return;
       await Promise.race([nc.flush().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
     },

@@ -1,6 +1,6 @@
 // `resync`: the ways out for a shard that is halted. Each says what it gives up.
 import type { Command } from 'commander';
-import { acceptGap, rebuildShard, skipMessage, tellOwner } from '../worker/resync.ts';
+import { acceptGap, adoptStreams, rebuildShard, skipMessage, tellOwner } from '../worker/resync.ts';
 import type { Client } from '../worker/client.ts';
 import { command, settingsOf, withClient, wholeNumber, type CommonOptions } from './command.ts';
 import { WrongUse } from './failure.ts';
@@ -11,6 +11,8 @@ type ResyncOptions = CommonOptions & {
   readonly acceptGap?: boolean;
   readonly skip?: number;
   readonly rebuild?: boolean;
+  readonly again?: boolean;
+  readonly adopt?: boolean;
   readonly partial?: boolean;
   readonly yes?: boolean;
 };
@@ -29,6 +31,8 @@ export function registerResync(program: Command): void {
     .option('--accept-gap', 'messages that are no longer in the log were not applied, and will not be')
     .option('--skip <sequence>', 'this message counts for nothing', wholeNumber(1))
     .option('--rebuild', 'fold the log as it is anew, as a new generation, and publish what differs from what is stored')
+    .option('--adopt', 'log and change stream were restored from a copy: they are the same under another date of making')
+    .option('--again', 'look again: what stopped it was put right; gives nothing up, needs no --yes')
     .option('--partial', 'with --rebuild: although the log has lost its beginning')
     .option('--yes', 'needed: each of these gives something up')
     .option('--json', 'print one JSON object')
@@ -38,14 +42,17 @@ export function registerResync(program: Command): void {
 What each gives up:
   --accept-gap  what the lost messages said is in no value
   --skip        what that message said is in no value; it must not have been published yet
+  --adopt       that a stream which was really made anew is told apart; the messages at the last checkpoint and the last commit
+                must still be the ones that are known
   --rebuild     change events that were published from messages which the log has lost are not taken back one by one:
                 consumers go on from the new generation's events`,
     )
     .action(async (options: ResyncOptions) => {
-      const ways = [options.acceptGap === true, options.skip !== undefined, options.rebuild === true].filter(Boolean).length;
-      if (ways !== 1) throw new WrongUse('say one of --accept-gap, --skip SEQUENCE, --rebuild');
+      const { acceptGap: gap, skip, rebuild, adopt, again } = options;
+      const ways = [gap === true, skip !== undefined, rebuild === true, adopt === true, again === true].filter(Boolean).length;
+      if (ways !== 1) throw new WrongUse('say one of --again, --accept-gap, --skip SEQUENCE, --adopt, --rebuild');
       if (options.partial === true && options.rebuild !== true) throw new WrongUse('--partial goes with --rebuild');
-      if (options.yes !== true) throw new WrongUse('nothing was done: add --yes if you mean it');
+      if (options.yes !== true && again !== true) throw new WrongUse('nothing was done: add --yes if you mean it');
       await withClient(options, (client) => resync(client, options));
     });
 }
@@ -65,6 +72,11 @@ async function resync(client: Client, options: ResyncOptions): Promise<void> {
 
 async function act(client: Client, options: ResyncOptions): Promise<{ readonly text: string; readonly figures: object }> {
   const { shard, skip } = options;
+  if (options.again === true) return { text: 'it is looked at again', figures: {} };
+  if (options.adopt === true) {
+    await adoptStreams(client, shard);
+    return { text: 'log and change stream are taken for the ones that were known', figures: { adopted: true } };
+  }
   if (options.acceptGap === true) {
     const gapThrough = await acceptGap(client, shard);
     return { text: `messages up to ${gapThrough} may be missing`, figures: { gapThrough } };

@@ -17,9 +17,16 @@ export function registerStatus(program: Command): void {
       await print(
         `worker ${status.instance} ${status.version}, pid ${status.pid}, since ${status.startedAt}, ${status.ready ? 'ready' : 'not ready'}`,
       );
-      const heads = ['shard', 'state', 'owner', 'applied', 'lag', 'profiles', 'checkpoint', 'reason'];
+      for (const other of status.workers ?? []) if (other.instance !== status.instance) await print(workerLine(other));
+      const heads = ['shard', 'state', 'owner', 'applied', 'lag', 'profiles', 'checkpoint', 'snapshot', 'reason'];
       for (const line of table(heads, status.shards.map(row))) await print(line);
     });
+}
+
+function workerLine(worker: NonNullable<Status['workers']>[number]): string {
+  if (!worker.answers) return `worker ${worker.instance} does not answer`;
+  const state = worker.draining ? 'leaving' : worker.ready ? 'ready' : 'not ready';
+  return `worker ${worker.instance} ${worker.version}, pid ${worker.pid}, since ${worker.startedAt}, ${state}, ${worker.shards} shards`;
 }
 
 function row(shard: Shard): (string | number)[] {
@@ -28,6 +35,7 @@ function row(shard: Shard): (string | number)[] {
     return typeof value === 'number' || typeof value === 'string' ? String(value) : '-';
   };
   const checkpoint = shard['checkpoint'] as { sequence: number; profiles: number; tookMs: number } | null | undefined;
+  const snapshot = shard['snapshot'] as { sequence: number; takenAt: string } | null | undefined;
   return [
     shard.shard,
     shard.state,
@@ -36,6 +44,7 @@ function row(shard: Shard): (string | number)[] {
     figure('lag'),
     figure('profiles'),
     checkpoint == null ? '-' : `${checkpoint.sequence} (${checkpoint.profiles} profiles, ${Math.round(checkpoint.tookMs)} ms)`,
+    snapshot == null ? '-' : `${snapshot.sequence} (${snapshot.takenAt})`,
     shard.reason ?? '',
   ];
 }

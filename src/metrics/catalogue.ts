@@ -60,7 +60,13 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
   {
     topic: 'Shards',
     metrics: [
-      metric('gauge', 'visage_shards', ['state'], 'Shards by lifecycle state', 'anything but active that stays needs a look'),
+      metric(
+        'gauge',
+        'visage_shards',
+        ['state'],
+        'Shards by lifecycle state',
+        '`elsewhere` are those of other workers, `behind` and `prepared` are followed; anything else but `active` that stays needs a look',
+      ),
       metric(
         'gauge',
         'visage_shard_halted',
@@ -73,7 +79,7 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'visage_shard_halts_total',
         ['shard', 'code'],
         'Times the shard halted, by error code',
-        'the code names what to do, see docs/run.md',
+        'the code names what to do, see docs/operations.md',
       ),
       metric(
         'counter',
@@ -101,7 +107,28 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'visage_fence_conflicts_total',
         ['shard'],
         'Times another owner was found to have committed',
-        'two workers own one shard; the loser stops',
+        'a worker was paused or cut off for longer than its lease: another has taken the shard over, nothing is lost; often: the lease is too short',
+      ),
+      metric(
+        'counter',
+        'visage_shard_takeovers_total',
+        ['shard'],
+        'Times this worker began to own the shard',
+        'starts, and shards that move; steadily: workers come and go',
+      ),
+      metric(
+        'counter',
+        'visage_snapshots_total',
+        ['shard'],
+        'Snapshots taken by this worker',
+        'stands still although events come: see the failures',
+      ),
+      metric(
+        'counter',
+        'visage_snapshot_failures_total',
+        ['shard'],
+        'Snapshots that could not be taken',
+        'the object store does not answer or is full, or the disk has no room for a copy; the shard goes on',
       ),
     ],
   },

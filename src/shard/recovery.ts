@@ -23,6 +23,8 @@ export type RecoveryInput = {
   readonly changesState: StreamState;
   readonly logGap: 'halt' | 'continue';
   readonly gapThrough: number;
+  /** Streams that were restored from a copy, by when they were made: an operator says that they are the ones that were. */
+  readonly adopted: { readonly log: string; readonly changes: string } | null;
 };
 
 export type GapReport = { readonly from: number; readonly to: number } | null;
@@ -83,7 +85,7 @@ function checkMeta(input: RecoveryInput, meta: ShardMeta): void {
 }
 
 function checkLogIdentity(input: RecoveryInput, created: string, who: string): void {
-  if (created === '' || created === input.logState.created) return;
+  if (created === '' || created === input.logState.created || input.adopted?.log === input.logState.created) return;
   halt(
     'log_recreated',
     `shard ${input.shard}: the log was made at ${input.logState.created}, but ${who} belongs to one made at ${created}: it was deleted and made again. Restore the log, or ${anew(input)}`,
@@ -111,7 +113,8 @@ async function checkLogReaches(input: RecoveryInput, sequence: number, known: st
 function checkChanges(input: RecoveryInput, meta: ShardMeta | undefined): void {
   const { shard, last } = input;
   if (meta === undefined) return;
-  if (meta.changesCreated !== '' && meta.changesCreated !== input.changesState.created) {
+  const isKnown = ['', input.changesState.created].includes(meta.changesCreated);
+  if (!isKnown && input.adopted?.changes !== input.changesState.created) {
     halt(
       'changes_recreated',
       `shard ${shard}: the change stream was made at ${input.changesState.created}, but the checkpoint knows one made at ${meta.changesCreated}: it was deleted and made again. Restore it, or ${anew(input)}`,

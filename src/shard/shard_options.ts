@@ -42,6 +42,8 @@ export type ShardOptions = {
   readonly logGap: 'halt' | 'continue';
   /** Messages up to here may be missing in the log: an operator has accepted that. */
   readonly gapThrough: number;
+  /** See recovery.ts. */
+  readonly adopted: { readonly log: string; readonly changes: string } | null;
   readonly erasures: ErasureSource;
   /** A message asks for this identity to be erased. Told when it is applied by an active shard, at least once. */
   readonly onErase: (key: IdentityKey) => void;

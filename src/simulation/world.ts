@@ -281,6 +281,7 @@ export class World implements Surroundings {
       maxClockJumpMs: MAX_CLOCK_JUMP_MS,
       logGap: 'halt',
       gapThrough: 0,
+      adopted: null,
       erasures: erasuresOf(life),
       onErase: (key) => this.erase(key, life),
       onWarning: () => undefined,

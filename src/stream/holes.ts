@@ -53,7 +53,7 @@ export async function readSkips(nc: NatsConnection, { root, logStream }: Topolog
   return skipped;
 }
 
-/** Puts a hole in the place of each message that is skipped: time moves as it did. */
+/** Puts a hole in the place of each message that is skipped. It has no stamp: one that was stamped by a clock that jumped must not move time. */
 export class SkippingReader implements LogReader {
   private readonly inner: LogReader;
   private readonly skipped: ReadonlySet<number>;
@@ -82,8 +82,8 @@ export class SkippingReader implements LogReader {
     return this.inner.close();
   }
 
-  private hole({ sequence, stampMs }: LogMessage): LogMessage {
-    return { sequence, stampMs, subject: this.subject, body: encodeControl({ kind: 'hole' }), headers: null };
+  private hole({ sequence }: LogMessage): LogMessage {
+    return { sequence, stampMs: 0, subject: this.subject, body: encodeControl({ kind: 'hole' }), headers: null };
   }
 }
 

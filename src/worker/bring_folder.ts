@@ -10,7 +10,7 @@ import { dataFile } from '../store/data_file.ts';
 import type { ShardSnapshots } from './shard_snapshots.ts';
 
 /** Replaying so much of the log takes longer than fetching a snapshot. Sequences of the log, which all shards share. */
-const FAR_BEHIND = 200_000;
+export const FAR_BEHIND = 200_000;
 
 export type BringOptions = {
   readonly folder: string;

@@ -17,7 +17,7 @@ import { Ownership } from '../cluster/ownership.ts';
 import { lockFolder } from '../store/folder_lock.ts';
 import { openIdentityLog, type IdentityLog } from '../stream/identity_log.ts';
 import { openLeaseStore } from '../stream/lease_store.ts';
-import { openMetaBucket } from '../stream/meta_bucket.ts';
+import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
 import { openSnapshotObjects } from '../stream/snapshot_objects.ts';
 import { beginGeneration, finishGeneration } from './begin_generation.ts';
 import { Connections } from './connections.ts';
@@ -34,6 +34,7 @@ import { ShardSnapshots } from './shard_snapshots.ts';
 import { setupRoot } from './setup_root.ts';
 import { LiveShard } from './shard_life.ts';
 import { reasonOf } from './shard_machine.ts';
+import { tidyFolders } from './tidy_folders.ts';
 import { version } from './version.ts';
 import { workerMachine } from './worker_machine.ts';
 import { WorkerMetrics } from './worker_metrics.ts';
@@ -51,6 +52,9 @@ export type WorkerOptions = {
 
 /** For its shards to be followed by those that take them over; an orchestrator waits at least so much longer. */
 const HAND_OVER_MS = 20_000;
+/** For the owner of a shard to copy and store it. */
+const SNAPSHOT_MS = 300_000;
+const TIDY_MS = 30_000;
 
 export interface Worker {
   /** Resolves when every shard that should be here is active or halted. @throws VisageError when the worker cannot start */
@@ -92,6 +96,7 @@ export function createWorker(options: WorkerOptions): Worker {
   let ownership: Ownership | undefined;
   let erasing: Erasing | undefined;
   let forward: Forward | undefined;
+  let tidying: NodeJS.Timeout | undefined;
   let draining = false;
 
   const local = readService({
@@ -177,6 +182,7 @@ export function createWorker(options: WorkerOptions): Worker {
         ...(await erasures.shard(shard, snapshots, log)),
         snapshots,
         cacheMaxBytes: () => shards.cacheShare,
+        askSnapshot: async () => void (await forward?.toShard(shard, 'snapshot', {}, SNAPSHOT_MS)),
         isLast: () => draining && ownership?.isAlone === true,
         log,
         meter,
@@ -184,6 +190,8 @@ export function createWorker(options: WorkerOptions): Worker {
       });
       shards.add(life, meter, settled, (error) => logger.error(logOf(error), 'shard lifecycle failed'));
     }
+    await tidy(meta);
+    tidying = setInterval(() => void tidy(meta), TIDY_MS);
     shards.start();
     const doors = (api = serveNatsApi({
       nc: asking,
@@ -226,6 +234,7 @@ export function createWorker(options: WorkerOptions): Worker {
     await ownership?.drain(HAND_OVER_MS);
     api?.close();
     eraseApi?.close();
+    clearInterval(tidying);
     await shards.stop();
     ownership?.abandon();
     await api?.answered();
@@ -247,6 +256,16 @@ export function createWorker(options: WorkerOptions): Worker {
     if (actor.getSnapshot().status !== 'active') return;
     machineError ??= error;
     actor.send({ type: 'STOP' });
+  }
+
+  /** What was erased is not left in folders of shards that are elsewhere. */
+  async function tidy(meta: MetaBucket): Promise<void> {
+    try {
+      for (const name of await tidyFolders(settings.dataDirectory, meta, (shard) => shards.isInUse(shard)))
+        logger.info({ folder: name }, 'a folder that is older than an erasure was removed');
+    } catch (error) {
+      logger.warn(logOf(error), 'folders could not be looked through; trying again');
+    }
   }
 
   /** What others ask of this worker as the owner of a shard. */

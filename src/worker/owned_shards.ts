@@ -62,6 +62,7 @@ export class OwnedShards implements ShardHost {
 
   own(shard: number): void {
     this.waiting.delete(shard);
+    this.at(shard).meter.takeovers++;
     this.at(shard).actor.send({ type: 'OWN' });
     this.shareCache();
   }
@@ -117,6 +118,12 @@ export class OwnedShards implements ShardHost {
   isHere(shard: number): boolean {
     const found = this.shards[shard];
     return found !== undefined && isHere(stateName(found));
+  }
+
+  /** Has somebody here its folder open, or is about to? */
+  isInUse(shard: number): boolean {
+    const found = this.shards[shard];
+    return found !== undefined && !['elsewhere', 'released'].includes(stateName(found));
   }
 
   /** No shard that is here is restoring or replaying: a halted one does not keep the others from being served. */
@@ -194,7 +201,7 @@ export class OwnedShards implements ShardHost {
     return this.shards.map((shard) => {
       const running = folding(shard);
       const { keeper } = shard.life;
-      const snapshots = { taken: keeper.taken, failures: keeper.failures, last: shard.life.lastSnapshot };
+      const snapshots = { taken: keeper.taken, failures: keeper.failures };
       return { state: stateName(shard), snapshots, status: running?.status(), store: running?.options.store.stats() };
     });
   }

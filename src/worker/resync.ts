@@ -19,9 +19,13 @@ export type Resync = {
   readonly gapThrough: number;
   /** The generation of the state that is to be built from the log as it is, whatever log and change stream say of each other; null: none. */
   readonly rebuild: number | null;
+  /** Log and change stream that were restored from a copy, by when they were made; null: none. */
+  readonly adopted: Adopted | null;
 };
 
-const NOTHING: Resync = { gapThrough: 0, rebuild: null };
+export type Adopted = { readonly log: string; readonly changes: string };
+
+const NOTHING: Resync = { gapThrough: 0, rebuild: null, adopted: null };
 
 /** @throws VisageError `unavailable` (retry) */
 export async function readResync(meta: MetaBucket, shard: number): Promise<Resync> {
@@ -50,6 +54,14 @@ export async function acceptGap({ nc, topology, meta }: Root, shard: number): Pr
     throw new VisageError('no_gap', 'the log has its beginning: there is no gap to accept', { kind: 'usage' });
   await changeResync(meta, shard, { gapThrough: firstSequence - 1 });
   return firstSequence - 1;
+}
+
+/** The streams that are there now are the ones that were, restored from a copy. @throws VisageError `unavailable` (retry) */
+export async function adoptStreams({ nc, topology, meta }: Root, shard: number): Promise<void> {
+  const log = await openShardLog({ nc, reading: nc, topology, shard });
+  const sink = await openChangeSink({ nc, topology, shard });
+  const [logState, changesState] = await Promise.all([log.state(), sink.state()]);
+  await changeResync(meta, shard, { adopted: { log: logState.created, changes: changesState.created } });
 }
 
 /** A message that stops the shard counts for nothing. @throws VisageError `no_such_message`, `already_counted` (usage) · `append_failed` (retry) */

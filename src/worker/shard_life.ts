@@ -20,7 +20,7 @@ import { openDefinitionsLog } from '../stream/definitions_log.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
-import { bringFolder, setAsideUnreadable } from './bring_folder.ts';
+import { bringFolder, FAR_BEHIND, setAsideUnreadable } from './bring_folder.ts';
 import { erasedThrough } from './erased_through.ts';
 import { finishGeneration, generationOf, isBeginning } from './begin_generation.ts';
 import { currentGeneration, generationFolder, nextGeneration, removeAllBefore, removeEarlier } from './generation_folders.ts';
@@ -54,6 +54,8 @@ export type ShardLifeOptions = {
   readonly snapshots: ShardSnapshots;
   /** How many bytes its cache may take. */
   readonly cacheMaxBytes: () => number;
+  /** Asks the shard's owner for a snapshot as of now. */
+  readonly askSnapshot: () => Promise<void>;
   /** The worker ends, and there is nobody to take the shard over. */
   readonly isLast: () => boolean;
   readonly log: ShardLife['log'];
@@ -107,12 +109,16 @@ export class LiveShard implements ShardLife {
     const [starts, last] = await Promise.all([streams.log.generations(), streams.sink.last()]);
     const current = currentGeneration(settings.dataDirectory, shard, starts, last);
     await this.bring(current, streams.log);
+    if ((await streams.log.lastForShard()) - this.storedThrough > FAR_BEHIND) {
+      await this.options.askSnapshot();
+      await this.bring(current, streams.log);
+    }
     const store = await this.openStore(current, streams.log);
     try {
       signal.throwIfAborted();
       const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
-      const { gapThrough } = await readResync(this.options.meta, shard);
-      const follower = new Follower({ ...this.shardOptions({ ...streams, store, generation }), gapThrough });
+      const { gapThrough, adopted } = await readResync(this.options.meta, shard);
+      const follower = new Follower({ ...this.shardOptions({ ...streams, store, generation }), gapThrough, adopted });
       this.follower = follower;
       signal.addEventListener('abort', () => follower.stop(), { once: true });
       await follower.run(() => {
@@ -145,7 +151,7 @@ export class LiveShard implements ShardLife {
     const { settings, shard, meter, meta } = this.options;
     const streams = await this.openStreams();
     const [starts, last] = await Promise.all([streams.log.generations(), streams.sink.last()]);
-    const { gapThrough, rebuild: asked } = await readResync(meta, shard);
+    const { gapThrough, adopted, rebuild: asked } = await readResync(meta, shard);
     const current = await this.reachGeneration(starts, last, streams, asked);
     if (asked !== null && current >= asked) await changeResync(meta, shard, { rebuild: null });
     await this.compactIfAsked(current);
@@ -153,7 +159,7 @@ export class LiveShard implements ShardLife {
     const store = await this.openStore(current, streams.log);
     try {
       const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
-      this.shard = new Shard({ ...this.shardOptions({ ...streams, store, generation }), gapThrough });
+      this.shard = new Shard({ ...this.shardOptions({ ...streams, store, generation }), gapThrough, adopted });
     } catch (error) {
       await store.close();
       throw error;
@@ -270,6 +276,7 @@ export class LiveShard implements ShardLife {
       maxClockJumpMs: settings.maxClockJumpMs,
       logGap: settings.logGap,
       gapThrough: 0,
+      adopted: null,
     };
   }
 

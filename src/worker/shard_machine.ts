@@ -50,6 +50,9 @@ const DRAIN_MS_MAX = 15_000;
 /** Lives that end because the next one has something to do first. */
 const ON_PURPOSE: readonly string[] = ['generation_ended', 'compacting'];
 
+/** What is not there to be followed yet, or is about to begin anew. */
+const NOT_YET: readonly string[] = ['no_commit', 'generation_ended'];
+
 /** A person has to act: going on, or trying again, would give the same or a wrong answer. */
 function mustHalt(error: unknown, attempts: number): boolean {
   if (error instanceof VisageError) return error.kind !== 'retry';
@@ -91,7 +94,10 @@ export const shardMachine = setup({
       error instanceof VisageError && ON_PURPOSE.includes(error.code)
         ? life.log('info', error.message)
         : life.log('warn', 'shard failed, starting again from its last checkpoint', error),
-    logFollowLater: ({ context }) => context.life.log('warn', 'shard cannot be followed; trying again', context.error),
+    logFollowLater: ({ context: { life, error } }) =>
+      error instanceof VisageError && NOT_YET.includes(error.code)
+        ? life.log('info', error.message)
+        : life.log('warn', 'shard cannot be followed; trying again', error),
     logFenced: ({ context, event }) => context.life.log('warn', 'shard lost: another owner has fenced it off', errorOf(event)),
     logActive: ({ context }) => context.life.log('info', 'shard active'),
     logDrainLate: ({ context }) =>

@@ -64,7 +64,8 @@ export class ShardSnapshots {
     const newest = (await this.list())[0];
     const applied = store.readMeta()?.applied ?? 0;
     if (applied === 0 || isLater(newest, { epoch, sequence: applied })) return undefined;
-    if (newest?.sequence === applied && newest.generation === store.readMeta()?.generation) return undefined;
+    const isSame = newest?.sequence === applied && newest.generation === store.readMeta()?.generation;
+    if (isSame && (await this.isThere(newest.name))) return undefined; // the object store may have been lost, and the manifest not
     const folder = this.working('copy');
     try {
       const copy = await store.copyTo(folder);
@@ -179,6 +180,10 @@ export class ShardSnapshots {
       const ofEpoch = Number(/\/e(\d+)\//.exec(name)?.[1]);
       if (ofEpoch <= epoch && !kept.some((snapshot) => snapshot.name === name)) await objects.remove(name, overwritten);
     }
+  }
+
+  private async isThere(name: string): Promise<boolean> {
+    return (await this.options.objects.names(name)).includes(name);
   }
 
   private async read(): Promise<{ readonly list: readonly Snapshot[]; readonly revision: number }> {

@@ -14,6 +14,9 @@ export type SnapshotKeeperOptions = {
   readonly report: ShardLife['log'];
 };
 
+/** A copy that takes longer is waited for when the store is closed. */
+const END_MS_MAX = 10_000;
+
 /** Of the whole process. */
 let last: Promise<unknown> = Promise.resolve();
 
@@ -40,7 +43,10 @@ export class SnapshotKeeper {
     while (!signal.aborted) {
       await pause(waitMs, signal);
       waitMs = intervalMs;
-      if (!signal.aborted) await this.takeNow(shard, signal).catch((error: unknown) => this.failed(error));
+      if (!signal.aborted)
+        await this.takeNow(shard, signal).catch((error: unknown) => {
+          if (!signal.aborted) this.failed(error);
+        });
     }
     if (this.current?.signal === signal) this.current = null;
   }
@@ -48,7 +54,9 @@ export class SnapshotKeeper {
   /** Takes no more, and resolves when none is being taken: a store that is being copied cannot be closed. */
   async end(): Promise<void> {
     this.ending.abort();
-    await this.taking;
+    const late = new AbortController();
+    await Promise.race([this.taking, pause(END_MS_MAX, late.signal)]);
+    late.abort();
   }
 
   /** Takes one now, where there is something new. @returns the newest that there is; undefined: there is none
@@ -61,16 +69,22 @@ export class SnapshotKeeper {
   }
 
   private async takeNow(shard: Shard, signal: AbortSignal): Promise<void> {
-    const turn = last.then(async () => {
-      const { store } = shard.options;
-      if (signal.aborted || !(store instanceof LmdbStore)) return;
-      const made = await this.options.snapshots.make(store, shard.status().epoch, signal);
-      if (made === undefined) return;
-      this.taken++;
-      this.options.report('info', `snapshot taken at ${made.sequence}, ${made.bytes} bytes`);
+    const turn = last.then(() => {
+      const work = this.make(shard, signal);
+      this.taking = work.catch(() => undefined);
+      return work;
     });
-    last = this.taking = turn.catch(() => undefined);
+    last = turn.catch(() => undefined);
     await turn;
+  }
+
+  private async make(shard: Shard, signal: AbortSignal): Promise<void> {
+    const { store } = shard.options;
+    if (signal.aborted || !(store instanceof LmdbStore)) return;
+    const made = await this.options.snapshots.make(store, shard.status().epoch, signal);
+    if (made === undefined) return;
+    this.taken++;
+    this.options.report('info', `snapshot taken at ${made.sequence}, ${made.bytes} bytes`);
   }
 
   private failed(error: unknown): void {

@@ -14,11 +14,12 @@ export type LifeMeter = {
   gaps: number;
   rewinds: number;
   fenceConflicts: number;
+  takeovers: number;
   readonly halts: Map<string, number>;
 };
 
 export function newLifeMeter(): LifeMeter {
-  return { meter: newShardMeter(), restarts: 0, gaps: 0, rewinds: 0, fenceConflicts: 0, halts: new Map() };
+  return { meter: newShardMeter(), restarts: 0, gaps: 0, rewinds: 0, fenceConflicts: 0, takeovers: 0, halts: new Map() };
 }
 
 const REWINDS = new Set(['log_rewound', 'log_recreated', 'changes_rewound', 'changes_recreated']);
@@ -34,6 +35,7 @@ export function countHalt(life: LifeMeter, code: string): void {
 /** One shard as it is now; `status` and `store` are there while it folds. */
 export type ShardNow = {
   readonly state: string;
+  readonly snapshots: { readonly taken: number; readonly failures: number };
   readonly status: ShardStatus | undefined;
   readonly store: StoreStats | undefined;
 };
@@ -76,6 +78,8 @@ export class WorkerMetrics implements MetricsSource {
     for (const [index, shard] of now.shards.entries()) {
       const labels = { shard: String(index) };
       yield* counters(this.life(index), labels);
+      yield one('snapshots_total', shard.snapshots.taken, labels);
+      yield one('snapshot_failures_total', shard.snapshots.failures, labels);
       yield one('shard_halted', shard.state === 'halted' ? 1 : 0, labels);
       if (shard.status !== undefined) yield* gauges(shard.status, labels);
       if (shard.store !== undefined) {
@@ -94,6 +98,7 @@ function* counters(life: LifeMeter, labels: { readonly shard: string }): Iterabl
   yield one('log_gaps_total', life.gaps, labels);
   yield one('log_rewinds_total', life.rewinds, labels);
   yield one('fence_conflicts_total', life.fenceConflicts, labels);
+  yield one('shard_takeovers_total', life.takeovers, labels);
   yield one('events_applied_total', meter.eventsApplied, labels);
   yield one('events_replayed_total', meter.eventsReplayed, labels);
   yield one('events_duplicate_total', meter.eventsDuplicate, labels);

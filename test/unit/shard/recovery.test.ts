@@ -63,6 +63,7 @@ function check(more: More = {}): ReturnType<typeof checkBeforeReplay> {
     clockMode: 'log',
     logGap: 'halt',
     gapThrough: 0,
+    adopted: null,
     meta: meta === null ? undefined : { ...META, ...meta },
     last: header === null ? undefined : { streamSequence: commit, header: { ...HEADER, ...header } },
     log: { fingerprintAt: (sequence: number) => Promise.resolve(found(sequence)) } as ShardLog,

@@ -100,6 +100,7 @@ export class World {
       maxClockJumpMs: 600_000,
       logGap: 'halt',
       gapThrough: 0,
+      adopted: null,
       erasures: NO_ERASURES,
       onErase: () => undefined,
       onWarning: () => undefined,

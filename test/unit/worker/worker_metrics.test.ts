@@ -44,8 +44,14 @@ const STATUS: ShardStatus = {
   checkpointAgeMs: 1_500,
   gap: null,
 };
-const ACTIVE: ShardNow = { state: 'active', status: STATUS, store: { fileBytes: 3, profileBytes: 1, mapBytes: 9 } };
-const GONE: ShardNow = { state: 'halted', status: undefined, store: undefined };
+const SNAPSHOTS = { taken: 1, failures: 2 };
+const ACTIVE: ShardNow = {
+  state: 'active',
+  snapshots: { taken: 1, failures: 2 },
+  status: STATUS,
+  store: { fileBytes: 3, profileBytes: 1, mapBytes: 9 },
+};
+const GONE: ShardNow = { state: 'halted', snapshots: { taken: 1, failures: 2 }, status: undefined, store: undefined };
 
 function metricsOf(...shards: ShardNow[]): WorkerMetrics {
   const now: WorkerNow = { ready: true, connected: true, disconnects: 2, cacheBudgetBytes: 1_000, shards };
