@@ -6,7 +6,7 @@ import { VisageError } from '../base/errors.ts';
 import { seededRandom, type Random } from '../base/random.ts';
 import { SimulatedFault, type Life } from './life.ts';
 import { Node } from './node.ts';
-import { SimulatedDisk } from './simulated_store.ts';
+import { type SimulatedDisk } from './simulated_store.ts';
 import { SimulatedLeases } from './simulated_leases.ts';
 import { oneOf } from './swarm.ts';
 import { World, type WorldOptions } from './world.ts';

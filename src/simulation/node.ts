@@ -3,12 +3,32 @@
 // ND2: of the root's shards one is real; the others are there to be shared out.
 import { Ownership, type ShardHost } from '../cluster/ownership.ts';
 import { Follower } from '../shard/follow.ts';
-import type { Fleet } from './fleet.ts';
-import { Life } from './life.ts';
+import type { LeaseStore } from '../ports/leases.ts';
+import type { Random } from '../base/random.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { ShardOptions } from '../shard/shard_options.ts';
+import { Life, type Surroundings } from './life.ts';
 import type { SimulatedDisk } from './simulated_store.ts';
 
 const AGAIN_MS_MAX = 400;
 const DRAIN_MS_MAX = 15_000;
+
+/** What a worker needs of its world. */
+export interface NodeSurroundings extends Surroundings {
+  readonly random: Random;
+  readonly shards: number;
+  readonly realShard: number;
+  readonly leases: { port(life: Life): LeaseStore };
+  readonly witness: { observed(text: string): void; problem(what: string): void };
+  lives: number;
+  count(what: string): void;
+  /** A life of a shard begins. */
+  give(life: Life): void;
+  shardOf(life: Life, disk: SimulatedDisk): Shard;
+  shardOptions(life: Life, disk: SimulatedDisk): ShardOptions;
+  run(life: Life): Promise<void>;
+  judge(life: Life): void;
+}
 
 export class Node implements ShardHost {
   readonly instance: string;
@@ -20,14 +40,14 @@ export class Node implements ShardHost {
   life: Life | null = null;
   readonly ownership: Ownership;
   readonly disk: SimulatedDisk;
-  private readonly fleet: Fleet;
+  private readonly fleet: NodeSurroundings;
   private readonly process: Life;
   private following: { readonly life: Life; readonly follower: Follower; prepared: boolean } | null = null;
   private followed: Promise<void> = Promise.resolve();
   private owned = false;
   private released: (() => void) | null = null;
 
-  constructor(fleet: Fleet, instance: string, disk: SimulatedDisk) {
+  constructor(fleet: NodeSurroundings, instance: string, disk: SimulatedDisk) {
     this.fleet = fleet;
     this.instance = instance;
     this.disk = disk;

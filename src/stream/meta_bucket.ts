@@ -136,13 +136,14 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
 
 /** That nobody answers does not mean that it is not there. */
 async function openBucket(nc: NatsConnection, name: string): Promise<KV> {
+  const kv = await new Kvm(nc).open(name); // without its option for direct reads: those may come from a replica that is behind
   try {
-    const kv = await new Kvm(nc).open(name); // without its option for direct reads: those may come from a replica that is behind
     await askAgain(() => kv.status());
-    return kv;
   } catch (cause) {
+    if (notAllowed(cause) !== undefined) return kv; // who may not ask may read some keys all the same
     if (mayPass(cause))
       throw new VisageError('unavailable', `the bucket ${name} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
     throw new VisageError('not_set_up', `there is no bucket ${name}; run 'visage setup' first`, { cause });
   }
+  return kv;
 }

@@ -65,7 +65,7 @@ async function expectUntouched(): Promise<{ readonly profiles: number; readonly 
   const verdict = await checkAgainstOracle(client, await exportAll(client));
   expect(verdict.problems).toEqual([]);
   expect((await checkDeadLetters(client, verdict.oracles)).problems).toEqual([]);
-  const folders = readdirSync(join(world.folder, 'data')).filter((name) => !/^(shard-[0-3]|.*lock.*)$/.test(name));
+  const folders = readdirSync(join(world.folder, 'data')).filter((name) => !/^(shard-[0-3]|.*lock.*|visage\.id)$/.test(name));
   expect(folders).toEqual([]);
   expect(existsSync(join(world.folder, 'etc'))).toBe(false);
   expect(started.log.filter((line) => /"level":[56]0/.test(line))).toEqual([]);

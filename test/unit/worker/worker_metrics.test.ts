@@ -47,11 +47,11 @@ const STATUS: ShardStatus = {
 const SNAPSHOTS = { taken: 1, failures: 2 };
 const ACTIVE: ShardNow = {
   state: 'active',
-  snapshots: { taken: 1, failures: 2 },
+  snapshots: SNAPSHOTS,
   status: STATUS,
   store: { fileBytes: 3, profileBytes: 1, mapBytes: 9 },
 };
-const GONE: ShardNow = { state: 'halted', snapshots: { taken: 1, failures: 2 }, status: undefined, store: undefined };
+const GONE: ShardNow = { state: 'halted', snapshots: SNAPSHOTS, status: undefined, store: undefined };
 
 function metricsOf(...shards: ShardNow[]): WorkerMetrics {
   const now: WorkerNow = { ready: true, connected: true, disconnects: 2, cacheBudgetBytes: 1_000, shards };
