@@ -2,12 +2,15 @@
 // Whatever the outcome, it is written to test/soak-results/.
 //   node test/soak.ts                       all of it
 //   node test/soak.ts kill9 [seed …]        real processes killed -9; seeds 1, 2, 3. VISAGE_SOAK_EVENTS overrides 200,000 events
+//   node test/soak.ts chaos [seconds]       workers that come, go, stand still and are killed, on one server and on three (180 s each)
 //   node test/soak.ts simulation [seeds]    so many simulated worlds (5,000), from seed 1
 //   node test/soak.ts properties [seed …]   test/property/functions.test.ts; seeds 1, 2, 3. VISAGE_PROPERTY_RUNS overrides 20,000 runs
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kill9AtExpiryRun, kill9Run, type Kill9Result } from './faults/kill9.ts';
+import { chaosRun } from './faults/chaos.ts';
+import { RETAIL_FILE } from './support/retail.ts';
 import { checkFunctions } from './property/functions_run.ts';
 import { simulationSoak } from './simulation/simulation_soak.ts';
 
@@ -17,7 +20,9 @@ const KILLS = 10;
 const EXPIRY_EVENTS = 24_000;
 const PROBLEMS_MAX = 20;
 const SIMULATED_SEEDS = 5_000;
-const NAMES = ['kill9', 'simulation', 'properties'];
+const CHAOS_SECONDS = 180;
+const CHAOS_SEED = 1;
+const NAMES = ['kill9', 'chaos', 'simulation', 'properties'];
 
 type Outcome = Omit<Kill9Result, 'problems'> & {
   readonly run: string;
@@ -72,6 +77,29 @@ async function simulation(seeds: number): Promise<number> {
   return differences;
 }
 
+/** @returns how many problems there were */
+async function chaos(secondsEach: number): Promise<number> {
+  if (RETAIL_FILE === undefined) throw new Error('the retail file is not there');
+  const outcomes: object[] = [];
+  let problems = 0;
+  for (const servers of [1, 3] as const) {
+    const { problems: found, ...counts } = await chaosRun({
+      seed: CHAOS_SEED,
+      seconds: secondsEach,
+      retailFile: RETAIL_FILE,
+      servers,
+      ...(servers === 3 && { linesPerSecond: 300 }), // three servers and the workers share the cores
+    });
+    problems += found.length;
+    const outcome = { servers, ...counts, problems: found.length, firstProblems: found.slice(0, PROBLEMS_MAX) };
+    outcomes.push(outcome);
+    process.stdout.write(`${JSON.stringify(outcome)}\n`);
+  }
+  const written = write('chaos', { seconds: secondsEach, problems, outcomes });
+  process.stdout.write(`soak: ${secondsEach} s of chaos on one server and on three: ${problems} problems; ${written}\n`);
+  return problems;
+}
+
 /** @returns how many seeds found something wrong */
 async function properties(seeds: readonly number[]): Promise<number> {
   const outcomes: object[] = [];
@@ -96,5 +124,6 @@ const numbers = process.argv.slice(named ? 3 : 2).map(Number);
 let wrong = 0;
 if (what.includes('properties')) wrong += await properties(numbers.length > 0 ? numbers : [1, 2, 3]);
 if (what.includes('simulation')) wrong += await simulation(named ? (numbers[0] ?? SIMULATED_SEEDS) : SIMULATED_SEEDS);
+if (what.includes('chaos')) wrong += await chaos(named ? (numbers[0] ?? CHAOS_SECONDS) : CHAOS_SECONDS);
 if (what.includes('kill9')) wrong += await kill9(numbers.length > 0 ? numbers : [1, 2, 3]);
 if (wrong > 0) process.exitCode = 1;

@@ -7,7 +7,7 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { apiSubject, type Topology } from '../message/subject.ts';
 import type { LeaseEntry, LeaseStore, PutOutcome } from '../ports/leases.ts';
 import { notAllowed } from './permission.ts';
-import { answerOf, jetstreamManagerOf } from './streams.ts';
+import { answerOf, askAgain, jetstreamManagerOf } from './streams.ts';
 
 const TIMEOUT_MS = 2_000;
 const CONFLICTS = [10071, 10164];
@@ -93,7 +93,7 @@ export async function openLeaseStore(nc: NatsConnection, topology: Topology): Pr
 
 async function ttlOf(jsm: JetStreamManager, stream: string, bucket: string): Promise<number> {
   try {
-    const { config } = await jsm.streams.info(stream);
+    const { config } = await askAgain(() => jsm.streams.info(stream));
     return config.max_age / 1e6;
   } catch (cause) {
     if (/not found/i.test(errorText(cause)))

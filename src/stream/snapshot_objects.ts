@@ -7,7 +7,7 @@ import type { Topology } from '../message/subject.ts';
 import { notAllowed } from './permission.ts';
 import { PartitionReader } from './partition_reader.ts';
 import { removeMessages } from './removal.ts';
-import { answerOf, jetstreamManagerOf } from './streams.ts';
+import { answerOf, askAgain, jetstreamManagerOf, mayPass } from './streams.ts';
 
 export interface SnapshotObjects {
   /** @throws VisageError `unavailable` (retry), `not_allowed` */
@@ -26,9 +26,11 @@ export async function openSnapshotObjects(nc: NatsConnection, topology: Topology
   const jsm = await jetstreamManagerOf(nc);
   let objects: ObjectStore;
   try {
-    await jsm.streams.info(stream);
+    await askAgain(() => jsm.streams.info(stream));
     objects = await new Objm(nc).open(bucket, { check: false });
   } catch (cause) {
+    if (mayPass(cause))
+      throw new VisageError('unavailable', `the object store ${bucket} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
     throw new VisageError('not_set_up', `there is no object store ${bucket}; run 'visage setup' first`, { cause });
   }
   /** What the last message of a chunk subject says; undefined: there is none. */

@@ -2,6 +2,7 @@
 // Lines of real invoices stream in all the while; then everything is checked.
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom, type Random } from '../../src/base/random.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { publishAll, type Sendable } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
@@ -16,6 +17,8 @@ export type ChaosOptions = {
   readonly retailFile: string;
   readonly linesPerSecond?: number;
   readonly partitions?: number;
+  /** One server that is restarted, or a cluster of three of which one at a time is killed, or steps down. */
+  readonly servers?: 1 | 3;
 };
 
 export type ChaosResult = Verdict & {
@@ -43,12 +46,14 @@ type Fault = (typeof FAULTS)[number];
 
 /** @throws when a worker ends by itself */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, seconds, retailFile, linesPerSecond = 600, partitions = 8 } = options;
+  const { seed, seconds, retailFile, linesPerSecond = 600, partitions = 8, servers = 1 } = options;
   const startMs = performance.now();
-  const world = await startWorld({ shortWindow: SHORT_WINDOW });
-  const fleet = new Fleet(world, seededRandom(seed), partitions);
+  const cluster = servers === 1 ? undefined : await startCluster();
+  const world = await startWorld({ shortWindow: SHORT_WINDOW, ...(cluster && { servers: cluster.urls }) });
+  const fleet = new Fleet(world, cluster, seededRandom(seed), partitions);
   try {
     await world.setup(fleet.overrides());
+    await cluster?.current();
     const lines = retailEvents(retailFile, { count: Math.ceil(seconds * linesPerSecond), linesPerSecond, seed });
     await Promise.all([fleet.add(), fleet.add(), fleet.add()]);
     const nc = await world.connect();
@@ -60,7 +65,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosResult> {
     await eventually(
       'every shard is active',
       async () => (await client.status()).shards.every(({ state }) => state === 'active'),
-      { timeoutMs: 60_000, everyMs: 20 },
+      { timeoutMs: 120_000, everyMs: 20 },
     );
     const activeAfterMs = Math.round(performance.now() - lastMs);
     await publishing;
@@ -72,6 +77,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosResult> {
   } finally {
     await fleet.end();
     await world.stop();
+    await cluster?.stop();
   }
 }
 
@@ -79,6 +85,7 @@ type Running = { readonly process: WorkerProcess; readonly instance: string; pau
 
 class Fleet {
   private readonly world: World;
+  private readonly cluster: Cluster | undefined;
   private readonly random: Random;
   private readonly partitions: number;
   private readonly running: Running[] = [];
@@ -86,15 +93,17 @@ class Fleet {
   private readonly problems: string[] = [];
   private names = 0;
 
-  constructor(world: World, random: Random, partitions: number) {
+  constructor(world: World, cluster: Cluster | undefined, random: Random, partitions: number) {
     this.world = world;
+    this.cluster = cluster;
     this.random = random;
     this.partitions = partitions;
   }
 
   overrides(instance = 'chaos'): Record<string, unknown> {
     return {
-      'nats.servers': this.world.server.url,
+      'nats.servers': this.cluster?.urls ?? this.world.server.url,
+      replicas: this.cluster === undefined ? 1 : 3,
       partitions: this.partitions,
       'log.maxBytes': '1GB',
       'lease.ttl': `${LEASE_MS}ms`,
@@ -150,7 +159,7 @@ class Fleet {
     for (const worker of this.running.filter(({ process: { pid } }) => !isAlive(pid))) {
       this.running.splice(this.running.indexOf(worker), 1);
       const said = worker.process.said();
-      if (said !== 'stopped no_connection')
+      if (!/^stopped (no_connection|unavailable)$/.test(said))
         this.problems.push(`${worker.instance} ended by itself: ${said}\n${lastLines(worker)}`);
       counts['startAgain'] = (counts['startAgain'] ?? 0) + 1;
       await this.add(worker.instance);
@@ -186,9 +195,24 @@ class Fleet {
         this.leaving.push(this.leave(worker));
         return true;
       case 'restartServer':
-        await this.world.restartServer(random.below(2) === 0 ? 'kill' : 'stop', () => delay(random.below(SERVER_DOWN_MS)));
+        await this.restartServer();
         return true;
     }
+  }
+
+  private async restartServer(): Promise<void> {
+    const { random, cluster, world } = this;
+    if (cluster === undefined)
+      return world.restartServer(random.below(2) === 0 ? 'kill' : 'stop', () => delay(random.below(SERVER_DOWN_MS)));
+    if (random.below(2) === 0) {
+      await cluster.stepDown(random.below(2) === 0 ? 'VISAGE_LOG' : 'VISAGE_CHANGES');
+      return;
+    }
+    const n = random.below(cluster.urls.length);
+    await cluster.kill(n, 'SIGKILL');
+    await delay(random.below(SERVER_DOWN_MS));
+    await cluster.restart(n);
+    await cluster.current(); // two of three must be there at any time
   }
 
   private async leave(worker: Running): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Connection } from '../../src/nats/connection.ts';
 import { jetstreamManagerOf } from '../../src/stream/streams.ts';
-import { acceptGap, rebuildShard, tellOwner } from '../../src/worker/resync.ts';
+import { acceptGap, adoptStreams, rebuildShard, tellOwner } from '../../src/worker/resync.ts';
 import { eventually, within } from '../support/eventually.ts';
 import { publishAll } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
@@ -58,6 +58,15 @@ async function rebuildAll(): Promise<void> {
   const client = await world.client();
   for (let shard = 0; shard < PARTITIONS; shard++) {
     await rebuildShard(client, world.settings(), shard, false);
+    await tellOwner(client, shard);
+  }
+}
+
+/** `visage resync --adopt` for every shard. */
+async function adoptAll(): Promise<void> {
+  const client = await world.client();
+  for (let shard = 0; shard < PARTITIONS; shard++) {
+    await adoptStreams(client, shard);
     await tellOwner(client, shard);
   }
 }
@@ -118,23 +127,31 @@ test.each(['with its data directory', 'without one'])(
   },
 );
 
-test('streams put back by the server’s API are other streams: the shards halt, and are rebuilt from the log', async () => {
-  await aLife();
-  const nc = await world.connect();
-  const jsm = await jetstreamManagerOf(nc);
-  const backups: Backup[] = [];
-  for (const name of BACKED_UP) backups.push(await backUp(nc, name));
-  for (const name of [...BACKED_UP, LEASES]) await jsm.streams.delete(name);
-  await rm(dataDirectory(), { recursive: true });
-  for (const backup of backups) await putBack(nc, backup);
-  await world.setup(); // nothing differs; it makes the leases
-  const started = await world.startReady();
-  await haltedWith(started, 'log_recreated');
-  await rebuildAll();
-  await isActive(started);
-  await publish();
-  await expectRight(80);
-});
+test.each(['adopted', 'rebuilt'])(
+  'streams put back by the server’s API are other streams: the shards halt, until they are %s',
+  async (how) => {
+    await aLife();
+    const nc = await world.connect();
+    const jsm = await jetstreamManagerOf(nc);
+    const backups: Backup[] = [];
+    for (const name of BACKED_UP) backups.push(await backUp(nc, name));
+    for (const name of [...BACKED_UP, LEASES]) await jsm.streams.delete(name);
+    await rm(dataDirectory(), { recursive: true });
+    for (const backup of backups) await putBack(nc, backup);
+    await world.setup(); // nothing differs; it makes the leases
+    const started = await world.startReady();
+    await haltedWith(started, 'log_recreated');
+    if (how === 'rebuilt') await rebuildAll();
+    else await adoptAll();
+    await isActive(started);
+    await publish();
+    if (how === 'rebuilt') return expectRight(80);
+    // adopted: the chains go on too, and so they do after a restart
+    await started.worker.stop();
+    await isActive(await world.startReady());
+    expect(await verifyAll(await world.client(), QUIET_MS)).toMatchObject({ problems: [], events: 80, changeEvents: 80 });
+  },
+);
 
 test('the object store lost: setup makes it again, and the next snapshots are in it', async () => {
   await aLife();
