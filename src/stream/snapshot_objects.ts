@@ -3,17 +3,18 @@
 import { Objm, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
+import type { LogMessage } from '../message/log_message.ts';
 import type { Topology } from '../message/subject.ts';
 import { notAllowed } from './permission.ts';
-import { PartitionReader } from './partition_reader.ts';
+import { scanStream } from './erasure_scan.ts';
 import { removeMessages } from './removal.ts';
-import { answerOf, jetstreamManagerOf } from './streams.ts';
+import { jetstreamManagerOf } from './streams.ts';
 
 export interface SnapshotObjects {
   /** @throws VisageError `unavailable` (retry), `not_allowed` */
   put(name: string, bytes: ReadableStream<Uint8Array>): Promise<void>;
-  /** Undefined: there is none. Reading it fails where its bytes are not those that were put. */
-  get(name: string): Promise<ReadableStream<Uint8Array> | undefined>;
+  /** Its bytes, or what is left of them; undefined: there is none. Whoever reads them checks them. */
+  get(name: string): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** @param overwritten nothing of it may be left on the server's disk: slower */
   remove(name: string, overwritten: boolean): Promise<void>;
   names(prefix: string): Promise<readonly string[]>;
@@ -31,23 +32,18 @@ export async function openSnapshotObjects(nc: NatsConnection, topology: Topology
   } catch (cause) {
     throw new VisageError('not_set_up', `there is no object store ${bucket}; run 'visage setup' first`, { cause });
   }
-  /** What the last message of a chunk subject says; undefined: there is none. */
+  /** Piece by piece, as they are asked for: the client's own way holds all of them that have come in memory, and waits for ever where none is. */
+  async function* chunks(id: string): AsyncGenerator<LogMessage> {
+    yield* scanStream({ nc, stream, filter: [`$O.${bucket}.C.${id}`] });
+  }
   const chunksOf = async (id: string): Promise<readonly number[]> => {
-    const filter = `$O.${bucket}.C.${id}`;
-    const last = await answerOf(`a snapshot in ${bucket}`, jsm.streams.getMessage(stream, { last_by_subj: filter }));
-    if (last === null) return [];
-    const reader = await PartitionReader.open({ nc, stream, filter, after: 0 });
     const sequences: number[] = [];
-    try {
-      while (sequences.at(-1) !== last.seq) {
-        const batch = await reader.next();
-        for (const { sequence } of batch?.messages ?? []) sequences.push(sequence);
-      }
-    } finally {
-      await reader.close();
-    }
+    for await (const { sequence } of chunks(id)) sequences.push(sequence);
     return sequences;
   };
+  async function* bytesOf(id: string): AsyncGenerator<Uint8Array> {
+    for await (const { body } of chunks(id)) yield body;
+  }
   const doing = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
     try {
       return await act();
@@ -59,7 +55,11 @@ export async function openSnapshotObjects(nc: NatsConnection, topology: Topology
   };
   return {
     put: (name, bytes) => doing(`snapshot ${name} cannot be stored`, async () => void (await objects.put({ name }, bytes))),
-    get: (name) => doing(`snapshot ${name} cannot be read`, async () => (await objects.get(name))?.data),
+    get: (name) =>
+      doing(`snapshot ${name} cannot be read`, async () => {
+        const info = await objects.info(name);
+        return info === null || info.deleted ? undefined : bytesOf(info.nuid);
+      }),
     remove: (name, overwritten) =>
       doing(`snapshot ${name} cannot be removed`, async () => {
         const info = await objects.info(name);

@@ -3,7 +3,8 @@
 //      of an epoch that is over, loses.
 // SN2: a copy is of one checkpoint, and a checkpoint never passes the last commit (I6).
 // SN3: what comes back is checked before it takes a folder's place; what is not whole is refused, and the one before is used.
-// SN4: two are kept. After an erasure only those that were made after it.
+// SN4: one is made at a time: the interval's, an erasure's and the last one share a working folder.
+// SN5: two are kept. After an erasure only those that were made after it.
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,6 +48,7 @@ export class ShardSnapshots {
   last: Snapshot | undefined;
   failures = 0;
   private readonly options: ShardSnapshotsOptions;
+  private making: Promise<unknown> = Promise.resolve();
 
   constructor(options: ShardSnapshotsOptions) {
     this.options = options;
@@ -60,7 +62,14 @@ export class ShardSnapshots {
   /** Copies the store and makes the copy count. Nothing happens when nothing is new. @param epoch of the life that has the store
    *  @returns undefined: none was made; a later owner has one, or there is nothing new
    *  @throws VisageError `unavailable` (retry), `stopped` (retry), `store_unreadable` */
-  async make(store: LmdbStore, epoch: number, signal: AbortSignal): Promise<Snapshot | undefined> {
+  make(store: LmdbStore, epoch: number, signal: AbortSignal): Promise<Snapshot | undefined> {
+    const made = this.making.then(() => this.makeNow(store, epoch, signal));
+    this.making = made.catch(() => undefined); // whoever asked sees it
+    return made;
+  }
+
+  private async makeNow(store: LmdbStore, epoch: number, signal: AbortSignal): Promise<Snapshot | undefined> {
+    signal.throwIfAborted(); // it has waited
     const newest = (await this.list())[0];
     const applied = store.readMeta()?.applied ?? 0;
     if (applied === 0 || isLater(newest, { epoch, sequence: applied })) return undefined;
@@ -164,7 +173,7 @@ export class ShardSnapshots {
         setImmediate(done, null, piece);
       },
     });
-    await pipeline(Readable.fromWeb(bytes as never), hashed, createWriteStream(dataFile(working), { flush: true }), { signal });
+    await pipeline(bytes, hashed, createWriteStream(dataFile(working), { flush: true }), { signal });
     if (hash.digest('hex') !== snapshot.sha256) throw new Error('its checksum is not the one that the manifest has');
     const copy = await inspectStore(working);
     if (copy?.meta.applied !== snapshot.sequence || copy.meta.shard !== shard)

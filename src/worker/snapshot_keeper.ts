@@ -40,7 +40,7 @@ export class SnapshotKeeper {
     while (!signal.aborted) {
       await pause(waitMs, signal);
       waitMs = intervalMs;
-      if (!signal.aborted) await this.takeNow(shard, signal).catch((error: unknown) => this.failed(error));
+      if (!signal.aborted) await this.takeNow(shard, signal).catch((error: unknown) => signal.aborted || this.failed(error));
     }
     if (this.current?.signal === signal) this.current = null;
   }
