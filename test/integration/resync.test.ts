@@ -10,7 +10,6 @@ import { publishAll, type Sendable } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
 import { copyOf, recreate } from '../support/rewinding.ts';
 import { configFile, runCommand, type Ran } from '../support/run_command.ts';
-import { settingsAs } from '../support/snapshots.ts';
 import { settled } from '../support/verify.ts';
 import { startWorld, type StartedWorker, type World } from '../support/world.ts';
 
@@ -104,6 +103,24 @@ describe('--rebuild', () => {
     await allHalted(world.start(), 'log_recreated');
     await publish(20);
     await rebuildAll();
+    await isWhole();
+    await publish();
+    await isWhole();
+  });
+
+  test('while no worker runs: the next one does it, also with an empty folder', async () => {
+    await aLife();
+    await recreate(world, 'VISAGE_LOG');
+    await rm(join(world.folder, 'data'), { recursive: true });
+    await publish(20);
+    const { code, stdout } = await resync(0, '--rebuild', '--yes');
+    expect([code, stdout]).toEqual([
+      0,
+      'shard 0: generation 2 of its state is built from the log\nno worker has it just now; the next one does as it says\n',
+    ]);
+    await resync(1, '--rebuild', '--yes');
+    const { worker } = await world.startReady();
+    expect(worker.status().shards.map(({ state }) => state)).toEqual(['active', 'active']);
     await isWhole();
     await publish();
     await isWhole();
