@@ -3,7 +3,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verifyRoot } from '../../src/cli/verify_root.ts';
+import { identityKey, partitionOf } from '../../src/message/identity.ts';
 import type { Client } from '../../src/worker/client.ts';
+import { jetstreamManagerOf } from '../../src/stream/streams.ts';
 import type { ChangeEvent } from '../support/change_listener.ts';
 import { eventually, within } from '../support/eventually.ts';
 import { publishAll, type Sendable } from '../support/publish_all.ts';
@@ -47,6 +49,12 @@ async function aLife(): Promise<void> {
 async function allHalted({ worker }: StartedWorker, code: string): Promise<void> {
   await within('ready or halted', 20_000, worker.ready);
   await eventually(`halted with ${code}`, () => worker.status().shards.every(({ reasonCode }) => reasonCode === code));
+}
+
+/** Folders and snapshots: what comes next folds the log. */
+async function loseState(): Promise<void> {
+  await rm(join(world.folder, 'data'), { recursive: true });
+  await (await jetstreamManagerOf(client.nc)).streams.purge('OBJ_visage_snapshots');
 }
 
 const resync = (shard: number, ...words: string[]): Promise<Ran> =>
@@ -137,4 +145,123 @@ describe('--rebuild', () => {
     await isWhole(false);
     await chainsBegin(40);
   });
+});
+
+describe('--skip', () => {
+  const ADA = { namespace: 'customerId', id: 'ada' };
+  const SHARD = partitionOf(identityKey(ADA), PARTITIONS);
+
+  const hers = (_id: string, price: number): Promise<number> =>
+    publishAll([purchase(ADA.id, { _id, atMs: Date.now() - 60_000, price })], { nc: client.nc });
+
+  /** A control message that no release knows: the shard halts there. @returns its sequence */
+  async function poison(): Promise<number> {
+    const answer: { seq: number } = (await client.nc.request(`visage.log.${SHARD}.ctl.nosuch`, '{}')).json();
+    return answer.seq;
+  }
+
+  const skip = (sequence: number): Promise<Ran> => resync(SHARD, '--skip', String(sequence), '--yes');
+  const said = (sequence: number): string => `shard ${SHARD}: message ${sequence} is skipped\nit is active\n`;
+
+  async function haltsAt({ worker }: StartedWorker, code: string): Promise<void> {
+    await eventually(`shard ${SHARD} is halted with ${code}`, () =>
+      worker.status().shards.some((shard) => shard.shard === SHARD && shard.reasonCode === code),
+    );
+  }
+
+  test('of a message that nobody understands: the shard goes on, and so does every later life', async () => {
+    const started = await world.startReady();
+    await publish();
+    const [first, between, second] = [await poison(), await hers('h-1', 5), await poison()];
+    await publish();
+    await haltsAt(started, 'unknown_control');
+    const once = await skip(first);
+    expect([once.code, once.stderr]).toEqual([0, '']);
+    await haltsAt(started, 'unknown_control'); // at the other one
+    expect(await skip(second)).toEqual({ code: 0, stdout: said(second), stderr: '' });
+    expect((await client.profile({ ...ADA, after: between }))?.computed['spendLifetime']).toEqual({ value: 5 });
+    await isWhole();
+    await started.worker.stop();
+    // from the checkpoint, and from nothing
+    await world.startReady().then(({ worker }) => worker.stop());
+    await loseState();
+    await world.startReady();
+    await isWhole();
+  });
+
+  test('of an event that was not applied yet: it is in no value, list or explanation; the others are', async () => {
+    const started = await world.startReady();
+    await hers('h-1', 5);
+    const poisoned = await poison();
+    await haltsAt(started, 'unknown_control');
+    const unwanted = await hers('h-2', 1_000);
+    const wanted = await hers('h-3', 7);
+    await resync(SHARD, '--skip', String(unwanted), '--yes');
+    expect(await skip(poisoned)).toEqual({ code: 0, stdout: said(poisoned), stderr: '' });
+    const view = await client.profile({ ...ADA, after: wanted });
+    expect(view?.computed['spendLifetime']).toEqual({ value: 12 });
+    const { events } = (await client.events(ADA))!;
+    expect(events.map((event) => event['_id'])).toEqual(['h-1', 'h-3']);
+    const explained = (await client.explain({ ...ADA, field: 'spendLifetime' }))!;
+    expect(explained.events.map(({ _id, value }) => [_id, value])).toEqual([
+      ['h-3', 7],
+      ['h-1', 5],
+    ]);
+    const listed = await runCommand(['events', ADA.namespace, ADA.id, '--config', configFile(world)]);
+    expect([listed.code, listed.stdout.includes('h-3'), listed.stdout.includes('h-2')]).toEqual([0, true, false]);
+    // its id was never seen
+    await hers('h-2', 100);
+    await isWhole();
+    expect((await client.profile(ADA))?.computed['spendLifetime']).toEqual({ value: 112 });
+  });
+
+  test('what was applied, is not there, or is of another shard, is not skipped', async () => {
+    const started = await world.startReady();
+    const applied = await hers('h-1', 5);
+    await client.profile({ ...ADA, after: applied });
+    await settled(client, QUIET_MS);
+    const refused = await skip(applied);
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toBe(
+      `error: message ${applied} has been applied, and what it changed was published: it can no longer be skipped\n`,
+    );
+    const poisoned = await poison();
+    await haltsAt(started, 'unknown_control');
+    for (const [shard, sequence] of [
+      [SHARD, poisoned + 1],
+      [1 - SHARD, poisoned],
+    ] as const) {
+      const { code, stderr } = await resync(shard, '--skip', String(sequence), '--yes');
+      expect([code, stderr]).toEqual([1, `error: the log has no message ${sequence} of shard ${shard}\n`]);
+    }
+    expect(started.worker.status().shards[SHARD]?.state).toBe('halted');
+  });
+});
+
+test('wrong use is one line and exit code 2; nothing is done', async () => {
+  await world.startReady();
+  const before = (await client.streamState('log')).lastSequence;
+  for (const [words, line] of [
+    [['--shard', '0'], 'say one of --accept-gap, --skip SEQUENCE, --rebuild'],
+    [['--shard', '0', '--rebuild', '--accept-gap', '--yes'], 'say one of --accept-gap, --skip SEQUENCE, --rebuild'],
+    [['--shard', '0', '--rebuild'], 'nothing was done: add --yes if you mean it'],
+    [['--shard', '0', '--skip', '1', '--partial', '--yes'], '--partial goes with --rebuild'],
+    [['--shard', '7', '--rebuild', '--yes'], 'there is no shard 7; there are 2'],
+  ] as const)
+    expect(await runCommand(['resync', ...words, '--config', configFile(world)])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `error: ${line}\n`,
+    });
+  for (const words of [
+    ['--rebuild', '--yes'],
+    ['--shard', 'x', '--rebuild', '--yes'],
+    ['--shard', '0', '--skip', '0', '--yes'],
+  ]) {
+    const { code, stderr } = await runCommand(['resync', ...words, '--config', configFile(world)]);
+    expect([code, stderr.trim().split('\n').length]).toEqual([2, 1]);
+  }
+  const { code, stderr } = await resync(0, '--accept-gap', '--yes');
+  expect([code, stderr]).toEqual([1, 'error: the log has its beginning: there is no gap to accept\n']);
+  expect((await client.streamState('log')).lastSequence).toBe(before);
 });
