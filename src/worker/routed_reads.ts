@@ -1,5 +1,6 @@
 // Reads of any shard, by any worker: what is here is answered here, the rest through its owner.
 // RR1: while a shard moves nobody answers for it, for a moment: that is waited for, and is an error to try again only when it takes longer.
+// RR2: an owner that stands still answers nothing: it is not waited for once it has lost the shard, nor longer than the reader would wait.
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Member } from '../cluster/entries.ts';
@@ -12,6 +13,8 @@ import type { OwnedShards } from './owned_shards.ts';
 const MOVING_MS = 2_000;
 const LOOK_MS = 40;
 const FORWARD_MS = 35_000;
+/** Beside the wait that a reader asks for. */
+const ANSWER_MS = 2_000;
 const STATUS_MS = 2_000;
 const MOVING: readonly string[] = ['shard_elsewhere', 'shard_not_ready'];
 
@@ -23,6 +26,8 @@ export type RoutedOptions = {
   /** Undefined until the worker is connected. */
   readonly forward: () => Forward | undefined;
   readonly members: () => Iterable<Member>;
+  /** The process that has the shard, as far as is known. */
+  readonly ownerOf: (shard: number) => string | undefined;
   readonly instance: string;
   readonly draining: () => boolean;
 };
@@ -31,13 +36,19 @@ export type Routed = { readonly reads: ReadService; readonly erase: EraseService
 
 export function routed(options: RoutedOptions): Routed {
   const { partitions, local, shards, forward, draining } = options;
-  const route = async <T>(shard: number, here: () => Promise<T>, verb: string, query: unknown): Promise<T> => {
-    const untilMs = performance.now() + MOVING_MS;
+  const route = async <T>(shard: number, here: () => Promise<T>, verb: string, query: object): Promise<T> => {
+    const { timeoutMs } = query as { readonly timeoutMs?: number };
+    let untilMs = performance.now() + MOVING_MS;
+    const answerMs = timeoutMs === undefined ? FORWARD_MS : Math.min(timeoutMs + ANSWER_MS, FORWARD_MS);
     for (;;) {
       const away = forward();
       try {
         if (away === undefined || shards.count === 0 || shards.isHere(shard)) return await here();
-        return ((await away.toShard(shard, verb, query, FORWARD_MS)) ?? undefined) as T;
+        const owner = options.ownerOf(shard);
+        const hasMoved = (): boolean => shards.isHere(shard) || options.ownerOf(shard) !== owner;
+        const answer = await unlessSo(hasMoved, away.toShard(shard, verb, query, answerMs));
+        if (answer !== MOVED) return (answer ?? undefined) as T;
+        untilMs = performance.now() + MOVING_MS;
       } catch (error) {
         const isMoving = error instanceof VisageError && MOVING.includes(error.code);
         if (!isMoving || away === undefined || shards.count === 0) throw error;
@@ -75,6 +86,21 @@ export function routed(options: RoutedOptions): Routed {
         ),
     },
   };
+}
+
+const MOVED = Symbol('moved');
+
+/** What was asked, or MOVED as soon as that is so. */
+async function unlessSo(hasMoved: () => boolean, asked: Promise<unknown>): Promise<unknown> {
+  for (;;) {
+    const look = new AbortController();
+    const looking = delay(LOOK_MS, MOVED, { signal: look.signal }).catch(() => MOVED);
+    const found = await Promise.race([asked, looking]).finally(() => look.abort());
+    if (found !== MOVED) return found;
+    if (!hasMoved()) continue;
+    asked.catch(() => undefined); // nobody waits for it any more
+    return MOVED;
+  }
 }
 
 /** What every worker says, in one. */
