@@ -3,12 +3,12 @@
 //      of an epoch that is over, loses.
 // SN2: a copy is of one checkpoint, and a checkpoint never passes the last commit (I6).
 // SN3: what comes back is checked before it takes a folder's place; what is not whole is refused, and the one before is used.
-// SN4: one is made at a time: the interval's, an erasure's and the last one share a working folder.
+// SN4: one is made, or taken away, at a time: the interval's, an erasure's and the last one share a working folder.
 // SN5: two are kept. After an erasure only those that were made after it.
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorText, VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
@@ -85,13 +85,19 @@ export class ShardSnapshots {
     }
   }
 
-  /** Takes away the snapshots that are older than this sequence, with nothing left of them on the server's disk. */
-  async removeBefore(sequence: number): Promise<void> {
+  /** Takes away the snapshots that are older than this sequence. @param epoch as for `make` */
+  removeBefore(sequence: number, epoch: number): Promise<void> {
+    const removed = this.making.then(() => this.removeBeforeNow(sequence, epoch));
+    this.making = removed.catch(() => undefined); // as above
+    return removed;
+  }
+
+  private async removeBeforeNow(sequence: number, epoch: number): Promise<void> {
     const { meta } = this.options;
     const { list, revision } = await this.read();
     const kept = list.filter((snapshot) => snapshot.sequence >= sequence);
     if (kept.length < list.length) await meta.putAt(this.key, JSON.stringify(kept), revision);
-    await this.removeOthers(kept, Infinity, true);
+    await this.removeOthers(kept, epoch);
   }
 
   /** Brings the newest snapshot of a generation that is whole into `folder`, in place of what is there.
@@ -130,7 +136,7 @@ export class ShardSnapshots {
       },
     });
     const sent = pipeline(file, hashed).catch(() => undefined); // the reader of the other end sees it
-    await objects.put(name, Readable.toWeb(hashed) as ReadableStream<Uint8Array>);
+    await objects.put(name, hashed);
     await sent;
     signal.throwIfAborted();
     const snapshot: Snapshot = {
@@ -145,7 +151,7 @@ export class ShardSnapshots {
     for (;;) {
       const { list, revision } = await this.read();
       if (isLater(list[0], snapshot)) {
-        await objects.remove(name, false);
+        await objects.remove(name);
         return undefined;
       }
       const kept = [snapshot, ...list.filter((other) => other.name !== name)].slice(0, KEPT);
@@ -156,7 +162,7 @@ export class ShardSnapshots {
         throw error;
       }
       this.last = snapshot;
-      await this.removeOthers(kept, epoch, false);
+      await this.removeOthers(kept, epoch);
       return snapshot;
     }
   }
@@ -182,11 +188,11 @@ export class ShardSnapshots {
   }
 
   /** What no manifest names: older ones, and what a crash or a zombie has left. */
-  private async removeOthers(kept: readonly Snapshot[], epoch: number, overwritten: boolean): Promise<void> {
+  private async removeOthers(kept: readonly Snapshot[], epoch: number): Promise<void> {
     const { objects, shard } = this.options;
     for (const name of await objects.names(`p${shard}/`)) {
       const ofEpoch = Number(/\/e(\d+)\//.exec(name)?.[1]);
-      if (ofEpoch <= epoch && !kept.some((snapshot) => snapshot.name === name)) await objects.remove(name, overwritten);
+      if (ofEpoch <= epoch && !kept.some((snapshot) => snapshot.name === name)) await objects.remove(name);
     }
   }
 

@@ -1,6 +1,9 @@
 // Snapshots: what one worker stored, another goes on from; what is not whole is never used.
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { Objm } from '@nats-io/obj';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Client } from '../../src/worker/client.ts';
 import { inspectStore } from '../../src/store/copy_store.ts';
@@ -9,6 +12,7 @@ import { LmdbStore } from '../../src/store/lmdb_store.ts';
 import type { MetaBucket } from '../../src/stream/meta_bucket.ts';
 import { openSnapshotObjects } from '../../src/stream/snapshot_objects.ts';
 import { jetstreamManagerOf } from '../../src/stream/streams.ts';
+import { bytesIn } from '../support/bytes_in.ts';
 import { eventually } from '../support/eventually.ts';
 import { publishAll } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
@@ -240,15 +244,18 @@ describe('of two owners the later one is right', () => {
     await stored(a, await publish(20));
     const objects = await openSnapshotObjects(client.nc, client.topology);
     for (const name of ['p0/e0/s3', 'p0/e1/s1', 'p0/e2/s1', 'p7/e0/s1']) {
-      const bytes = new ReadableStream<Uint8Array>({
-        start(controller) {
-          controller.enqueue(new Uint8Array(300_000));
-          controller.close();
-        },
-      });
-      await objects.put(name, bytes);
+      await objects.put(name, Readable.from([Buffer.alloc(100_000)]));
     }
-    const { name } = await takeSnapshot(client);
+    // of one that a crash has left there is no end
+    await client.nc.request('$O.visage_snapshots.C.p0.e1.s2.unfinished', Buffer.alloc(1_000, 'unfinished'));
+    expect(await objectNames(client)).toContain('p0/e1/s2');
+    const { name, sha256 } = await takeSnapshot(client);
     expect(await objectNames(client)).toEqual([name, 'p0/e2/s1', 'p7/e0/s1'].sort());
+    expect(
+      bytesIn(join(world.folder, 'nats', 'jetstream', '$G', 'streams', 'OBJ_visage_snapshots', 'msgs'), 'unfinishedu'),
+    ).toEqual([]);
+    // any tool reads what is there
+    const bytes = await (await new Objm(client.nc).open('visage_snapshots')).getBlob(name);
+    expect(createHash('sha256').update(bytes!).digest('hex')).toBe(sha256);
   });
 });

@@ -84,7 +84,7 @@ export const DAMAGES: Readonly<Record<string, (client: Client, snapshot: Snapsho
     const last = (await chunksOf(client, name)).at(-1)!;
     await client.nc.request(last.subject, last.data);
   },
-  'the object is gone': async ({ nc, topology }, { name }) => (await openSnapshotObjects(nc, topology)).remove(name, false),
+  'the object is gone': async ({ nc, topology }, { name }) => (await openSnapshotObjects(nc, topology)).remove(name),
   'the manifest has another checksum': (client, { name }) =>
     changeNamed(client, name, { sha256: createHash('sha256').update('other').digest('hex') }),
   'the manifest has another sequence': (client, { name, sequence }) => changeNamed(client, name, { sequence: sequence + 1 }),
