@@ -25,3 +25,8 @@ export function committedThrough(message: LogMessage): number {
   if (sequence === undefined || !Number.isSafeInteger(sequence)) return 0;
   return ordinal === -1 ? sequence : sequence - 1; // -1: with all changes of that message
 }
+
+/** How much had changed in the shard before the first commit of a stream, which has no change events itself. */
+export function changedBefore(message: LogMessage): number {
+  return Number(message.headers?.()['Visage-Change-Count'] ?? 0);
+}

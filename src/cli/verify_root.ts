@@ -188,7 +188,7 @@ function smallestHashes(views: readonly View[], count: number): readonly View[] 
 
 function add(a: ChainReport, b: ChainReport): ChainReport {
   return {
-    whole: a.whole,
+    whole: a.whole && b.whole,
     events: a.events + b.events,
     problemCount: a.problemCount + b.problemCount,
     problems: [...a.problems, ...b.problems].slice(0, DIFFERENCES_MAX),

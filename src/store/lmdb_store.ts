@@ -55,7 +55,7 @@ export class LmdbStore implements ProfileStore {
   private fileBytes: number;
   private prefetched = 0;
   private writing: Promise<unknown> | null = null;
-  private copying: Promise<unknown> = Promise.resolve();
+  private readonly copying = new Set<Promise<unknown>>();
   private failed = false;
   private closed = false;
 
@@ -151,8 +151,8 @@ export class LmdbStore implements ProfileStore {
 
   /** Copies what is committed into `folder`, while the store goes on being used. @throws as `copyTables` */
   copyTo(folder: string): Promise<StoreCopy | undefined> {
-    const copying = copyTables(this.tables, folder);
-    this.copying = copying.catch(() => undefined); // whoever asked sees it
+    const copying = copyTables(this.tables, folder).finally(() => this.copying.delete(copying));
+    this.copying.add(copying);
     return copying;
   }
 
@@ -172,7 +172,7 @@ export class LmdbStore implements ProfileStore {
     this.closed = true;
     for (const snapshot of [...this.snapshots]) snapshot.close();
     await this.writing?.catch(() => undefined); // whoever commits sees it
-    await this.copying;
+    await Promise.allSettled(this.copying); // whoever asked sees how they end; LMDB ends the process when it is closed under one
     const closing = this.tables.root.close();
     await (this.failed ? Promise.race([closing, delay(CLOSE_FAILED_MS)]) : closing);
   }

@@ -1,11 +1,13 @@
 // What the log has about one identity: its own messages and what decided about them, from the beginning of the log.
 // IL1: in the order of the log, through the stream's leader: a replica may not have the newest yet.
+// IL2: what an operator has skipped counts for nothing here either.
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { StreamInfo } from '@nats-io/jetstream';
 import type { EpochMs } from '../base/time.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import { controlSubject, shardLogPrefix, type Topology } from '../message/subject.ts';
 import type { LogReader } from '../ports/log.ts';
+import { readSkips, SkippingReader } from './holes.ts';
 import { PartitionReader } from './partition_reader.ts';
 import { logState } from './shard_log.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from './streams.ts';
@@ -34,10 +36,12 @@ export async function openIdentityLog(options: { nc: NatsConnection; topology: T
       // an empty stream names a time in the year 1
       return { sequence, timeMs: state.messages === 0 ? Infinity : stampOf(state.first_ts) };
     },
-    open(shard, key, erasures) {
+    async open(shard, key, erasures) {
       const kinds = erasures ? [...DECIDING, 'erase'] : DECIDING;
       const filter = [`${shardLogPrefix(root, shard)}in.*.${key}`, ...kinds.map((kind) => controlSubject(root, shard, kind))];
-      return PartitionReader.open({ nc, stream: logStream, filter, after: 0 });
+      const skipped = await readSkips(nc, topology, shard);
+      const reader = await PartitionReader.open({ nc, stream: logStream, filter, after: 0 });
+      return skipped.size === 0 ? reader : new SkippingReader(reader, skipped, controlSubject(root, shard, 'hole'));
     },
   };
 }

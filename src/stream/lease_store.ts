@@ -1,15 +1,16 @@
 // Leases in a bucket of NATS: every entry runs out with the bucket's ttl unless it is written again.
 // LN1: no entry has a time to live of its own: one that is updated then never runs out (tried).
 // LN2: what is there is asked directly, at any replica: it may be a moment old. What decides is the leader's answer to a write.
-import type { JetStreamManager } from '@nats-io/jetstream';
+import type { BatchCallback, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import { apiSubject, type Topology } from '../message/subject.ts';
 import type { LeaseEntry, LeaseStore, PutOutcome } from '../ports/leases.ts';
 import { notAllowed } from './permission.ts';
-import { answerOf, askAgain, jetstreamManagerOf } from './streams.ts';
+import { ANSWER_MS_MAX, answerOf, askAgain, jetstreamManagerOf } from './streams.ts';
 
-const TIMEOUT_MS = 2_000;
+/** More than a root has shards and workers. */
+const BATCH = 1_024;
 const CONFLICTS = [10071, 10164];
 /** With a marker of this kind in its place an entry is gone. */
 const OPERATION = 'KV-Operation';
@@ -21,7 +22,7 @@ export async function openLeaseStore(nc: NatsConnection, topology: Topology): Pr
   const stream = `KV_${bucket}`;
   const prefix = `$KV.${bucket}.`;
   const hintSubject = apiSubject(topology.root, 'hint');
-  const jsm = await jetstreamManagerOf(nc);
+  const jsm = await jetstreamManagerOf(nc, ANSWER_MS_MAX); // a lost answer must not cost the time that a lease has left
   const ttlMs = await ttlOf(jsm, stream, bucket);
 
   /** Through the leader; a marker shows as `isGone`. */
@@ -42,7 +43,7 @@ export async function openLeaseStore(nc: NatsConnection, topology: Topology): Pr
     if (operation !== undefined) h.set(OPERATION, operation);
     let answer: { seq?: number; error?: { err_code?: number; description?: string } };
     try {
-      answer = (await nc.request(prefix + key, body, { headers: h, timeout: TIMEOUT_MS })).json();
+      answer = (await nc.request(prefix + key, body, { headers: h, timeout: ANSWER_MS_MAX })).json();
     } catch (cause) {
       const text = `${key} in ${bucket} cannot be written: ${errorText(cause)}`;
       throw notAllowed(cause) ?? new VisageError('unavailable', text, { cause, kind: 'retry' });
@@ -56,19 +57,12 @@ export async function openLeaseStore(nc: NatsConnection, topology: Topology): Pr
   return {
     ttlMs,
     async list() {
-      const entries: LeaseEntry[] = [];
       try {
-        const found = await jsm.direct.getLastMessagesFor(stream, { multi_last: [`${prefix}>`], batch: 1024 });
-        for await (const message of found) {
-          if (message.header.has(OPERATION) || message.header.has(MARKER)) continue;
-          const value = Buffer.from(message.data).toString('utf8');
-          entries.push({ key: message.subject.slice(prefix.length), value, revision: message.seq });
-        }
+        return await lastOfAll(jsm, stream, prefix);
       } catch (cause) {
-        if (/no results|not found|404/i.test(errorText(cause))) return entries;
+        if (/no results|not found|404/i.test(errorText(cause))) return [];
         throw new VisageError('unavailable', `${bucket} cannot be read: ${errorText(cause)}`, { cause, kind: 'retry' });
       }
-      return entries;
     },
     async put(key, value, revision): Promise<PutOutcome> {
       let written = await write(key, value, revision);
@@ -89,6 +83,22 @@ export async function openLeaseStore(nc: NatsConnection, topology: Topology): Pr
       return () => subscription.unsubscribe();
     },
   };
+}
+
+/** With a callback: the client leaves the subscription of an answer that is read without one for good. And with a time limit: the client's
+ *  own is over with the first message. */
+async function lastOfAll(jsm: JetStreamManager, stream: string, prefix: string): Promise<readonly LeaseEntry[]> {
+  const entries: LeaseEntry[] = [];
+  const end = Promise.withResolvers<void>();
+  const callback: BatchCallback<StoredMsg> = (done, { header, subject, data, seq: revision }) => {
+    if (done !== null) return done.err === undefined ? end.resolve() : end.reject(done.err);
+    if (header.has(OPERATION) || header.has(MARKER)) return;
+    entries.push({ key: subject.slice(prefix.length), value: Buffer.from(data).toString('utf8'), revision });
+  };
+  const found = await jsm.direct.getLastMessagesFor(stream, { multi_last: [`${prefix}>`], batch: BATCH, callback });
+  const late = setTimeout(() => found.stop(new Error('no answer in time')), ANSWER_MS_MAX);
+  await end.promise.finally(() => clearTimeout(late));
+  return entries;
 }
 
 async function ttlOf(jsm: JetStreamManager, stream: string, bucket: string): Promise<number> {

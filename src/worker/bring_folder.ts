@@ -50,7 +50,7 @@ async function lookAt({ folder, report }: BringOptions): Promise<ShardMeta | und
 }
 
 /** Moves a store that cannot be read out of the way, in place of the one that was moved before. @returns is there one that can be read? */
-export async function setAsideUnreadable(folder: string, report: (text: string, error: unknown) => void): Promise<boolean> {
+async function setAsideUnreadable(folder: string, report: (text: string, error: unknown) => void): Promise<boolean> {
   if (!existsSync(dataFile(folder))) return false;
   try {
     await inspectStore(folder);

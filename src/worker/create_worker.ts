@@ -114,6 +114,7 @@ export function createWorker(options: WorkerOptions): Worker {
     shards,
     forward: () => forward,
     members: () => ownership?.members.values() ?? [],
+    ownerOf: (shard) => ownership?.ownerOf(shard)?.owner,
     instance: settings.instance,
     draining: () => draining,
   });

@@ -119,10 +119,11 @@ async function store(context: EraseContext, all: readonly EraseJob[]): Promise<r
 async function renewSnapshots({ shard, snapshots, meta, signal }: EraseContext, last: number): Promise<void> {
   const { store } = shard.options;
   assert(store instanceof LmdbStore, 'a shard at work has its store in LMDB');
-  await snapshots.make(store, shard.status().epoch, signal);
+  const { epoch } = shard.status();
+  await snapshots.make(store, epoch, signal);
   signal.throwIfAborted();
   await noteErased(meta, shard.options.shard, last);
-  await snapshots.removeBefore(last);
+  await snapshots.removeBefore(last, epoch);
 }
 
 /** Exports in progress come to their end first, but are not waited for without end. */

@@ -1,5 +1,6 @@
 // Reads of any shard, by any worker: what is here is answered here, the rest through its owner.
 // RR1: while a shard moves nobody answers for it, for a moment: that is waited for, and is an error to try again only when it takes longer.
+// RR2: an owner that stands still answers nothing: it is not waited for once it has lost the shard, nor longer than the reader would wait.
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Member } from '../cluster/entries.ts';
@@ -14,9 +15,10 @@ const MOVING_MS = 2_000;
 const DRAINING_MS = 500;
 const LOOK_MS = 40;
 const FORWARD_MS = 35_000;
-/** What a read of a profile waits for when it does not say, and what its way takes at most. */
+/** What a read of a profile waits for when it does not say. */
 const READ_MS = 5_000;
-const WAY_MS = 1_000;
+/** Beside the wait that a reader asks for. */
+const ANSWER_MS = 2_000;
 const STATUS_MS = 2_000;
 const MOVING: readonly string[] = ['shard_elsewhere', 'shard_not_ready'];
 
@@ -28,6 +30,8 @@ export type RoutedOptions = {
   /** Undefined until the worker is connected. */
   readonly forward: () => Forward | undefined;
   readonly members: () => Iterable<Member>;
+  /** The process that has the shard, as far as is known. */
+  readonly ownerOf: (shard: number) => string | undefined;
   readonly instance: string;
   readonly draining: () => boolean;
 };
@@ -40,16 +44,22 @@ export function routed(options: RoutedOptions): Routed {
     shard: number,
     here: () => Promise<T>,
     verb: string,
-    query: unknown,
-    waitMs = FORWARD_MS,
+    query: object,
+    standardMs = FORWARD_MS,
   ): Promise<T> => {
+    const { timeoutMs = standardMs } = query as { readonly timeoutMs?: number };
+    const answerMs = Math.min(timeoutMs + ANSWER_MS, FORWARD_MS);
     const startMs = performance.now();
-    const untilMs = startMs + MOVING_MS;
+    let untilMs = startMs + MOVING_MS;
     for (;;) {
       const away = forward();
       try {
         if (away === undefined || shards.count === 0 || shards.isHere(shard)) return await here();
-        return ((await away.toShard(shard, verb, query, waitMs)) ?? undefined) as T;
+        const owner = options.ownerOf(shard);
+        const hasMoved = (): boolean => shards.isHere(shard) || options.ownerOf(shard) !== owner;
+        const answer = await unlessSo(hasMoved, away.toShard(shard, verb, query, answerMs));
+        if (answer !== MOVED) return (answer ?? undefined) as T;
+        untilMs = performance.now() + MOVING_MS;
       } catch (error) {
         const isMoving = error instanceof VisageError && MOVING.includes(error.code);
         if (!isMoving || away === undefined || shards.count === 0) throw error;
@@ -65,8 +75,7 @@ export function routed(options: RoutedOptions): Routed {
     partitionOf(identityKey(query), partitions);
   return {
     reads: {
-      profile: async (query) =>
-        route(shardOf(query), () => local.profile(query), 'profile', query, (query.timeoutMs ?? READ_MS) + WAY_MS),
+      profile: async (query) => route(shardOf(query), () => local.profile(query), 'profile', query, READ_MS),
       explain: async (query) => route(shardOf(query), () => local.explain(query), 'explain', query),
       events: async (query, bytesMax) => route(shardOf(query), () => local.events(query, bytesMax), 'events', query),
       exportPage: async (query) => route(query.shard, () => local.exportPage(query), 'export', query),
@@ -88,6 +97,21 @@ export function routed(options: RoutedOptions): Routed {
         ),
     },
   };
+}
+
+const MOVED = Symbol('moved');
+
+/** What was asked, or MOVED as soon as that is so. */
+async function unlessSo(hasMoved: () => boolean, asked: Promise<unknown>): Promise<unknown> {
+  for (;;) {
+    const look = new AbortController();
+    const looking = delay(LOOK_MS, MOVED, { signal: look.signal }).catch(() => MOVED);
+    const found = await Promise.race([asked, looking]).finally(() => look.abort());
+    if (found !== MOVED) return found;
+    if (!hasMoved()) continue;
+    asked.catch(() => undefined); // nobody waits for it any more
+    return MOVED;
+  }
 }
 
 /** What every worker says, in one. */

@@ -20,7 +20,7 @@ import { openDefinitionsLog } from '../stream/definitions_log.ts';
 import { openDeadLetters } from '../stream/dead_letters.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
-import { bringFolder, FAR_BEHIND, setAsideUnreadable } from './bring_folder.ts';
+import { bringFolder, FAR_BEHIND } from './bring_folder.ts';
 import { erasedThrough } from './erased_through.ts';
 import { finishGeneration, generationOf, isBeginning } from './begin_generation.ts';
 import { currentGeneration, generationFolder, nextGeneration, removeAllBefore, removeEarlier } from './generation_folders.ts';
@@ -205,8 +205,7 @@ export class LiveShard implements ShardLife {
     const next = nextGeneration(starts, current);
     if (next === undefined) return current;
     const asIs = asked !== null && asked >= next.generation;
-    if (asIs)
-      await setAsideUnreadable(generationFolder(settings.dataDirectory, shard, current), (text) => this.log('error', text));
+    await this.bring(current, streams.log); // what was told before is what the later one is compared with
     const store = await this.openStore(current, streams.log);
     try {
       if (!asIs && !isBetween(next, last, store.readMeta())) return current;

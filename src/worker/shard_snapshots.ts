@@ -3,11 +3,12 @@
 //      of an epoch that is over, loses.
 // SN2: a copy is of one checkpoint, and a checkpoint never passes the last commit (I6).
 // SN3: what comes back is checked before it takes a folder's place; what is not whole is refused, and the one before is used.
-// SN4: two are kept. After an erasure only those that were made after it.
+// SN4: one is made, or taken away, at a time: the interval's, an erasure's and the last one share a working folder.
+// SN5: two are kept. After an erasure only those that were made after it.
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorText, VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
@@ -47,6 +48,7 @@ export class ShardSnapshots {
   last: Snapshot | undefined;
   failures = 0;
   private readonly options: ShardSnapshotsOptions;
+  private making: Promise<unknown> = Promise.resolve();
 
   constructor(options: ShardSnapshotsOptions) {
     this.options = options;
@@ -60,7 +62,14 @@ export class ShardSnapshots {
   /** Copies the store and makes the copy count. Nothing happens when nothing is new. @param epoch of the life that has the store
    *  @returns undefined: none was made; a later owner has one, or there is nothing new
    *  @throws VisageError `unavailable` (retry), `stopped` (retry), `store_unreadable` */
-  async make(store: LmdbStore, epoch: number, signal: AbortSignal): Promise<Snapshot | undefined> {
+  make(store: LmdbStore, epoch: number, signal: AbortSignal): Promise<Snapshot | undefined> {
+    const made = this.making.then(() => this.makeNow(store, epoch, signal));
+    this.making = made.catch(() => undefined); // whoever asked sees it
+    return made;
+  }
+
+  private async makeNow(store: LmdbStore, epoch: number, signal: AbortSignal): Promise<Snapshot | undefined> {
+    signal.throwIfAborted(); // it has waited
     const newest = (await this.list())[0];
     const applied = store.readMeta()?.applied ?? 0;
     if (applied === 0 || isLater(newest, { epoch, sequence: applied })) return undefined;
@@ -77,13 +86,19 @@ export class ShardSnapshots {
     }
   }
 
-  /** Takes away the snapshots that are older than this sequence, with nothing left of them on the server's disk. */
-  async removeBefore(sequence: number): Promise<void> {
+  /** Takes away the snapshots that are older than this sequence. @param epoch as for `make` */
+  removeBefore(sequence: number, epoch: number): Promise<void> {
+    const removed = this.making.then(() => this.removeBeforeNow(sequence, epoch));
+    this.making = removed.catch(() => undefined); // as above
+    return removed;
+  }
+
+  private async removeBeforeNow(sequence: number, epoch: number): Promise<void> {
     const { meta } = this.options;
     const { list, revision } = await this.read();
     const kept = list.filter((snapshot) => snapshot.sequence >= sequence);
     if (kept.length < list.length) await meta.putAt(this.key, JSON.stringify(kept), revision);
-    await this.removeOthers(kept, Infinity, true);
+    await this.removeOthers(kept, epoch);
   }
 
   /** Brings the newest snapshot of a generation that is whole into `folder`, in place of what is there.
@@ -122,7 +137,7 @@ export class ShardSnapshots {
       },
     });
     const sent = pipeline(file, hashed).catch(() => undefined); // the reader of the other end sees it
-    await objects.put(name, Readable.toWeb(hashed) as ReadableStream<Uint8Array>);
+    await objects.put(name, hashed);
     await sent;
     signal.throwIfAborted();
     const snapshot: Snapshot = {
@@ -137,7 +152,7 @@ export class ShardSnapshots {
     for (;;) {
       const { list, revision } = await this.read();
       if (isLater(list[0], snapshot)) {
-        await objects.remove(name, false);
+        await objects.remove(name);
         return undefined;
       }
       const kept = [snapshot, ...list.filter((other) => other.name !== name)].slice(0, KEPT);
@@ -148,7 +163,7 @@ export class ShardSnapshots {
         throw error;
       }
       this.last = snapshot;
-      await this.removeOthers(kept, epoch, false);
+      await this.removeOthers(kept, epoch);
       return snapshot;
     }
   }
@@ -165,7 +180,7 @@ export class ShardSnapshots {
         setImmediate(done, null, piece);
       },
     });
-    await pipeline(Readable.fromWeb(bytes as never), hashed, createWriteStream(dataFile(working), { flush: true }), { signal });
+    await pipeline(bytes, hashed, createWriteStream(dataFile(working), { flush: true }), { signal });
     if (hash.digest('hex') !== snapshot.sha256) throw new Error('its checksum is not the one that the manifest has');
     const copy = await inspectStore(working);
     if (copy?.meta.applied !== snapshot.sequence || copy.meta.shard !== shard)
@@ -174,11 +189,11 @@ export class ShardSnapshots {
   }
 
   /** What no manifest names: older ones, and what a crash or a zombie has left. */
-  private async removeOthers(kept: readonly Snapshot[], epoch: number, overwritten: boolean): Promise<void> {
+  private async removeOthers(kept: readonly Snapshot[], epoch: number): Promise<void> {
     const { objects, shard } = this.options;
     for (const name of await objects.names(`p${shard}/`)) {
       const ofEpoch = Number(/\/e(\d+)\//.exec(name)?.[1]);
-      if (ofEpoch <= epoch && !kept.some((snapshot) => snapshot.name === name)) await objects.remove(name, overwritten);
+      if (ofEpoch <= epoch && !kept.some((snapshot) => snapshot.name === name)) await objects.remove(name);
     }
   }
 

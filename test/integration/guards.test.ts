@@ -17,6 +17,7 @@ import { shardsOf } from '../support/shards_of.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 import { publishAll, type Sendable } from '../support/publish_all.ts';
 import { purchase } from '../support/purchase.ts';
+import { copyOf, recreate } from '../support/rewinding.ts';
 import { standStill } from '../support/stand_still.ts';
 import { verifyAll } from '../support/verify.ts';
 import { startWorld, type StartedWorker, type World } from '../support/world.ts';
@@ -25,7 +26,6 @@ const PARTITIONS = 4;
 const QUIET_MS = 1_500;
 
 let world: World;
-let copies = 0;
 
 beforeEach(async () => {
   world = await startWorld({ shortWindow: '1s' });
@@ -76,26 +76,12 @@ async function halts(started: StartedWorker, code: string, message: RegExp): Pro
   expect(errors.map(({ code, msg }) => [code, msg])).toEqual(Array.from({ length: PARTITIONS }, () => [code, 'shard halted']));
 }
 
-const streamFolder = (stream: string): string => join(world.server.storeDirectory, 'jetstream', '$G', 'streams', stream);
-
-/** Keeps a copy of a stream as it is now; the returned function puts it back. No server may run then. */
-async function copyOf(...streams: string[]): Promise<() => Promise<void>> {
-  const copy = join(world.folder, `copy-${++copies}`);
-  for (const stream of streams) await cp(streamFolder(stream), join(copy, stream), { recursive: true });
-  return async () => {
-    for (const stream of streams) {
-      await rm(streamFolder(stream), { recursive: true });
-      await cp(join(copy, stream), streamFolder(stream), { recursive: true });
-    }
-  };
-}
-
 /** A life, a copy of these streams, another life; then the copy is put back: the streams were rewound. */
 async function rewound(...streams: string[]): Promise<void> {
   await aLife();
   let restore = async (): Promise<void> => undefined;
   await world.restartServer('stop', async () => {
-    restore = await copyOf(...streams);
+    restore = await copyOf(world, ...streams);
   });
   await aLife();
   await world.restartServer('stop', () => restore());
@@ -104,13 +90,6 @@ async function rewound(...streams: string[]): Promise<void> {
 /** What they were is gone; the manifests still name them. */
 async function loseSnapshots(): Promise<void> {
   await (await jetstreamManagerOf(await world.connect())).streams.purge('OBJ_visage_snapshots');
-}
-
-async function recreate(stream: string): Promise<void> {
-  const jsm = await jetstreamManagerOf(await world.connect());
-  const { config } = await jsm.streams.info(stream);
-  await jsm.streams.delete(stream);
-  await jsm.streams.add(config);
 }
 
 async function changeMeta(change: Partial<ShardMeta>): Promise<void> {
@@ -220,7 +199,7 @@ describe('the log', () => {
     await aLife();
     let restore = async (): Promise<void> => undefined;
     await world.restartServer('stop', async () => {
-      restore = await copyOf('VISAGE_LOG');
+      restore = await copyOf(world, 'VISAGE_LOG');
     });
     const started = await world.startReady();
     await publish();
@@ -235,7 +214,7 @@ describe('the log', () => {
     await publish();
     let restore = async (): Promise<void> => undefined;
     await world.restartServer('stop', async () => {
-      restore = await copyOf('VISAGE_LOG');
+      restore = await copyOf(world, 'VISAGE_LOG');
     });
     await publish();
     await applied(started);
@@ -251,13 +230,13 @@ describe('the log', () => {
 
   test('deleted and made again', async () => {
     await aLife();
-    await recreate('VISAGE_LOG');
+    await recreate(world, 'VISAGE_LOG');
     await halts(world.start(), 'log_recreated', /it was deleted and made again\. Restore/);
   });
 
   test('deleted and made again, and the data directory lost', async () => {
     await aLife();
-    await recreate('VISAGE_LOG');
+    await recreate(world, 'VISAGE_LOG');
     await rm(join(world.folder, 'data'), { recursive: true });
     await loseSnapshots();
     await halts(world.start(), 'log_recreated', /the last commit belongs to one made at/);
@@ -267,7 +246,7 @@ describe('the log', () => {
     const started = await world.startReady({}, { setup: true, definitions: world.document });
     await publish();
     await applied(started);
-    await recreate('VISAGE_LOG');
+    await recreate(world, 'VISAGE_LOG');
     await publish();
     await halts(started, 'log_recreated', /deleted and made again/);
   });
@@ -299,7 +278,7 @@ describe('the change stream', () => {
 
   test('deleted and made again', async () => {
     await aLife();
-    await recreate('VISAGE_CHANGES');
+    await recreate(world, 'VISAGE_CHANGES');
     await halts(world.start(), 'changes_recreated', /it was deleted and made again\. Restore/);
   });
 
@@ -307,7 +286,7 @@ describe('the change stream', () => {
     const started = await world.startReady({}, { setup: true, definitions: world.document });
     await publish();
     await applied(started);
-    await recreate('VISAGE_CHANGES');
+    await recreate(world, 'VISAGE_CHANGES');
     await publish();
     await halts(started, 'changes_recreated', /deleted and made again/);
   });

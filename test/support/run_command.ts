@@ -1,13 +1,28 @@
 // A command of the command line in this process: what a process of its own would print, without its second of start-up.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { vi } from 'vitest';
 import { registerDead } from '../../src/cli/dead.ts';
 import { registerDelete } from '../../src/cli/delete.ts';
 import { reportFailure } from '../../src/cli/failure.ts';
+import { registerEvents } from '../../src/cli/events.ts';
+import { registerExplain } from '../../src/cli/explain.ts';
 import { registerGet } from '../../src/cli/get.ts';
 import { registerPublish } from '../../src/cli/publish.ts';
+import { registerResync } from '../../src/cli/resync.ts';
+import type { World } from './world.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+const COMMANDS = [registerPublish, registerGet, registerEvents, registerExplain, registerDelete, registerDead, registerResync];
+
+/** A settings file for the commands of a world. */
+export function configFile({ folder, server, settings }: World): string {
+  const file = join(folder, 'commands.json');
+  writeFileSync(file, JSON.stringify({ nats: { servers: [server.url] }, partitions: settings().partitions }));
+  return file;
+}
 
 /** One at a time: what this process prints meanwhile is taken for the command's. */
 export async function runCommand(args: readonly string[]): Promise<Ran> {
@@ -19,7 +34,7 @@ export async function runCommand(args: readonly string[]): Promise<Ran> {
     }),
   );
   const program = new Command('visage').exitOverride();
-  for (const register of [registerPublish, registerGet, registerDelete, registerDead]) register(program);
+  for (const register of COMMANDS) register(program);
   let code = 0;
   try {
     await program.parseAsync(args, { from: 'user' });

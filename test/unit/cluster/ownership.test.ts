@@ -4,7 +4,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import { Ownership, type ShardHost } from '../../../src/cluster/ownership.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { Scheduler } from '../../../src/simulation/scheduler.ts';
-import { MemoryLeases } from './memory_leases.ts';
+import { MemoryLeases } from '../../support/memory_leases.ts';
 
 const TTL_MS = 2_000;
 const PREPARE_MS = 300;

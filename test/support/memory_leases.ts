@@ -1,5 +1,5 @@
 // The lease store's twin: entries that run out by a clock of its own.
-import type { LeaseEntry, LeaseStore } from '../../../src/ports/leases.ts';
+import type { LeaseEntry, LeaseStore } from '../../src/ports/leases.ts';
 
 export class MemoryLeases {
   private readonly entries = new Map<string, LeaseEntry & { readonly untilMs: number }>();
