@@ -128,7 +128,7 @@ test('a user without the right to ask fills it at full speed, and hears that it 
     connection,
     partitions: 4,
     namespaces: {},
-    retryForMs: 500,
+    retryForMs: 3_000, // on a busy machine an answer takes a while
     onWaiting: (why) => said.push(why),
   });
   const { stored = 0, ...others } = codesOf(await sendMany(producer, 1_200, body).results);

@@ -1,9 +1,9 @@
 // The users of config/nats on a real server: each does all that it is for, and nothing else.
-import { Objm } from '@nats-io/obj';
 import { jetstream } from '@nats-io/jetstream';
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadDefinitionsFile } from '../../src/definitions/load_definitions.ts';
@@ -13,6 +13,7 @@ import { createProducer } from '../../src/producer/create_producer.ts';
 import type { Producer } from '../../src/producer/producer.ts';
 import { findServerBinary } from '../../src/server/find_server.ts';
 import { openLeaseStore } from '../../src/stream/lease_store.ts';
+import { openSnapshotObjects } from '../../src/stream/snapshot_objects.ts';
 import { jetstreamManagerOf } from '../../src/stream/streams.ts';
 import { notAllowed } from '../../src/stream/permission.ts';
 import { applyDefinitions } from '../../src/worker/apply_definitions.ts';
@@ -97,15 +98,15 @@ describe('users.conf', () => {
     expect(await found()).toBeUndefined();
   });
 
-  test('a worker keeps snapshots: stored, replaced, read, listed, removed', async () => {
-    const store = await new Objm(connections.worker).open('visage_snapshots');
-    const bytes = new Uint8Array(3 * 1024 * 1024).fill(7);
-    await store.putBlob({ name: 'p0/e1/s1' }, bytes);
-    await store.putBlob({ name: 'p0/e1/s1' }, bytes.fill(8));
-    expect((await store.getBlob('p0/e1/s1'))?.at(-1)).toBe(8);
-    expect((await store.status()).size).toBeLessThan(4 * 1024 * 1024); // what was replaced is purged
-    expect((await store.list()).map(({ name }) => name)).toEqual(['p0/e1/s1']);
-    expect(await store.delete('p0/e1/s1')).toMatchObject({ success: true });
+  test('a worker keeps snapshots: stored, read, listed, removed', async () => {
+    const snapshots = await openSnapshotObjects(connections.worker, topologyOf('visage'));
+    const name = 'p90/e1/s1';
+    await snapshots.put(name, Readable.from([new Uint8Array(3 * 1024 * 1024).fill(7)]));
+    let bytes = 0;
+    for await (const piece of (await snapshots.get(name))!) bytes += piece.length;
+    expect([bytes, await snapshots.names('p90/')]).toEqual([3 * 1024 * 1024, [name]]);
+    await snapshots.remove(name);
+    expect(await snapshots.names('p90/')).toEqual([]);
   });
 
   test('an administrator applies definitions, replays dead letters, deletes, erases, verifies', async () => {
@@ -226,9 +227,8 @@ describe('users.conf', () => {
       'visage.in.orders.customerId.1',
       'visage.log.0.in.orders.customerId.1',
       'other.log.0.ctl.tick',
-      ...administration(STREAMS, ['CREATE', 'UPDATE', 'DELETE']),
-      ...administration(STREAMS.slice(0, -1), ['PURGE']),
-      ...administration(['VISAGE_CHANGES', ...BUCKET_STREAMS], ['MSG.DELETE']),
+      ...administration(STREAMS, ['CREATE', 'UPDATE', 'DELETE', 'PURGE']),
+      ...administration(['VISAGE_CHANGES', 'KV_visage_meta', 'KV_visage_leases'], ['MSG.DELETE']),
       ...administration(['OTHER_LOG'], ['CREATE', 'INFO', 'MSG.GET']),
       `${API}.STREAM.SNAPSHOT.VISAGE_LOG`,
       `${API}.STREAM.NAMES`,

@@ -242,8 +242,11 @@ test('wrong use is one line and exit code 2; nothing is done', async () => {
   await world.startReady();
   const before = (await client.streamState('log')).lastSequence;
   for (const [words, line] of [
-    [['--shard', '0'], 'say one of --accept-gap, --skip SEQUENCE, --rebuild'],
-    [['--shard', '0', '--rebuild', '--accept-gap', '--yes'], 'say one of --accept-gap, --skip SEQUENCE, --rebuild'],
+    [['--shard', '0'], 'say one of --again, --accept-gap, --skip SEQUENCE, --adopt, --rebuild'],
+    [
+      ['--shard', '0', '--rebuild', '--accept-gap', '--yes'],
+      'say one of --again, --accept-gap, --skip SEQUENCE, --adopt, --rebuild',
+    ],
     [['--shard', '0', '--rebuild'], 'nothing was done: add --yes if you mean it'],
     [['--shard', '0', '--skip', '1', '--partial', '--yes'], '--partial goes with --rebuild'],
     [['--shard', '7', '--rebuild', '--yes'], 'there is no shard 7; there are 2'],
