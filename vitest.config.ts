@@ -1,7 +1,7 @@
 // One project per test folder; `vitest run --project unit` runs one of them, test/run_all.ts all of them against their wall budgets.
 // V1: pool `forks` everywhere: LMDB's native handles do not survive worker threads.
 // V2: folders that start servers or processes run beside no other folder. integration runs three files at a time and e2e two: they mostly
-//     wait, and each has folders, servers and ports of its own. faults runs one: its timings are part of what it tests.
+//     wait, and each has folders, servers and ports of its own. faults runs two: most of its time it waits for elections, leases and servers that are away.
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 interface Folder {
@@ -20,7 +20,7 @@ const FOLDERS: Readonly<Record<string, Folder>> = {
   conformance: { timeoutMs: 30_000, atOnce: 2, isolate: true },
   simulation: { timeoutMs: 150_000, atOnce: 2, isolate: true },
   integration: { timeoutMs: 60_000, atOnce: 3, isolate: true, alone: true },
-  faults: { timeoutMs: 120_000, atOnce: 1, isolate: true, alone: true },
+  faults: { timeoutMs: 120_000, atOnce: 2, isolate: true, alone: true },
   e2e: { timeoutMs: 90_000, atOnce: 2, isolate: true, alone: true },
 };
 

@@ -101,7 +101,8 @@ describe('users.conf', () => {
   test('a worker keeps snapshots: stored, read, listed, removed', async () => {
     const snapshots = await openSnapshotObjects(connections.worker, topologyOf('visage'));
     const name = 'p90/e1/s1';
-    await snapshots.put(name, Readable.from([new Uint8Array(3 * 1024 * 1024).fill(7)]));
+    const pieces = Array.from({ length: 24 }, (_, n) => new Uint8Array(128 * 1024).fill(n));
+    await snapshots.put(name, Readable.from(pieces));
     let bytes = 0;
     for await (const piece of (await snapshots.get(name))!) bytes += piece.length;
     expect([bytes, await snapshots.names('p90/')]).toEqual([3 * 1024 * 1024, [name]]);
