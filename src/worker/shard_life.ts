@@ -110,7 +110,8 @@ export class LiveShard implements ShardLife {
     const current = currentGeneration(settings.dataDirectory, shard, starts, last);
     await this.bring(current, streams.log);
     if ((await streams.log.lastForShard()) - this.storedThrough > FAR_BEHIND) {
-      await this.options.askSnapshot();
+      await Promise.race([this.options.askSnapshot(), aborted(signal)]);
+      signal.throwIfAborted();
       await this.bring(current, streams.log);
     }
     const store = await this.openStore(current, streams.log);
@@ -132,9 +133,11 @@ export class LiveShard implements ShardLife {
     }
   }
 
-  /** The follower's last step: what the owner has committed is in the folder then. */
+  /** The follower's last step: what the owner has committed is in the folder then. One that is still bringing the state here has no last
+   *  step: it is ended. */
   private async finishFollowing(): Promise<void> {
-    this.follower?.finish();
+    if (this.follower === undefined) this.ending.abort();
+    else this.follower.finish();
     await this.following.catch(() => undefined); // its error was reported when it happened
     this.following = Promise.resolve();
   }
@@ -397,4 +400,11 @@ function startOfStored(current: number, meta: ShardMeta | undefined, shard: numb
     `shard ${shard}: its state is lost, and the log no longer has the message with which generation ${current} of it began: start once with --rebuild --partial and the definitions`,
     { kind: 'stop_shard' },
   );
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
