@@ -96,14 +96,14 @@ export class LiveShard implements ShardLife {
   }
 
   async follow(onPrepared: () => void): Promise<void> {
-    this.ending = new AbortController();
-    await this.close();
-    this.following = this.followUntilEnded(onPrepared);
+    const { signal } = (this.ending = new AbortController());
+    // in this turn: who ends it waits for all of it, from its first step on
+    this.following = this.close().then(() => this.followUntilEnded(signal, onPrepared));
     await this.following;
   }
 
-  private async followUntilEnded(onPrepared: () => void): Promise<void> {
-    const { signal } = this.ending;
+  private async followUntilEnded(signal: AbortSignal, onPrepared: () => void): Promise<void> {
+    signal.throwIfAborted();
     const { settings, shard } = this.options;
     const streams = await this.openStreams();
     const [starts, last] = await Promise.all([streams.log.generations(), streams.sink.last()]);
@@ -116,9 +116,9 @@ export class LiveShard implements ShardLife {
     }
     const store = await this.openStore(current, streams.log);
     try {
-      signal.throwIfAborted();
       const generation = startOf(starts, current) ?? startOfStored(current, store.readMeta(), shard);
       const { gapThrough, adopted } = await readResync(this.options.meta, shard);
+      signal.throwIfAborted(); // nothing is awaited from here until the follower listens for it
       const follower = new Follower({ ...this.shardOptions({ ...streams, store, generation }), gapThrough, adopted });
       this.follower = follower;
       signal.addEventListener('abort', () => follower.stop(), { once: true });
@@ -135,8 +135,8 @@ export class LiveShard implements ShardLife {
 
   /** The follower's last step: what the owner has committed is in the folder then. One that is still bringing the state here has no last
    *  step: it is ended. */
-  private async finishFollowing(): Promise<void> {
-    if (this.follower === undefined) this.ending.abort();
+  private async finishFollowing(ending: AbortController): Promise<void> {
+    if (this.follower === undefined) ending.abort();
     else this.follower.finish();
     await this.following.catch(() => undefined); // its error was reported when it happened
     this.following = Promise.resolve();
@@ -148,9 +148,11 @@ export class LiveShard implements ShardLife {
   }
 
   private async openAndRestore(): Promise<void> {
-    await this.finishFollowing();
-    this.ending = new AbortController();
+    const following = this.ending;
+    const { signal } = (this.ending = new AbortController());
+    await this.finishFollowing(following);
     await this.close();
+    signal.throwIfAborted();
     const { settings, shard, meter, meta } = this.options;
     const streams = await this.openStreams();
     const [starts, last] = await Promise.all([streams.log.generations(), streams.sink.last()]);
