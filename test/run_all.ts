@@ -4,7 +4,9 @@
 //   node test/run_all.ts --only unit,integration  some stages or folders
 //
 // R1: the last line alone says the result, `N passed, N failed` (and `, N skipped` if any), and the exit code agrees with it.
-// R2: a stage over its budget is a failure, and so is the whole over its own; a stage far over its budget is killed, with everything it started.
+// R2: a stage over its budget is a failure; one far over it is killed, with everything it started. Budgets are about twice of what a quiet
+//     machine takes: the same commit took 39 and 84 s to lint on one machine within an hour. Whether the whole took more than fifteen
+//     minutes is said, and is no failure.
 // R3: with CI=true a skipped test is a failure.
 // R4: a folder without tests is not a stage: it is not listed, and it is never counted as passed.
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -44,8 +46,8 @@ const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules/.bin');
 const CI = process.env.CI === 'true' || process.env.CI === '1';
 const LINT_CONCURRENCY = 2;
-/** Of all stages together: each has room of its own for a busy machine, not all of them at once. */
-const ALL_BUDGET_MS = 900_000;
+/** Of all stages together. */
+const ALL_TARGET_MS = 900_000;
 /** A stage this many times over its budget hangs. */
 const KILL_FACTOR = 2;
 
@@ -63,20 +65,20 @@ const BENCH_SMOKE: Tool = { name: 'bench smoke', command: [process.execPath, 'be
 const STAGES: readonly Stage[] = [
   {
     title: 'lint and types',
-    budgetMs: 60_000,
+    budgetMs: 150_000,
     names: ['lint'],
     exists: () => true,
     run: () => runTools(LINT_TOOLS, LINT_CONCURRENCY),
   },
-  vitestStage('unit and property', 120_000, ['unit', 'property']),
-  vitestStage('conformance', 30_000, ['conformance']),
-  vitestStage('simulation', 100_000, ['simulation']),
-  vitestStage('integration', 240_000, ['integration']),
-  vitestStage('faults', 320_000, ['faults']),
-  vitestStage('e2e', 120_000, ['e2e'], BUILD),
+  vitestStage('unit and property', 240_000, ['unit', 'property']),
+  vitestStage('conformance', 60_000, ['conformance']),
+  vitestStage('simulation', 150_000, ['simulation']),
+  vitestStage('integration', 400_000, ['integration']),
+  vitestStage('faults', 420_000, ['faults']),
+  vitestStage('e2e', 200_000, ['e2e'], BUILD),
   {
     title: 'bench smoke',
-    budgetMs: 90_000,
+    budgetMs: 200_000,
     names: ['bench'],
     exists: () => existsSync(join(ROOT, 'bench/main.ts')),
     run: () => runTools([BENCH_SMOKE], 1),
@@ -275,9 +277,10 @@ async function main(): Promise<void> {
     process.exitCode = 1;
   }
   const wallMs = performance.now() - startedMs;
-  const over = wallMs > ALL_BUDGET_MS;
-  if (over) total.failed++;
-  print(`\n── all: ${seconds(wallMs)} of ${ALL_BUDGET_MS / 1000} s${over ? ' ✗ OVER BUDGET' : ''}`);
+  const over = wallMs > ALL_TARGET_MS;
+  print(
+    `\n── all: ${seconds(wallMs)} of ${ALL_TARGET_MS / 1000} s${over ? ': more than it should take on a quiet machine' : ''}`,
+  );
   if (total.failed > 0) process.exitCode = 1;
   print(`\n${summary(total)}`);
 }
