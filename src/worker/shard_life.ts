@@ -169,6 +169,7 @@ export class LiveShard implements ShardLife {
       await store.close();
       throw error;
     }
+    signal.throwIfAborted(); // a shard that was lost meanwhile must not fence off its new owner
     await this.shard.restore();
     removeEarlier(settings.dataDirectory, shard, starts, current);
     if (this.shard.gap !== null) {

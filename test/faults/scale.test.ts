@@ -15,8 +15,7 @@ import { startWorld, type Overrides, type World } from '../support/world.ts';
 const PARTITIONS = 6;
 const PER_SECOND = 400;
 const QUIET_MS = 1_500;
-/** For so long nobody may have to wait for a shard that moves. */
-/** A second where the machine has nothing else to do (`npm run bench -- rolling`); on a busy one, 2.1 s were seen. */
+/** For so long nobody may have to wait for a shard that moves: a second where the machine has nothing else to do (`npm run bench -- rolling`); on a busy one, 2.1 s were seen. */
 const AWAY_MS_MAX = 4_000;
 const READ_EVERY_MS = 15;
 const SHARED = { partitions: PARTITIONS, 'lease.ttl': '2s', 'snapshot.interval': '3s' };
