@@ -28,6 +28,7 @@ const COMMANDS = [
   'verify',
   'simulate',
   'status',
+  'resync',
   'definitions check',
   'definitions apply',
   'definitions list',
@@ -126,7 +127,7 @@ test('tail, export, verify, status, dead list', async () => {
     shards: [{ state: 'active' }, { state: 'active' }],
   });
   expect(statusTable!.stdout).toMatch(
-    /\nshard {2}state +owner +applied +lag +profiles +checkpoint +reason\n +0 {2}active {2}one-/,
+    /\nshard {2}state +owner +applied +lag +profiles +checkpoint +snapshot +reason\n +0 {2}active {2}one-/,
   );
   expect(jsonLines(dead!.stdout)).toMatchObject([{ reason: 'unknown_dataset', sequence, body: '{}' }]);
   expect(deadLines!.stdout).toContain(`unknown_dataset  visage.in.nosuch.customerId.x  sequence ${sequence}  /subject/dataset: `);
