@@ -4,6 +4,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EraseQuery, EraseService } from '../ports/erase_service.ts';
+import { WORKERS_QUEUE } from './forward.ts';
 import { mayAnswer } from './may_answer.ts';
 
 const IN_FLIGHT_MAX = 1_000;
@@ -33,7 +34,7 @@ export function serveEraseApi(options: {
     }
   };
   const subscription = nc.subscribe(apiSubject(root, 'erase'), {
-    queue: 'workers',
+    queue: WORKERS_QUEUE,
     callback: (error, message) => {
       if (error !== null || !mayAnswer(root, message)) return;
       answer(message)

@@ -16,6 +16,9 @@ export interface Forward {
   toWorker(owner: string, verb: string, timeoutMs: number): Promise<unknown>;
 }
 
+/** One worker of those that listen takes a request. */
+export const WORKERS_QUEUE = 'workers';
+
 export function shardSubject(root: string, shard: number, verb: string): string {
   return apiSubject(root, `shard.${shard}.${verb}`);
 }

@@ -9,13 +9,11 @@ import { apiSubject } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ExportQuery, ProfileQuery, ReadService } from '../ports/reads.ts';
 import { isTooMany } from './problem.ts';
 import { fitExplanation } from '../profile/fit_explanation.ts';
-import { shardSubject, workerSubject } from './forward.ts';
+import { shardSubject, WORKERS_QUEUE, workerSubject } from './forward.ts';
 import { mayAnswer } from './may_answer.ts';
 
 const VERBS = ['profile', 'explain', 'events', 'export', 'status'] as const;
 type Verb = (typeof VERBS)[number];
-/** One worker of those that listen answers. */
-const QUEUE = 'workers';
 const IN_FLIGHT_MAX = 10_000;
 const FLUSH_MS = 500;
 /** Who still waits for another worker then is told by its own deadline. */
@@ -80,7 +78,7 @@ export function serveNatsApi(options: NatsApiOptions): NatsApi {
   };
   const subscriptions = VERBS.map((verb) =>
     nc.subscribe(apiSubject(root, verb), {
-      queue: QUEUE,
+      queue: WORKERS_QUEUE,
       callback: (error, message) => {
         if (error === null) take(message, (bytesMax) => answer(reads, verb, message, bytesMax));
       },

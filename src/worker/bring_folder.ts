@@ -44,24 +44,22 @@ export async function bringFolder(options: BringOptions): Promise<number> {
   return local?.applied ?? 0;
 }
 
+/** What the folder holds; undefined: nothing. A store that cannot be read is moved out of the way, in place of the one that was moved before. */
 async function lookAt({ folder, report }: BringOptions): Promise<ShardMeta | undefined> {
-  const isThere = await setAsideUnreadable(folder, (text, error) => report('error', text, error));
-  return isThere ? (await inspectStore(folder))?.meta : undefined;
-}
-
-/** Moves a store that cannot be read out of the way, in place of the one that was moved before. @returns is there one that can be read? */
-async function setAsideUnreadable(folder: string, report: (text: string, error: unknown) => void): Promise<boolean> {
-  if (!existsSync(dataFile(folder))) return false;
+  if (!existsSync(dataFile(folder))) return undefined;
   try {
-    await inspectStore(folder);
-    return true;
+    return (await inspectStore(folder))?.meta;
   } catch (error) {
     if (!(error instanceof VisageError) || error.code !== 'store_unreadable') throw error;
     const aside = `${folder}.damaged`;
     rmSync(aside, { recursive: true, force: true });
     renameSync(folder, aside);
-    report(`the store cannot be read; it is set aside as ${aside}, and the state comes from a snapshot or the log`, error);
-    return false;
+    report(
+      'error',
+      `the store cannot be read; it is set aside as ${aside}, and the state comes from a snapshot or the log`,
+      error,
+    );
+    return undefined;
   }
 }
 

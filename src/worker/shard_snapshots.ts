@@ -5,7 +5,7 @@
 // SN3: what comes back is checked before it takes a folder's place; what is not whole is refused, and the one before is used.
 // SN4: one is made, or taken away, at a time: the interval's, an erasure's and the last one share a working folder.
 // SN5: two are kept. After an erasure only those that were made after it.
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
@@ -46,7 +46,6 @@ export type ShardSnapshotsOptions = {
 export class ShardSnapshots {
   /** The last one that this worker made. */
   last: Snapshot | undefined;
-  failures = 0;
   private readonly options: ShardSnapshotsOptions;
   private making: Promise<unknown> = Promise.resolve();
 
@@ -130,12 +129,7 @@ export class ShardSnapshots {
     const name = `p${shard}/e${epoch}/s${sequence}`;
     const hash = createHash('sha256');
     const file = createReadStream(copy.file, { highWaterMark: PIECE_BYTES, signal });
-    const hashed = new Transform({
-      transform(piece: Buffer, _encoding, done) {
-        hash.update(piece);
-        setImmediate(done, null, piece); // the shards have their turn
-      },
-    });
+    const hashed = hashing(hash);
     const sent = pipeline(file, hashed).catch(() => undefined); // the reader of the other end sees it
     await objects.put(name, hashed);
     await sent;
@@ -174,12 +168,7 @@ export class ShardSnapshots {
     if (bytes === undefined) throw new Error('it is not in the object store');
     mkdirSync(working, { recursive: true });
     const hash = createHash('sha256');
-    const hashed = new Transform({
-      transform(piece: Buffer, _encoding, done) {
-        hash.update(piece);
-        setImmediate(done, null, piece);
-      },
-    });
+    const hashed = hashing(hash);
     await pipeline(bytes, hashed, createWriteStream(dataFile(working), { flush: true }), { signal });
     if (hash.digest('hex') !== snapshot.sha256) throw new Error('its checksum is not the one that the manifest has');
     const copy = await inspectStore(working);
@@ -213,6 +202,16 @@ export class ShardSnapshots {
   private working(what: string): string {
     return join(this.options.dataDirectory, `shard-${this.options.shard}.${what}`);
   }
+}
+
+/** Passes everything on, and into the hash. */
+function hashing(hash: Hash): Transform {
+  return new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      hash.update(piece);
+      setImmediate(done, null, piece); // the shards have their turn
+    },
+  });
 }
 
 function isLater(known: Snapshot | undefined, than: Pick<Snapshot, 'epoch' | 'sequence'>): boolean {
