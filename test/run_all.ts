@@ -9,6 +9,7 @@
 //     minutes is said, and is no failure.
 // R3: with CI=true a skipped test is a failure.
 // R4: a folder without tests is not a stage: it is not listed, and it is never counted as passed.
+// R5: what failed is named once more above the last line: what is kept of a long output is often only its end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -86,6 +87,7 @@ const STAGES: readonly Stage[] = [
 ];
 
 const running = new Set<ChildProcess>();
+const failures: string[] = [];
 const jsonFolder = mkdtempSync(join(tmpdir(), 'visage-test-'));
 
 function bin(name: string): string {
@@ -152,7 +154,10 @@ function killRunning(): void {
 async function runTool(tool: Tool): Promise<Outcome> {
   const outcome = await execute(tool, false);
   print(`${outcome.ok ? '✓' : '✗'} ${tool.name} ${seconds(outcome.wallMs)}`);
-  if (!outcome.ok) print(outcome.output.trimEnd());
+  if (!outcome.ok) {
+    print(outcome.output.trimEnd());
+    failures.push(tool.name);
+  }
   return outcome;
 }
 
@@ -175,7 +180,11 @@ interface VitestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
@@ -190,6 +199,7 @@ async function runVitest(folders: readonly string[]): Promise<Counts> {
   // An unhandled error, a crashed fork or a missing report fails no single test but fails the run.
   if (!outcome.ok && counts.failed === 0) {
     print(`vitest failed outside of any test${outcome.output}`);
+    failures.push(`${folders.join(', ')}: outside of any test`);
     counts.failed++;
   }
   return counts;
@@ -204,13 +214,17 @@ function countReport(report: VitestReport, counts: Counts): void {
         counts.passed++;
       } else if (test.status === 'failed') {
         failedHere++;
+        failures.push(`${path} > ${test.fullName.trim()}: ${firstLine(test.failureMessages)}`);
       } else {
         counts.skipped++;
         print(`${CI ? '✗ skipped in CI' : '↓ skipped'}: ${path} > ${test.fullName.trim()}`);
       }
     }
     // A file that does not load, or whose hook fails, has failed without any failed test.
-    if (file.status === 'failed' && failedHere === 0) failedHere = 1;
+    if (file.status === 'failed' && failedHere === 0) {
+      failedHere = 1;
+      failures.push(`${path}: does not load, or a hook failed`);
+    }
     counts.failed += failedHere;
   }
 }
@@ -230,9 +244,16 @@ async function runStage(stage: Stage, names: readonly string[]): Promise<Counts>
     counts.skipped = 0;
   }
   const over = wallMs > stage.budgetMs;
-  if (over) counts.failed++;
+  if (over) {
+    counts.failed++;
+    failures.push(`${stage.title}: over its budget`);
+  }
   print(`── ${stage.title}: ${seconds(wallMs)} of ${stage.budgetMs / 1000} s${over ? ' ✗ OVER BUDGET' : ''}; ${summary(counts)}`);
   return counts;
+}
+
+function firstLine(messages: readonly string[] | undefined): string {
+  return (messages?.[0] ?? '').split('\n', 1)[0]!.slice(0, 300);
 }
 
 function seconds(ms: number): string {
@@ -282,6 +303,7 @@ async function main(): Promise<void> {
     `\n── all: ${seconds(wallMs)} of ${ALL_TARGET_MS / 1000} s${over ? ': more than it should take on a quiet machine' : ''}`,
   );
   if (total.failed > 0) process.exitCode = 1;
+  for (const failure of failures) print(`✗ ${failure}`);
   print(`\n${summary(total)}`);
 }
 
