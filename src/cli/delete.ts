@@ -5,12 +5,13 @@ import { formatTime } from '../base/time.ts';
 import { identityKey, identityName } from '../message/identity.ts';
 import { PROFILE_TOKEN } from '../message/subject.ts';
 import { awaitDelete, tellDelete, type ShardDelete } from '../worker/delete_dataset.ts';
+import { definedDataset } from '../worker/live_admission.ts';
 import { command, withClient, type CommonOptions } from './command.ts';
 import { WrongUse } from './failure.ts';
-import { definedDataset, liveAdmission, refuseUnknownIdentity } from './live_admission.ts';
+import { asWrongUse, liveAdmission, refuseUnknownPerson } from './live_admission.ts';
 import { print, printJson } from './output.ts';
 import { progressLine } from './progress.ts';
-import { asWrongUse, RETRY_FOR_MS } from './publish.ts';
+import { RETRY_FOR_MS } from './publish.ts';
 import { table } from './table.ts';
 
 type DeleteOptions = CommonOptions & { readonly dataset?: string; readonly yes?: boolean; readonly wait: boolean };
@@ -48,7 +49,7 @@ async function deleteProfile(namespace: string, id: string, options: DeleteOptio
   const identity = { namespace, id };
   identityKey(identity); // wrong names are said before a connection is made
   const { shard, sequence } = await withClient(options, async (client) => {
-    await refuseUnknownIdentity(client, identity);
+    await refuseUnknownPerson(client, identity);
     const producer = await client.producer({ retryForMs: RETRY_FOR_MS });
     return producer.send(PROFILE_TOKEN, null, { identity, operation: 'delete' });
   });
@@ -59,7 +60,7 @@ async function deleteProfile(namespace: string, id: string, options: DeleteOptio
 async function deleteDataset(dataset: string, options: DeleteOptions): Promise<void> {
   await withClient(options, async (client) => {
     const admission = await liveAdmission(client);
-    asWrongUse('unknown_dataset', () => definedDataset(admission, dataset));
+    asWrongUse(['unknown_dataset'], () => definedDataset(admission, dataset));
     if (options.yes !== true)
       throw new WrongUse(
         `this would delete what '${dataset}' has said so far about every profile, in ${client.partitions} shards: records, and its events' ` +

@@ -6,7 +6,7 @@ import { describeStep } from '../worker/erase_jobs.ts';
 import { eraseProfile } from '../worker/erase_profile.ts';
 import { command, withClient, type CommonOptions } from './command.ts';
 import { WrongUse } from './failure.ts';
-import { refuseUnknownIdentity } from './live_admission.ts';
+import { refuseUnknownPerson } from './live_admission.ts';
 import { print, printJson, remark } from './output.ts';
 
 type EraseOptions = CommonOptions & { readonly yes?: boolean };
@@ -25,7 +25,7 @@ export function registerErase(program: Command): void {
       const identity = { namespace, id };
       identityKey(identity); // wrong names are said before a connection is made
       const receipt = await withClient(options, async (client) => {
-        await refuseUnknownIdentity(client, identity);
+        await refuseUnknownPerson(client, identity);
         if (options.yes !== true) await confirm(identityName(identity));
         return eraseProfile(client, identity, {
           onStep: ({ step, problem }) => remark(problem === null ? describeStep(step) : `waiting: ${problem}`),

@@ -8,7 +8,8 @@ import { chooseIdentity } from '../producer/choose_identity.ts';
 import { createProducer } from '../producer/create_producer.ts';
 import { checkOperation } from '../producer/message_kind.ts';
 import type { Client } from '../worker/client.ts';
-import { definedDataset, liveAdmission } from './live_admission.ts';
+import { definedDataset } from '../worker/live_admission.ts';
+import { liveAdmission } from './live_admission.ts';
 
 const CLOSE_MS = 2_000;
 

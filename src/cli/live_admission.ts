@@ -1,10 +1,9 @@
-// What the live definitions say about who may send what: asked before something is sent, to say what is wrong while somebody listens.
+// What the live definitions say, for commands: what they would not take is wrong use of the command line.
 import { VisageError } from '../base/errors.ts';
-import { didYouMean } from '../definitions/near_miss.ts';
-import type { Admission, DatasetRule } from '../message/admission.ts';
-import { isBlockedId } from '../message/identities_in.ts';
+import type { Admission } from '../message/admission.ts';
 import type { Identity } from '../message/identity.ts';
 import type { Client } from '../worker/client.ts';
+import { refuseUnknownIdentity } from '../worker/live_admission.ts';
 import { WrongUse } from './failure.ts';
 
 /** @throws VisageError `no_definitions` */
@@ -21,24 +20,17 @@ export async function knownAdmission(client: Client): Promise<Admission | undefi
 }
 
 /** Wrong names of somebody are said before anything is sent. @throws WrongUse */
-export async function refuseUnknownIdentity(client: Client, { namespace, id }: Identity): Promise<void> {
-  const known = (await knownAdmission(client))?.namespaces;
-  if (known?.has(namespace) === false) {
-    const names = [...known.keys()];
-    const text = `no namespace '${namespace}' is defined${didYouMean(namespace, names)}; defined: ${names.join(', ')}`;
-    throw new WrongUse(text);
-  }
-  if (isBlockedId(id)) throw new WrongUse('this id is blocked (blank, null, anonymous, invalid, undefined): nobody has it');
+export async function refuseUnknownPerson(client: Client, identity: Identity): Promise<void> {
+  const admission = await knownAdmission(client);
+  if (admission !== undefined) asWrongUse(['unknown_namespace', 'blocked_id'], () => refuseUnknownIdentity(admission, identity));
 }
 
-/** @throws VisageError `unknown_dataset` (usage) */
-export function definedDataset({ datasets }: Admission, name: string): DatasetRule {
-  const dataset = datasets.get(name);
-  if (dataset !== undefined) return dataset;
-  const known = [...datasets.keys()];
-  throw new VisageError(
-    'unknown_dataset',
-    `no dataset '${name}' is defined${didYouMean(name, known)}; defined: ${known.join(', ')}`,
-    { kind: 'usage' },
-  );
+/** An error of these codes means that the command line cannot be meant so: nothing is tried. */
+export function asWrongUse<T>(codes: readonly string[], check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof VisageError && codes.includes(error.code)) throw new WrongUse(error.message);
+    throw error;
+  }
 }

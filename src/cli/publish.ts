@@ -2,15 +2,13 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { VisageError } from '../base/errors.ts';
 import { parseRfc3339 } from '../base/time.ts';
 import type { RecordOperation } from '../message/decode.ts';
 import { encodeId, identityKey } from '../message/identity.ts';
 import { inputSubject } from '../message/subject.ts';
 import { checkOperation, needsNoBody } from '../producer/message_kind.ts';
 import { command, settingsOf, withClient, type CommonOptions } from './command.ts';
-import { WrongUse } from './failure.ts';
-import { knownAdmission } from './live_admission.ts';
+import { asWrongUse, knownAdmission } from './live_admission.ts';
 import { print, printJson } from './output.ts';
 
 /** Somebody waits at the terminal. */
@@ -77,11 +75,11 @@ async function publish(
   const { operation, lastUpdated } = options;
   const kind = { ...(operation === undefined ? {} : { operation }), ...(lastUpdated === undefined ? {} : { lastUpdated }) };
   inputSubject(settingsOf(options).root, dataset, identity); // wrong names are said before anything is waited for
-  asWrongUse('bad_operation', () => checkOperation(dataset, kind, null));
+  asWrongUse(['bad_operation'], () => checkOperation(dataset, kind, null));
   const bytes = file === undefined || file === '-' ? undefined : await readFile(file);
   const { shard, sequence } = await withClient(options, async (client) => {
     const admission = operation === undefined && lastUpdated === undefined ? undefined : await knownAdmission(client);
-    asWrongUse('bad_operation', () => checkOperation(dataset, kind, admission ?? null));
+    asWrongUse(['bad_operation'], () => checkOperation(dataset, kind, admission ?? null));
     const needsNone = file === undefined && needsNoBody(kind);
     const body = needsNone ? null : (bytes ?? (await buffer(process.stdin)));
     const producer = await client.producer({ retryForMs: RETRY_FOR_MS });
@@ -89,16 +87,6 @@ async function publish(
   });
   if (options.json === true) await printJson({ shard, sequence });
   else await print(`shard ${shard}, sequence ${sequence}`);
-}
-
-/** An error of this code means that the command line cannot be meant so: nothing is tried. */
-export function asWrongUse<T>(code: string, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof VisageError && error.code === code) throw new WrongUse(error.message);
-    throw error;
-  }
 }
 
 function rfc3339(text: string): string {

@@ -1,11 +1,11 @@
 // A line of NDJSON that is an event or a record already. PR1: it is sent byte for byte as it stands, an envelope around it taken off; only a
 // missing `_id` is added, so that numbers keep their digits. Whether it is admitted is decided where all messages are: in the shard.
 import { parseRfc3339 } from '../base/time.ts';
+import { unwrap } from '../message/xdm_envelope.ts';
 import { RowRefusal } from './evaluate.ts';
 import type { FileRow } from './file_row.ts';
 import { parseObject } from './map_row.ts';
 import { ownerOf, type MapRow, type RowMessage, type RowRules } from './row_message.ts';
-import { unwrap } from './xdm_envelope.ts';
 
 export function payloadMapper(rules: RowRules): MapRow {
   return (row, ownId) => payloadRow(row, ownId, rules);
@@ -15,7 +15,7 @@ function payloadRow(row: FileRow, ownId: string, rules: RowRules): RowMessage | 
   const object = parseObject(row.text);
   if (object instanceof RowRefusal) return object;
   const unwrapped = unwrap(row.text, object);
-  if (unwrapped instanceof RowRefusal) return unwrapped;
+  if (unwrapped !== undefined && 'wrong' in unwrapped) return new RowRefusal(unwrapped.wrong);
   const { text, payload, operation } = unwrapped ?? { text: row.text, payload: object, operation: null };
   const isRecord = rules.behavior === 'record';
   if (!isRecord && operation !== null && operation !== 'create')

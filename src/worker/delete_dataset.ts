@@ -19,8 +19,10 @@ const NO_WORKER_MS = 30_000;
 export type ShardDelete = { readonly shard: number; readonly sequence: number; readonly timeMs: number };
 
 /** @returns one for each shard   @throws VisageError `append_failed`, `unavailable` (retry): some shards may be told; run it again · `not_allowed` */
-export async function tellDelete(client: Client, dataset: string): Promise<readonly ShardDelete[]> {
-  const { nc, topology, partitions } = client;
+export async function tellDelete(
+  { nc, topology, partitions }: Pick<Client, 'nc' | 'topology' | 'partitions'>,
+  dataset: string,
+): Promise<readonly ShardDelete[]> {
   const jsm = await jetstreamManagerOf(nc);
   const last = async (subject: string): Promise<{ seq: number; timestamp: string; data: Uint8Array } | null> =>
     answerOf(`the last of ${subject}`, jsm.streams.getMessage(topology.logStream, { last_by_subj: subject }));
@@ -36,16 +38,14 @@ export async function tellDelete(client: Client, dataset: string): Promise<reado
     }
     const log = await openShardLog({ nc, reading: nc, topology, shard });
     const sequence = await log.append('deleteDataset', encodeControl({ kind: 'deleteDataset', dataset }));
-    const timeMs = (await client.message('log', sequence))?.stampMs;
-    if (timeMs === undefined)
+    const stored = await answerOf(`message ${sequence} of the log`, jsm.streams.getMessage(topology.logStream, { seq: sequence }));
+    if (stored === null)
       throw new VisageError(
         'unavailable',
-        `message ${sequence} of the log is gone just after it was stored: run this command again`,
-        {
-          kind: 'retry',
-        },
+        `message ${sequence} of the log is gone just after it was stored: try again`,
+        { kind: 'retry' },
       );
-    told.push({ shard, sequence, timeMs });
+    told.push({ shard, sequence, timeMs: stampOf(stored.timestamp) });
   }
   return told;
 }

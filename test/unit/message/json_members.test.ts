@@ -1,7 +1,7 @@
 // Where members stand in a text: what is cut out parses to what the whole parses to.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { membersOf } from '../../../src/ingest/json_members.ts';
+import { membersOf } from '../../../src/message/json_members.ts';
 
 function cut(text: string): Record<string, string> {
   return Object.fromEntries([...membersOf(text)].map(([name, { start, end }]) => [name, text.slice(start, end)]));

@@ -1,0 +1,67 @@
+// What the live definitions say about who may send what: asked before something is sent, to say what is wrong while somebody listens.
+// Of the command line and of HTTP.
+import { VisageError } from '../base/errors.ts';
+import { didYouMean } from '../definitions/near_miss.ts';
+import type { Admission, DatasetRule } from '../message/admission.ts';
+import { isBlockedId } from '../message/identities_in.ts';
+import type { Identity } from '../message/identity.ts';
+import type { DefinitionsCache } from './definitions_cache.ts';
+
+/** @throws VisageError `unknown_dataset` (usage) */
+export function definedDataset({ datasets }: Pick<Admission, 'datasets'>, name: string): DatasetRule {
+  const dataset = datasets.get(name);
+  if (dataset !== undefined) return dataset;
+  const known = [...datasets.keys()];
+  throw new VisageError(
+    'unknown_dataset',
+    `no dataset '${name}' is defined${didYouMean(name, known)}; defined: ${known.join(', ')}`,
+    { kind: 'usage' },
+  );
+}
+
+/** @throws VisageError `unknown_namespace`, `blocked_id` (usage) */
+export function refuseUnknownIdentity({ namespaces }: Pick<Admission, 'namespaces'>, { namespace, id }: Identity): void {
+  if (!namespaces.has(namespace)) {
+    const names = [...namespaces.keys()];
+    const text = `no namespace '${namespace}' is defined${didYouMean(namespace, names)}; defined: ${names.join(', ')}`;
+    throw new VisageError('unknown_namespace', text, { kind: 'usage' });
+  }
+  if (isBlockedId(id))
+    throw new VisageError('blocked_id', 'this id is blocked (blank, null, anonymous, invalid, undefined): nobody has it', {
+      kind: 'usage',
+    });
+}
+
+const FRESH_MS = 1_000;
+
+/** What is live, for those that ask all the time: at most a second old, and read anew for a name that it does not know. */
+export class LiveAdmission {
+  private readonly definitions: () => DefinitionsCache | undefined;
+  private known: Admission | undefined;
+  private readAtMs = -Infinity;
+
+  /** @param definitions undefined until the worker has read some */
+  constructor(definitions: () => DefinitionsCache | undefined) {
+    this.definitions = definitions;
+  }
+
+  /** @throws VisageError `no_definitions`, `unavailable`, `shard_not_ready` (retry) */
+  async with(name: { readonly dataset?: string; readonly namespace?: string }): Promise<Admission> {
+    const { known } = this;
+    const has = (of: ReadonlyMap<string, unknown>, one: string | undefined): boolean => one === undefined || of.has(one);
+    const isFresh = performance.now() - this.readAtMs < FRESH_MS;
+    if (known !== undefined && isFresh && has(known.datasets, name.dataset) && has(known.namespaces, name.namespace))
+      return known;
+    return this.read();
+  }
+
+  private async read(): Promise<Admission> {
+    const definitions = this.definitions();
+    if (definitions === undefined)
+      throw new VisageError('shard_not_ready', 'the worker is starting; try again', { kind: 'retry' });
+    const readAtMs = performance.now();
+    const { hash } = await definitions.live();
+    this.readAtMs = readAtMs;
+    return (this.known = definitions.planOf(hash).admission);
+  }
+}
