@@ -13,6 +13,11 @@ const BACK_OFF_MS = 250;
 /** A root that was never set up is told from a server that is just starting. */
 const NOT_SET_UP_MS = 5_000;
 
+/** What `waitingFor` is about. `slow`: the log is nearly full. */
+export type WaitingCode = 'log_full' | 'unavailable' | 'slow';
+
+const FULL = 'the log is full';
+
 export type FlightSetup = {
   readonly nc: NatsConnection;
   readonly root: string;
@@ -74,6 +79,11 @@ export class Flight {
 
   get waitingFor(): string | null {
     return this.blockedBy ?? this.slow;
+  }
+
+  get waitingCode(): WaitingCode | null {
+    if (this.blockedBy !== null) return this.connected && this.trouble === FULL ? 'log_full' : 'unavailable';
+    return this.slow === null ? null : 'slow';
   }
 
   /** Whoever launches holds messages back, or does so no more. */
@@ -161,7 +171,7 @@ export class Flight {
     const code = why === 'log_full' ? 'log_full' : 'unavailable';
     delivery.lastRefusal = new VisageError(code, `the log does not take the message: ${text}`, { kind: 'retry' });
     delivery.retryAtMs = nowMs + BACK_OFF_MS;
-    if (why !== 'in_process') this.say(why === 'log_full' ? 'the log is full' : 'the log is not available');
+    if (why !== 'in_process') this.say(why === 'log_full' ? FULL : 'the log is not available');
   }
 
   /** What one message found out holds for all that were refused in the same way. */

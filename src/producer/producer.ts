@@ -7,7 +7,7 @@ import { identityKey, partitionOf, type Identity } from '../message/identity.ts'
 import { inputSubject, topologyOf } from '../message/subject.ts';
 import { chooseIdentity } from './choose_identity.ts';
 import type { Delivery, Sent } from './delivery.ts';
-import { Flight } from './flight.ts';
+import { Flight, type WaitingCode } from './flight.ts';
 import { LogRoom } from './log_room.ts';
 import type { Priorities } from './priorities.ts';
 import { encodeBody, headersOf, readBody, sizeOf, type Body } from './message_body.ts';
@@ -37,6 +37,8 @@ export interface Producer {
   readonly queued: number;
   /** Why nothing goes out at the moment, or only slowly, for people; null when it does. */
   readonly waitingFor: string | null;
+  /** The same, for programs: `log_full`, `unavailable` (the server, or the way to it), `slow` (the log is nearly full). */
+  readonly waitingCode: WaitingCode | null;
   /** Takes no more messages, flushes for at most `retryForMs`, then closes the connection if it is the producer's own. */
   close(): Promise<void>;
 }
@@ -105,6 +107,10 @@ export class NatsProducer implements Producer {
 
   get waitingFor(): string | null {
     return this.flight.waitingFor;
+  }
+
+  get waitingCode(): WaitingCode | null {
+    return this.flight.waitingCode;
   }
 
   async send(dataset: string, given: Body | null, options: SendOptions = {}): Promise<Sent> {

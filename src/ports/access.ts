@@ -1,0 +1,28 @@
+// Who may use the HTTP port, and for what. The API rooms see this, never a file.
+
+/** A token lists each scope that it has: none of them implies another. */
+export const SCOPES = ['read', 'write', 'delete', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** What a token allows. `datasets`: messages to, and deletes of, these alone; null: every dataset, and whole profiles. */
+export type Grant = {
+  readonly name: string;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly datasets: ReadonlySet<string> | null;
+};
+
+export interface TokenBook {
+  /** Undefined: nobody has this token. It takes as long, whichever it is. */
+  grantOf(token: string): Grant | undefined;
+}
+
+/** Why somebody was not let in. */
+export type Denial = 'no_token' | 'bad_token' | 'missing_scope' | 'other_dataset' | 'foreign_origin' | 'foreign_host';
+
+export type Access = {
+  /** Null: nobody is asked who they are. */
+  readonly tokens: TokenBook | null;
+  /** The port is this machine's own: a request that names another host came by a name that somebody else owns. */
+  readonly loopbackOnly: boolean;
+  readonly onDenied: (why: Denial) => void;
+};
