@@ -4,8 +4,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
+import './route_scope.ts';
 
-const HEAD_TOO = { exposeHeadRoute: true };
+const HEAD_TOO = { exposeHeadRoute: true, config: { scope: 'open' } } as const;
 
 export function healthRoutes(app: FastifyInstance, health: Health, metrics: MetricsPage): void {
   app.get('/healthz', HEAD_TOO, () => ({ status: 'ok' }));

@@ -1,13 +1,17 @@
-// The two listeners: the admin port (health and metrics, no profiles), the HTTP port (the same, and reads).
+// The two listeners: the admin port (health and metrics, no profiles), the HTTP port (the same, reads and writes).
 // HS1: nothing of a request is logged. HS2: whoever is slow is cut off: headers, body and idle connections have their time.
 // HS3: `close` waits for answers under way, but no connection that is kept alive holds it up.
 import { fastify, type FastifyInstance } from 'fastify';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
+import type { Access } from '../ports/access.ts';
+import { authenticate } from './auth.ts';
 import { healthRoutes } from './health_routes.ts';
 import { problem, problemOnSocket, sendProblem } from './problem.ts';
 import { profileRoutes, type ProfileRoutes } from './profile_routes.ts';
+import type { RouteScope } from './route_scope.ts';
+import { writeRoutes, type WriteRoutes } from './write_routes.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 /** An id of 512 bytes, every one of them percent-encoded. */
@@ -18,8 +22,12 @@ const REQUEST_MS = 5_000;
 const LOOK_MS = 1_000;
 const CLOSE_MS = 1_000;
 
+/** A page, and what its caller must be allowed to do; null: it does not say. */
+export type RouteEntry = { readonly method: string; readonly url: string; readonly scope: RouteScope | null };
+
 export interface HttpServer {
   readonly port: number;
+  readonly routes: readonly RouteEntry[];
   close(): Promise<void>;
 }
 
@@ -36,17 +44,32 @@ export type ListenOptions = {
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
 export function serveAdmin(options: ListenOptions): Promise<HttpServer> {
   const app = application(options);
-  return listen(app, options, 'admin');
+  const routes = routesOf(app);
+  healthRoutes(app, options.health, options.metrics);
+  return listen(app, routes, options, 'admin');
 }
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
-export function serveHttp(options: ListenOptions & ProfileRoutes): Promise<HttpServer> {
+export function serveHttp(options: ListenOptions & ProfileRoutes & WriteRoutes & { readonly access: Access }): Promise<HttpServer> {
   const app = application(options);
+  const routes = routesOf(app);
+  authenticate(app, options.access);
+  healthRoutes(app, options.health, options.metrics);
   profileRoutes(app, options);
-  return listen(app, options, 'http');
+  writeRoutes(app, options);
+  return listen(app, routes, options, 'http');
 }
 
-function application({ health, metrics, onDefect }: ListenOptions): FastifyInstance {
+/** Filled as pages are registered. */
+function routesOf(app: FastifyInstance): readonly RouteEntry[] {
+  const routes: RouteEntry[] = [];
+  app.addHook('onRoute', ({ method, url, config }) => {
+    for (const each of [method].flat()) routes.push({ method: each, url, scope: config?.scope ?? null });
+  });
+  return routes;
+}
+
+function application({ onDefect }: ListenOptions): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -77,11 +100,15 @@ function application({ health, metrics, onDefect }: ListenOptions): FastifyInsta
     if (!app.server.listening) reply.header('connection', 'close');
     done();
   });
-  healthRoutes(app, health, metrics);
   return app;
 }
 
-async function listen(app: FastifyInstance, { host, port }: ListenOptions, setting: 'http' | 'admin'): Promise<HttpServer> {
+async function listen(
+  app: FastifyInstance,
+  routes: readonly RouteEntry[],
+  { host, port }: ListenOptions,
+  setting: 'http' | 'admin',
+): Promise<HttpServer> {
   try {
     await app.listen({ host, port });
   } catch (cause) {
@@ -96,6 +123,7 @@ async function listen(app: FastifyInstance, { host, port }: ListenOptions, setti
   }
   const address = app.server.address();
   return {
+    routes,
     port: typeof address === 'object' && address !== null ? address.port : port,
     async close() {
       const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);

@@ -10,6 +10,14 @@ const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 const STATUS: Readonly<Record<string, number>> = {
   bad_identity: 422,
   bad_query: 422,
+  malformed: 400,
+  no_messages: 400,
+  unknown_dataset: 404,
+  queue_full: 429,
+  log_full: 429,
+  too_many_writes: 429,
+  not_allowed: 503,
+  closed: 503,
   not_found: 404,
   no_such_field: 404,
   no_such_class: 404,
@@ -24,9 +32,14 @@ const STATUS: Readonly<Record<string, number>> = {
 };
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
+  401: 'Who are you',
+  403: 'Not allowed',
   404: 'Not found',
   408: 'Too slow',
+  413: 'Too large',
+  415: 'Not of this type',
   422: 'Cannot be read',
+  429: 'Too much at once',
   431: 'Too long',
   500: 'Internal error',
   503: 'Not available',
@@ -34,7 +47,14 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 /** Seconds after which to ask again, where that is known. */
-const RETRY_AFTER: Readonly<Record<string, number>> = { too_many_explains: 1 };
+const RETRY_AFTER: Readonly<Record<string, number>> = {
+  too_many_explains: 1,
+  too_many_writes: 1,
+  queue_full: 1,
+  log_full: 10,
+  unavailable: 2,
+  unknown: 2,
+};
 
 /** Refused for the number of reads that are under way, whatever it asked for. */
 export function isTooMany({ code }: VisageError): boolean {
@@ -44,8 +64,6 @@ export function isTooMany({ code }: VisageError): boolean {
 export function sendProblem(reply: FastifyReply, thrown: unknown): FastifyReply {
   const known = thrown instanceof VisageError;
   const status = known ? statusOf(thrown) : 500;
-  const retryAfter = known ? RETRY_AFTER[thrown.code] : undefined;
-  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   return problem(reply, {
     status,
     code: known ? thrown.code : 'defect',
@@ -58,15 +76,28 @@ function statusOf({ code, kind }: VisageError): number {
   return STATUS[code] ?? (kind === 'usage' || kind === 'refuse' ? 422 : 503);
 }
 
-/** The command line may show a user the namespace they typed; here it may be an address in the wrong place. */
-function detailOf({ code, message }: VisageError): string {
-  if (code !== 'bad_identity') return message;
-  return 'a namespace matches [A-Za-z][A-Za-z0-9_-]*; an id is valid Unicode and not empty';
+/** The command line may show a user the names they typed; here they may be an address in the wrong place. */
+const UNQUOTED: Readonly<Record<string, string>> = {
+  bad_identity: 'a namespace matches [A-Za-z][A-Za-z0-9_-]*; an id is valid Unicode and not empty',
+  unknown_namespace: 'no such namespace is defined',
+  unknown_dataset: 'no such dataset is defined',
+};
+
+export function detailOf({ code, message }: Pick<VisageError, 'code' | 'message'>): string {
+  return UNQUOTED[code] ?? message;
 }
 
-type Problem = { readonly status: number; readonly code: string; readonly detail: string };
+/** `more`: further members. */
+type Problem = {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly more?: Readonly<Record<string, unknown>>;
+};
 
 export function problem(reply: FastifyReply, said: Problem): FastifyReply {
+  const retryAfter = RETRY_AFTER[said.code];
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   return reply.code(said.status).type(PROBLEM_JSON).send(bodyOf(said));
 }
 
@@ -82,8 +113,8 @@ export function problemOnSocket({ code }: NodeJS.ErrnoException, socket: Socket)
   socket.destroySoon();
 }
 
-function bodyOf({ status, code, detail }: Problem): string {
-  return JSON.stringify({ type: 'about:blank', title: titleOf(status), status, detail, code });
+function bodyOf({ status, code, detail, more }: Problem): string {
+  return JSON.stringify({ type: 'about:blank', title: titleOf(status), status, detail, code, ...more });
 }
 
 function titleOf(status: number): string {

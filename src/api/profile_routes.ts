@@ -4,9 +4,11 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { VisageError } from '../base/errors.ts';
 import type { ReadService } from '../ports/reads.ts';
 import { isTooMany, sendProblem } from './problem.ts';
+import './route_scope.ts';
 import { afterOf, eventsOf, fieldsOf, limitOf, policyOf, refuseUnknown, timeoutOf, type Query } from './read_query.ts';
 
 const READS_MAX = 1_000;
+const READ = { config: { scope: 'read' } } as const;
 
 type Named = { readonly namespace: string; readonly id: string };
 
@@ -35,7 +37,7 @@ export function profileRoutes(app: FastifyInstance, { reads, onRefused, onDefect
       inFlight--;
     }
   };
-  app.get('/profiles/:namespace/:id', (request, reply) =>
+  app.get('/profiles/:namespace/:id', READ, (request, reply) =>
     answer(reply, async () => {
       const query = request.query as Query;
       refuseUnknown(query, ['policy', 'fields', 'after', 'timeout']);
@@ -43,7 +45,7 @@ export function profileRoutes(app: FastifyInstance, { reads, onRefused, onDefect
       return reads.profile({ ...named, ...policyOf(query), ...fieldsOf(query), ...afterOf(query), ...timeoutOf(query) });
     }),
   );
-  app.get('/profiles/:namespace/:id/explain/:field', (request, reply) =>
+  app.get('/profiles/:namespace/:id/explain/:field', READ, (request, reply) =>
     answer(reply, async () => {
       const query = request.query as Query;
       refuseUnknown(query, ['policy', 'limit', 'after', 'timeout']);
@@ -51,7 +53,7 @@ export function profileRoutes(app: FastifyInstance, { reads, onRefused, onDefect
       return reads.explain({ ...named, ...policyOf(query), ...limitOf(query), ...afterOf(query), ...timeoutOf(query) });
     }),
   );
-  app.get('/profiles/:namespace/:id/events', (request, reply) =>
+  app.get('/profiles/:namespace/:id/events', READ, (request, reply) =>
     answer(reply, async () => {
       const query = request.query as Query;
       refuseUnknown(query, ['start', 'end', 'type', 'property', 'order', 'limit', 'page', 'after', 'timeout']);
@@ -59,7 +61,7 @@ export function profileRoutes(app: FastifyInstance, { reads, onRefused, onDefect
       return reads.events({ ...named, ...eventsOf(query), ...limitOf(query), ...afterOf(query), ...timeoutOf(query) });
     }),
   );
-  app.get('/schemas/union/:class', (request, reply) =>
+  app.get('/schemas/union/:class', READ, (request, reply) =>
     answer(reply, async () => {
       refuseUnknown(request.query as Query, []);
       return reads.unionSchema((request.params as { readonly class: string }).class);

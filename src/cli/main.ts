@@ -20,6 +20,7 @@ import { registerSetup } from './setup.ts';
 import { registerSimulate } from './simulate.ts';
 import { registerStatus } from './status.ts';
 import { registerTail } from './tail.ts';
+import { registerToken } from './token.ts';
 import { registerVerify } from './verify.ts';
 import { registerWorker } from './worker.ts';
 
@@ -49,6 +50,7 @@ for (const register of [
   registerResync,
   registerDefinitions,
   registerDead,
+  registerToken,
 ])
   register(program);
 

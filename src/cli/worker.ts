@@ -17,6 +17,7 @@ type WorkerOptions = CommonOptions & {
   readonly definitions?: string;
   readonly rebuild?: boolean;
   readonly partial?: boolean;
+  readonly insecure?: boolean;
 };
 
 export function registerWorker(program: Command): void {
@@ -30,6 +31,10 @@ export function registerWorker(program: Command): void {
     .option('--definitions <path>', 'a file or folder of definitions: becomes live if none are, else must equal the live ones')
     .option('--rebuild', 'with definitions that change the live ones: build every profile anew from the log, as a new generation')
     .option('--partial', 'with --rebuild: also when the log has lost its beginning; values then say since when they count')
+    .option(
+      '--insecure',
+      'serve HTTP on an address that other machines reach without http.tokensFile: whoever reaches it may read, write, delete and erase',
+    )
     .action(async (options: WorkerOptions) => {
       if (options.rebuild === true && options.definitions === undefined)
         throw new WrongUse('--rebuild needs --definitions: the definitions to build the profiles by');
@@ -40,6 +45,7 @@ export function registerWorker(program: Command): void {
         settings,
         logger,
         setup: options.setup === true,
+        insecure: options.insecure === true,
         ...(options.rebuild === true ? { rebuild: options.partial === true ? 'partial' : 'whole' } : {}),
         ...(options.definitions === undefined ? {} : { definitions: loadDefinitionsFile(options.definitions) }),
       });

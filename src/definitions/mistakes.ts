@@ -10,7 +10,7 @@ export type Mistake = { readonly file: string; readonly line: number; readonly c
 export class MistakesError extends VisageError {
   readonly mistakes: readonly Mistake[];
 
-  constructor(code: 'bad_definitions' | 'bad_settings' | 'bad_map', mistakes: readonly Mistake[]) {
+  constructor(code: 'bad_definitions' | 'bad_settings' | 'bad_map' | 'bad_tokens', mistakes: readonly Mistake[]) {
     const sorted = [...mistakes].sort(byPlace);
     super(code, sorted.map(formatMistake).join('\n'), { kind: 'usage' });
     this.name = 'MistakesError';

@@ -36,7 +36,12 @@ export type Settings = {
   readonly lease: { readonly ttlMs: number };
   readonly cache: { readonly maxBytes: number };
   /** Port 0: any free one. */
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** Path of a file that says who may use it. */
+    readonly tokensFile: string | null;
+  };
   readonly admin: { readonly host: string; readonly port: number };
   readonly logGap: 'halt' | 'continue';
   readonly exactEvents: number;

@@ -66,6 +66,11 @@ export function identityKey(identity: Identity): IdentityKey {
   return `${identity.namespace}.${encodeId(identity.id)}`;
 }
 
+/** Can it be named at all? */
+export function isIdentity({ namespace, id }: Identity): boolean {
+  return NAME.test(namespace) && id !== '' && id.isWellFormed();
+}
+
 /** The identity behind a key that `identityKey` or an admitted subject made. */
 export function parseIdentityKey(key: IdentityKey): Identity {
   const dot = key.indexOf('.');

@@ -55,6 +55,27 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'Reads refused because too many were under way, over `nats` and over `http`',
         'readers ask faster than they are answered; shards are not held up by it',
       ),
+      metric(
+        'counter',
+        'visage_http_messages_total',
+        ['outcome'],
+        'Messages that came in over HTTP: `stored`, `refused`, `busy` (sent again later), `unavailable`',
+        '`busy`: the log is full, or more comes than goes out',
+      ),
+      metric(
+        'counter',
+        'visage_http_denied_total',
+        ['reason'],
+        'Requests over HTTP that were not let in, by reason',
+        '`bad_token`: a token that was taken out is still in use, or somebody guesses; `foreign_host`, `foreign_origin`: a page of another site asked',
+      ),
+      metric(
+        'counter',
+        'visage_token_file_failures_total',
+        [],
+        'Changes of http.tokensFile that could not be used',
+        'the tokens of before hold: correct the file, the log says where',
+      ),
     ],
   },
   {

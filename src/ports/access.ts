@@ -1,8 +1,5 @@
 // Who may use the HTTP port, and for what. The API rooms see this, never a file.
-
-/** A token lists each scope that it has: none of them implies another. */
-export const SCOPES = ['read', 'write', 'delete', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
+import type { Scope } from '../base/scope.ts';
 
 /** What a token allows. `datasets`: messages to, and deletes of, these alone; null: every dataset, and whole profiles. */
 export type Grant = {

@@ -61,3 +61,13 @@ export type WorkerMeter = {
   /** Reads that were refused because too many were under way, by where they came in. */
   readonly readsRefused: { nats: number; http: number };
 };
+
+/** What the HTTP port counts beside its reads. */
+export type HttpMeter = {
+  /** Requests that were not let in, by why. */
+  readonly denied: Map<string, number>;
+  /** Messages that came in, by what became of them. */
+  readonly written: Map<string, number>;
+  /** Changes of the file of tokens that could not be used. */
+  tokenFileFailures: number;
+};

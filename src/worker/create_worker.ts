@@ -7,6 +7,7 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
 import type { DefinitionsDocument } from '../definitions/definitions_document.ts';
 import type { Settings } from '../definitions/settings.ts';
+import { identityKey, isIdentity, partitionOf, type Identity } from '../message/identity.ts';
 import { topologyOf } from '../message/subject.ts';
 import type { Health, Readiness } from '../ports/health.ts';
 import type { ReadService, WorkerStatus } from '../ports/reads.ts';
@@ -24,6 +25,8 @@ import { Connections } from './connections.ts';
 import { definitionsCache, type DefinitionsCache } from './definitions_cache.ts';
 import { openErasing, type Erasing } from './erase_service.ts';
 import { nodeClock } from './node_clock.ts';
+import { LiveAdmission } from './live_admission.ts';
+import { openAccess } from './http_access.ts';
 import { OwnedShards } from './owned_shards.ts';
 import { Pages, type Ports } from './pages.ts';
 import { readService } from './read_service.ts';
@@ -38,6 +41,7 @@ import { tidyFolders } from './tidy_folders.ts';
 import { version } from './version.ts';
 import { workerMachine } from './worker_machine.ts';
 import { WorkerMetrics } from './worker_metrics.ts';
+import { Writes } from './write_service.ts';
 
 export type WorkerOptions = {
   readonly settings: Settings;
@@ -47,6 +51,8 @@ export type WorkerOptions = {
   readonly setup?: boolean;
   /** When the definitions change what is live: begin a new generation of the state; `partial`: also of a log without its beginning. */
   readonly rebuild?: 'whole' | 'partial';
+  /** Serve HTTP to other machines without tokens. */
+  readonly insecure?: boolean;
   readonly logger?: Logger;
 };
 
@@ -130,7 +136,39 @@ export function createWorker(options: WorkerOptions): Worker {
   }));
   const onDefect = (error: unknown): void => logger.error(logOf(error), 'a request failed');
   const { readsRefused } = metrics.meter;
-  const pages = new Pages({ settings, health, metrics, reads, onRefused: () => readsRefused.http++, onDefect });
+  const { written } = metrics.http;
+  /** Undefined: nobody can be called so, or the worker does not know yet how. */
+  const pseudonymOf = (identity: Identity): { readonly shard: number; readonly hash: string } | undefined => {
+    if (erasing === undefined || !isIdentity(identity)) return undefined;
+    const key = identityKey(identity);
+    return { shard: partitionOf(key, settings.partitions), hash: erasing.hashOf(key) };
+  };
+  const writes = new Writes({
+    topology,
+    partitions: settings.partitions,
+    live: new LiveAdmission(() => definitions),
+    erase,
+    connect: () => connections.open('write'),
+    pseudonymOf,
+  });
+  const pages = new Pages({
+    settings,
+    health,
+    metrics,
+    reads,
+    writes,
+    openAccess: () =>
+      openAccess({
+        http: settings.http,
+        insecure: options.insecure === true,
+        log: (level, event, figures) => logger[level](figures, event),
+        meter: metrics.http,
+      }),
+    audit: (entry) => logger.info({ audit: entry }, 'somebody deletes or erases'),
+    onRefused: () => readsRefused.http++,
+    onWritten: (outcome, messages) => void written.set(outcome, (written.get(outcome) ?? 0) + messages),
+    onDefect,
+  });
 
   const start = async (): Promise<void> => {
     const served = await pages.open(); // first: an orchestrator asks from the beginning
@@ -238,7 +276,7 @@ export function createWorker(options: WorkerOptions): Worker {
     clearInterval(tidying);
     await shards.stop();
     ownership?.abandon();
-    await api?.answered();
+    await Promise.all([api?.answered(), writes.close()]); // what was taken in is answered while the log can be reached
     await connections.close();
     await pages.close();
     unlock?.();

@@ -8,7 +8,7 @@ import type { Connection } from '../nats/connection.ts';
 import type { MetaBucket } from '../stream/meta_bucket.ts';
 import { openShardLog } from '../stream/shard_log.ts';
 import { EraseJobs } from './erase_jobs.ts';
-import { openEraseHash } from './erase_secret.ts';
+import { openEraseHash, type EraseHash } from './erase_secret.ts';
 import { nodeClock } from './node_clock.ts';
 import type { OwnedShards } from './owned_shards.ts';
 import { ShardEraser } from './shard_eraser.ts';
@@ -19,6 +19,8 @@ import type { ShardSnapshots } from './shard_snapshots.ts';
 export type ErasingShard = { readonly erasures: ShardErasures; readonly eraser: ShardEraser };
 
 export interface Erasing extends EraseService {
+  /** How an identity is called once it is erased, and where its id must not stand. */
+  readonly hashOf: EraseHash;
   /** What a shard's lives need. @param report says what happens to whom, by hash */
   shard(shard: number, snapshots: ShardSnapshots, report: ShardLife['log']): Promise<ErasingShard>;
 }
@@ -38,6 +40,7 @@ export async function openErasing({ nc, topology, meta, settings, shards }: Eras
   const jobs = new EraseJobs(nc, topology, meta);
   const erasers: ShardEraser[] = [];
   return {
+    hashOf,
     async shard(shard, snapshots, report) {
       const erasures = new ShardErasures(hashOf, nodeClock, (hash) => jobs.isDone(shard, hash));
       const log = await openShardLog({ nc, reading: nc, topology, shard });

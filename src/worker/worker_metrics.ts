@@ -1,7 +1,7 @@
 // What a worker shows of itself: one sample a metric and shard, made anew at every scrape from plain numbers.
 // WM1: names and labels are the catalogue's (metrics/catalogue.ts); the metrics room refuses others.
 // WM2: counters live in meters that outlast the lives of a shard; gauges are read from the life that is there.
-import type { Labels, MetricsSource, Sample, ShardMeter, WorkerMeter } from '../ports/metrics.ts';
+import type { HttpMeter, Labels, MetricsSource, Sample, ShardMeter, WorkerMeter } from '../ports/metrics.ts';
 import type { StoreStats } from '../ports/profile_store.ts';
 import type { ShardStatus } from '../shard/shard_options.ts';
 import { newShardMeter, newWorkerMeter } from '../shard/metering.ts';
@@ -50,6 +50,7 @@ export type WorkerNow = {
 
 export class WorkerMetrics implements MetricsSource {
   readonly meter: WorkerMeter = newWorkerMeter();
+  readonly http: HttpMeter = { denied: new Map(), written: new Map(), tokenFileFailures: 0 };
   private readonly lives: LifeMeter[] = [];
   private readonly now: () => WorkerNow;
 
@@ -68,6 +69,9 @@ export class WorkerMetrics implements MetricsSource {
     yield one('nats_connected', now.connected ? 1 : 0);
     yield one('nats_disconnects_total', now.disconnects);
     for (const [door, times] of Object.entries(this.meter.readsRefused)) yield one('reads_refused_total', times, { door });
+    for (const [reason, times] of this.http.denied) yield one('http_denied_total', times, { reason });
+    for (const [outcome, messages] of this.http.written) yield one('http_messages_total', messages, { outcome });
+    yield one('token_file_failures_total', this.http.tokenFileFailures);
     yield one('cache_budget_bytes', now.cacheBudgetBytes);
     for (const [state, shards] of Map.groupBy(now.shards, (shard) => shard.state)) yield one('shards', shards.length, { state });
     const { commitSeconds, endToEndSeconds, checkpointSeconds, expiryLatenessSeconds } = this.meter;

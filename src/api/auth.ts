@@ -1,0 +1,71 @@
+// Who may use a page: looked at before a body is read. AU1: a page that does not say which scope it needs needs `admin`; what is not a page at all
+// tells nothing to anybody. AU2: no answer says whether a token is nearly right, and none says more than what is missing.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Access, Denial, Grant } from '../ports/access.ts';
+import { foreign } from './origin_guard.ts';
+import { problem } from './problem.ts';
+import './route_scope.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; null where nobody is asked. */
+    caller: Grant | null;
+  }
+}
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]{1,512}=*)$/i;
+/** A larger body of somebody who was not let in is not waited for. */
+const DRAINED_BYTES_MAX = 64 * 1024;
+
+const SAID: Readonly<Record<Denial, { readonly status: number; readonly detail: string; readonly challenge?: string }>> = {
+  no_token: { status: 401, detail: 'a token is needed: Authorization: Bearer …', challenge: 'Bearer realm="visage"' },
+  bad_token: { status: 401, detail: 'there is no such token', challenge: 'Bearer realm="visage", error="invalid_token"' },
+  missing_scope: {
+    status: 403,
+    detail: 'this token has not the scope that this page needs',
+    challenge: 'Bearer realm="visage", error="insufficient_scope"',
+  },
+  other_dataset: {
+    status: 403,
+    detail: 'this token is for other datasets',
+    challenge: 'Bearer realm="visage", error="insufficient_scope"',
+  },
+  foreign_origin: { status: 403, detail: 'pages of other sites may not ask: there are no tokens' },
+  foreign_host: { status: 403, detail: 'asked for by a name that is not of this machine: say 127.0.0.1 or localhost' },
+};
+
+/** For every page that is registered from now on. */
+export function authenticate(app: FastifyInstance, access: Access): void {
+  app.decorateRequest('caller', null);
+  app.addHook('onRequest', (request, reply, done) => {
+    const why = request.is404 ? undefined : denial(request, access);
+    if (why === undefined) return done();
+    access.onDenied(why);
+    deny(request, reply, why);
+  });
+}
+
+function denial(request: FastifyRequest, { tokens, loopbackOnly }: Access): Denial | undefined {
+  const { scope = 'admin' } = request.routeOptions.config;
+  if (scope === 'open') return undefined;
+  if (tokens === null) return foreign(request.headers, loopbackOnly);
+  const { authorization } = request.headers;
+  if (authorization === undefined) return 'no_token';
+  const token = BEARER.exec(authorization)?.[1];
+  const grant = token === undefined ? undefined : tokens.grantOf(token);
+  if (grant === undefined) return 'bad_token';
+  request.caller = grant;
+  if (!grant.scopes.has(scope)) return 'missing_scope';
+  // a delete of a whole profile reaches every dataset
+  const { dataset } = request.params as { readonly dataset?: string };
+  const isBounded = grant.datasets !== null && (scope === 'write' || scope === 'delete');
+  return isBounded && (dataset === undefined || !grant.datasets.has(dataset)) ? 'other_dataset' : undefined;
+}
+
+function deny(request: FastifyRequest, reply: FastifyReply, why: Denial): void {
+  const { status, detail, challenge } = SAID[why];
+  if (challenge !== undefined) reply.header('www-authenticate', challenge);
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  if (coding !== undefined || Number(length ?? 0) > DRAINED_BYTES_MAX) reply.header('connection', 'close');
+  problem(reply, { status, code: why, detail });
+}

@@ -1,0 +1,223 @@
+// POST /datasets/{dataset}/messages, DELETE /profiles/{namespace}/{id}, POST …/erase, DELETE /datasets/{dataset}/profiles.
+// WT1: whether there is room is looked at before a body is read, after who asks. WT2: nothing of a body or a path is repeated.
+// WT3: only bodies that say they are JSON or NDJSON are taken: a page of another site cannot send those without being asked first.
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
+import { VisageError } from '../base/errors.ts';
+import type { RecordOperation } from '../message/decode.ts';
+import type { Identity } from '../message/identity.ts';
+import type { WriteService, Written } from '../ports/writes.ts';
+import { audited, type Audit } from './audit.ts';
+import { messageTexts } from './message_texts.ts';
+import { problem, sendProblem } from './problem.ts';
+import { refuseUnknown, type Query } from './read_query.ts';
+import type { RouteScope } from './route_scope.ts';
+import { answerWritten, faultOf } from './write_answer.ts';
+import { WriteRoom } from './write_room.ts';
+import { DELETE_DATASET_SCHEMA, DELETE_PROFILE_SCHEMA, ERASE_PROFILE_SCHEMA, MESSAGES_SCHEMA } from './write_schemas.ts';
+
+const BODY_BYTES_MAX = 8 * 1024 * 1024;
+/** Deletes and erasures take none. */
+const NO_BODY_BYTES = 1024;
+const DELETES_MAX = 100;
+const JSON_TYPE = 'application/json';
+const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
+const OPERATION = 'visage-operation';
+const LAST_UPDATED = 'visage-last-updated';
+
+export type WriteOutcome = 'stored' | 'refused' | 'busy' | 'unavailable';
+
+export type WriteRoutes = {
+  readonly writes: WriteService;
+  readonly audit: Audit;
+  /** Hears how many messages ended how. */
+  readonly onWritten: (outcome: WriteOutcome, messages: number) => void;
+  readonly onDefect: (error: unknown) => void;
+};
+
+/** Each kind of body has a scope of its own, so that what one takes is not taken elsewhere. */
+export function writeRoutes(app: FastifyInstance, options: WriteRoutes): void {
+  app.register((scope, _, done) => {
+    messageRoute(scope, options);
+    done();
+  });
+  app.register((scope, _, done) => {
+    deleteRoutes(scope, options);
+    done();
+  });
+}
+
+function messageRoute(app: FastifyInstance, { writes, onWritten, onDefect }: WriteRoutes): void {
+  const room = new WriteRoom();
+  const leaving = new WeakMap<FastifyRequest, () => void>();
+  const handled = new WeakSet<FastifyRequest>();
+  app.addContentTypeParser<Buffer>([JSON_TYPE, ...NDJSON_TYPES], { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+  app.route({
+    method: 'POST',
+    url: '/datasets/:dataset/messages',
+    schema: MESSAGES_SCHEMA,
+    config: { scope: 'write' },
+    bodyLimit: BODY_BYTES_MAX,
+    errorHandler: unreadable,
+    preValidation: onlyParameters(['namespace', 'id']),
+    onRequest: (request, reply, done) => {
+      const declared = Number(request.headers['content-length'] ?? BODY_BYTES_MAX);
+      const leave = room.enter(Math.min(declared, BODY_BYTES_MAX));
+      if (leave === undefined) {
+        onWritten('busy', 1);
+        reply.header('connection', 'close'); // its body is not waited for
+        return void sendProblem(reply, tooMany());
+      }
+      leaving.set(request, leave);
+      // a request that never gets to its handler ends with its connection, or its answer
+      reply.raw.once('close', () => {
+        if (!handled.has(request)) leave();
+      });
+      done();
+    },
+    handler: async (request, reply) => {
+      handled.add(request);
+      try {
+        const written = await writes.write(batchOf(request));
+        count(written, onWritten);
+        return answerWritten(reply, written);
+      } catch (error) {
+        return failed(reply, error, onDefect);
+      } finally {
+        leaving.get(request)?.();
+      }
+    },
+  });
+}
+
+function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRoutes): void {
+  let inFlight = 0;
+  const accept = async (reply: FastifyReply, act: () => Promise<object>): Promise<FastifyReply> => {
+    inFlight++;
+    try {
+      if (inFlight > DELETES_MAX) throw tooMany();
+      const said = JSON.stringify(await act());
+      return await reply.code(202).header('cache-control', 'no-store').type('application/json').send(said);
+    } catch (error) {
+      return failed(reply, error, onDefect);
+    } finally {
+      inFlight--;
+    }
+  };
+  const page = (scope: RouteScope, action: Parameters<typeof audited>[0], parameters: readonly string[]): RouteShorthandOptions => ({
+    config: { scope },
+    errorHandler: unreadable,
+    bodyLimit: NO_BODY_BYTES,
+    preValidation: onlyParameters(parameters),
+    onSend: audited(action, audit, (identity) => writes.pseudonymOf(identity)),
+  });
+  // a client may send an empty one of any type
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, __, done) => done(null, undefined));
+  app.delete(
+    '/profiles/:namespace/:id',
+    { ...page('delete', 'delete_profile', []), schema: DELETE_PROFILE_SCHEMA },
+    (request, reply) => accept(reply, () => writes.deleteProfile(request.params as Identity)),
+  );
+  app.post(
+    '/profiles/:namespace/:id/erase',
+    { ...page('admin', 'erase_profile', []), schema: ERASE_PROFILE_SCHEMA },
+    (request, reply) => accept(reply, () => writes.erase(request.params as Identity)),
+  );
+  app.delete(
+    '/datasets/:dataset/profiles',
+    { ...page('delete', 'delete_dataset', ['confirm']), schema: DELETE_DATASET_SCHEMA },
+    (request, reply) =>
+      accept(reply, async () => {
+        const { dataset } = request.params as { readonly dataset: string };
+        if ((request.query as Query)['confirm'] !== dataset)
+          throw new VisageError(
+            'not_confirmed',
+            "this deletes what a dataset has said about every profile: say ?confirm= and the dataset's name",
+            { kind: 'usage' },
+          );
+        return { dataset, shards: await writes.deleteDataset(dataset) };
+      }),
+  );
+}
+
+/** @throws VisageError what is wrong with the request as a whole */
+function batchOf(request: FastifyRequest): Parameters<WriteService['write']>[0] {
+  const { dataset } = request.params as { readonly dataset: string };
+  const { headers } = request;
+  const operation = headers[OPERATION] as RecordOperation | undefined; // one of its schema's
+  const lastUpdated = headers[LAST_UPDATED] as string | undefined;
+  const identity = identityOf(request.query as Partial<Identity>);
+  const body = request.body as Buffer | undefined;
+  request.body = undefined; // the texts are all that is needed of it
+  const isNothing = body === undefined || body.length === 0;
+  const type = headers['content-type'] ?? '';
+  const format = NDJSON_TYPES.some((ndjson) => type.startsWith(ndjson)) ? 'ndjson' : 'json';
+  const texts =
+    isNothing && operation === 'delete' && identity !== undefined ? [null] : messageTexts(body ?? new Uint8Array(), format);
+  if (identity !== undefined && texts.length > 1)
+    throw new VisageError('bad_query', 'namespace and id are for a request with one message', { kind: 'usage' });
+  return {
+    dataset,
+    texts,
+    ...(operation !== undefined && { operation }),
+    ...(lastUpdated !== undefined && { lastUpdated }),
+    ...(identity !== undefined && { identity }),
+  };
+}
+
+function identityOf({ namespace, id }: Partial<Identity>): Identity | undefined {
+  if (namespace !== undefined && id !== undefined) return { namespace, id };
+  if (namespace === undefined && id === undefined) return undefined;
+  throw new VisageError('bad_query', 'namespace and id go together', { kind: 'usage' });
+}
+
+function count(written: readonly Written[], onWritten: WriteRoutes['onWritten']): void {
+  const outcomes = Map.groupBy(written, (each): WriteOutcome => {
+    if (!('error' in each)) return 'stored';
+    return { own: 'refused', busy: 'busy', away: 'unavailable' }[faultOf(each.error)] as WriteOutcome;
+  });
+  for (const [outcome, messages] of outcomes) onWritten(outcome, messages.length);
+}
+
+/** Before validation: that would take them out without a word. */
+function onlyParameters(known: readonly string[]): NonNullable<RouteShorthandOptions['preValidation']> {
+  return (request, _, done) => {
+    try {
+      refuseUnknown(request.query as Query, known);
+      done();
+    } catch (error) {
+      done(error as VisageError);
+    }
+  };
+}
+
+function failed(reply: FastifyReply, error: unknown, onDefect: (error: unknown) => void): FastifyReply {
+  if (!(error instanceof VisageError)) onDefect(error);
+  return sendProblem(reply, error);
+}
+
+/** What Fastify finds wrong with a request before its handler sees it. */
+function unreadable(error: Error & { readonly code?: string; readonly validationContext?: string }, _: FastifyRequest, reply: FastifyReply): void {
+  if (error instanceof VisageError) return void sendProblem(reply, error);
+  const { code, validationContext } = error;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return void problem(reply, { status: 413, code: 'too_large', detail: `the body has more than ${BODY_BYTES_MAX} bytes` });
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return void problem(reply, {
+      status: 415,
+      code: 'unsupported_type',
+      detail: `the content type must be ${JSON_TYPE} or ${NDJSON_TYPES[0]}`,
+    });
+  if (validationContext === 'headers')
+    return void problem(reply, {
+      status: 422,
+      code: 'bad_header',
+      detail: 'Visage-Operation is create, merge or delete; Visage-Last-Updated a time in RFC 3339',
+    });
+  if (validationContext !== undefined)
+    return void problem(reply, { status: 422, code: 'bad_query', detail: 'a parameter cannot be read, or is given twice' });
+  reply.send(error); // as on every page
+}
+
+function tooMany(): VisageError {
+  return new VisageError('too_many_writes', 'too many writes at once; try again', { kind: 'retry' });
+}
