@@ -6,6 +6,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { SCOPES, type Scope } from '../base/scope.ts';
 import { didYouMean } from '../definitions/near_miss.ts';
 import { entryText, TOKEN_NAME, withToken, type TokenEntry } from '../definitions/load_tokens.ts';
+import { WrongUse } from './failure.ts';
 import { print, printJson, remark } from './output.ts';
 
 /** 256 bits: nobody guesses them. */
@@ -40,7 +41,7 @@ Examples:
 }
 
 async function token(name: string, { scopes: allowed, datasets, file, json }: TokenOptions): Promise<void> {
-  if (!TOKEN_NAME.test(name)) throw new InvalidArgumentError(`the name must match ${TOKEN_NAME.source}`);
+  if (!TOKEN_NAME.test(name)) throw new WrongUse(`the name must match ${TOKEN_NAME.source}`);
   const made = PREFIX + randomBytes(BYTES).toString('base64url');
   const entry: TokenEntry = {
     name,

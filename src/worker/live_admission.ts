@@ -34,10 +34,12 @@ export function refuseUnknownIdentity({ namespaces }: Pick<Admission, 'namespace
 
 const FRESH_MS = 1_000;
 
-/** What is live, for those that ask all the time: at most a second old, and read anew for a name that it does not know. */
+/** What is live, for those that ask all the time. LA1: a name that is known is answered for at once, and what is live is read again beside it, at
+ *  most once a second: the log being away is for whoever sends to find out. LA2: for a name that is not known it is read first. */
 export class LiveAdmission {
   private readonly definitions: () => DefinitionsCache | undefined;
   private known: Admission | undefined;
+  private reading: Promise<Admission> | undefined;
   private readAtMs = -Infinity;
 
   /** @param definitions undefined until the worker has read some */
@@ -49,19 +51,24 @@ export class LiveAdmission {
   async with(name: { readonly dataset?: string; readonly namespace?: string }): Promise<Admission> {
     const { known } = this;
     const has = (of: ReadonlyMap<string, unknown>, one: string | undefined): boolean => one === undefined || of.has(one);
-    const isFresh = performance.now() - this.readAtMs < FRESH_MS;
-    if (known !== undefined && isFresh && has(known.datasets, name.dataset) && has(known.namespaces, name.namespace))
-      return known;
-    return this.read();
+    if (known === undefined || !has(known.datasets, name.dataset) || !has(known.namespaces, name.namespace))
+      return this.read();
+    if (performance.now() - this.readAtMs > FRESH_MS) this.read().catch(() => undefined); // LA1
+    return known;
   }
 
-  private async read(): Promise<Admission> {
+  private read(): Promise<Admission> {
+    return (this.reading ??= this.live().finally(() => {
+      this.readAtMs = performance.now();
+      this.reading = undefined;
+    }));
+  }
+
+  private async live(): Promise<Admission> {
     const definitions = this.definitions();
     if (definitions === undefined)
       throw new VisageError('shard_not_ready', 'the worker is starting; try again', { kind: 'retry' });
-    const readAtMs = performance.now();
     const { hash } = await definitions.live();
-    this.readAtMs = readAtMs;
     return (this.known = definitions.planOf(hash).admission);
   }
 }

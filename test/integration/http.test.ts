@@ -132,7 +132,8 @@ describe('what is refused', () => {
     ['PUT', { method: 'PUT', headers: { 'content-type': 'text/plain' }, body: 'secret' }],
     ['OPTIONS', { method: 'OPTIONS' }],
   ])('%s', async (_, options) => {
-    for (const path of [profilePath('a b'), '/healthz', '/metrics']) {
+    const paths = [profilePath('a b'), '/healthz', '/metrics'].slice(options.method === 'DELETE' ? 1 : 0); // it deletes profiles
+    for (const path of paths) {
       const answer = await get(path, options);
       expect(problemOf(answer)).toMatchObject({ status: 404, code: 'no_such_page' });
       expect(answer.text).not.toContain('secret');

@@ -10,6 +10,7 @@ import type { ReadService } from '../../src/ports/reads.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
+import { STUB_WRITES } from '../support/stub_services.ts';
 
 const READS_MAX = 1_000;
 const VIEW = { version: 7 } as unknown as ProfileView;
@@ -22,6 +23,7 @@ const common = {
   port: 0,
   health: { readiness: () => ({ ready: false, reasons: ['starting'], degraded: [] }) },
   metrics,
+  ...STUB_WRITES,
   onRefused: () => undefined,
   onDefect: (error: unknown) => void defects.push(error),
 };

@@ -1,18 +1,19 @@
 // One HTTP request on a connection of its own, with the path exactly as it is given: fetch would tidy it up.
-import { request } from 'node:http';
+import { request, type IncomingHttpHeaders } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 export type Answer = {
   readonly status: number;
   readonly type: string;
   readonly cache: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly text: string;
 };
 
 export type AskOptions = {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
 };
 
 export function ask(
@@ -25,7 +26,13 @@ export function ask(
       const { statusCode = 0, headers: answered } = response;
       text(response).then(
         (all) =>
-          resolve({ status: statusCode, type: answered['content-type'] ?? '', cache: answered['cache-control'], text: all }),
+          resolve({
+            status: statusCode,
+            type: answered['content-type'] ?? '',
+            cache: answered['cache-control'],
+            headers: answered,
+            text: all,
+          }),
         reject,
       );
     });

@@ -38,7 +38,7 @@ computedAttributes:
   lastChannelShort: { class: individual, eventTypes: [commerce.purchases], value: event.commerce.order.channel, function: mostRecent, window: { sliding: SHORT } }
 `;
 
-type StartOptions = Pick<WorkerOptions, 'setup' | 'definitions' | 'rebuild'>;
+type StartOptions = Pick<WorkerOptions, 'setup' | 'definitions' | 'rebuild' | 'insecure'>;
 export type Overrides = Readonly<Record<string, unknown>>;
 export type StartedWorker = {
   readonly worker: Worker;

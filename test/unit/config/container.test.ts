@@ -105,10 +105,11 @@ test('every VISAGE_ variable is a setting with a value that it takes', () => {
   for (const [name] of named) expect(known, name).toContain(name);
   for (const service of [...workers, compose.services.producer])
     expect(() => loadSettings({ env: { ...environmentOf(final), ...service.environment } })).not.toThrow();
-  for (const { environment } of workers) {
+  for (const { environment, command } of workers) {
     const settings = loadSettings({ env: { ...environmentOf(final), ...environment } });
     expect(settings.log.maxBytes).not.toBeNull(); // `worker --setup` needs it
-    expect(settings.http.host).toBe('0.0.0.0');
+    expect(settings.http).toMatchObject({ host: '0.0.0.0', tokensFile: null }); // hence --insecure, and ports on loopback alone
+    expect(command).toContain('--insecure');
     expect(settings.admin).toEqual({ host: '0.0.0.0', port: ADMIN_PORT });
   }
 });

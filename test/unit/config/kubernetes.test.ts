@@ -186,8 +186,10 @@ test('ports agree between settings, image, containers, probes, Services and the 
   expect(services.sort()).toEqual([['admin'], ['http']]);
   const { ingress, policyTypes } = one('NetworkPolicy', 'visage-worker').spec;
   expect(policyTypes).toEqual(['Ingress']);
-  // profiles have no password: not everybody may ask for them
+  // other pods reach it: callers have tokens, and no TLS, so not everybody may ask
   expect(http.host).toBe('0.0.0.0');
+  expect(http.tokensFile).not.toBeNull();
+  expect(workerContainer.args).not.toContain('--insecure');
   for (const { from, ports } of ingress) if (ports.some(({ port }) => port === 'http')) expect(from).toBeDefined();
   expect(ingress.flatMap(({ ports }) => ports.map(({ port }) => port)).sort()).toEqual(['admin', 'http']);
 });
@@ -232,14 +234,15 @@ test.each([
   parsed(program, container.args);
   const mounted = new Map(container.volumeMounts.map((mount) => [mount.mountPath, mount]));
   const settings = settingsOf(container);
-  const files = [...container.args.filter((word) => word.startsWith('/')), settings.nats.credentials!];
+  const tokens = name === 'worker' ? [settings.http.tokensFile!] : []; // set-up serves nothing
+  const files = [...container.args.filter((word) => word.startsWith('/')), settings.nats.credentials!, ...tokens];
   expect(files.length).toBeGreaterThan(1);
   for (const file of files) {
     const mount = mounted.get(file.slice(0, file.lastIndexOf('/')))!;
     expect(mount, file).toMatchObject({ readOnly: true });
     const { configMap, secret } = spec.volumes.find((volume) => volume.name === mount.name)!;
     if (configMap !== undefined) expect(Object.keys(one('ConfigMap', configMap.name).data!)).toContain(file.split('/').at(-1));
-    else expect(secret!.secretName).toMatch(/^visage-nats/);
+    else expect(secret!.secretName).toMatch(/^visage-(nats|tokens)/);
   }
   const volumes = [
     ...spec.volumes,
