@@ -1,0 +1,385 @@
+// Who may use the HTTP port, with real workers: tokens and their scopes on every page, a file that changes, what is refused at the start, and what pages
+// of other sites may not do where there are no tokens.
+import { hash } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { serveHttp, type RouteEntry } from '../../src/api/http_server.ts';
+import type { AuditEntry } from '../../src/api/audit.ts';
+import { SCOPES, type Scope } from '../../src/base/scope.ts';
+import { loadTokens } from '../../src/definitions/load_tokens.ts';
+import { ask, problemOf, type Answer } from '../support/ask.ts';
+import { eventually, within } from '../support/eventually.ts';
+import { runCommand } from '../support/run_command.ts';
+import { STUB_WRITES } from '../support/stub_services.ts';
+import { startWorld, type Overrides, type StartedWorker, type World } from '../support/world.ts';
+
+const WRONG = 'visage_hush-hush';
+const ALL: Readonly<Record<Scope, string>> = { read: 'r-token', write: 'w-token', delete: 'd-token', admin: 'a-token' };
+const BOUNDED = { write: 'bounded-w', delete: 'bounded-d' };
+
+let world: World;
+let started: StartedWorker;
+let file: string;
+
+type Entry = { readonly name: string; readonly token: string; readonly scopes: readonly Scope[]; readonly datasets?: readonly string[] };
+const BOOK: readonly Entry[] = [
+  ...SCOPES.map((scope) => ({ name: `only-${scope}`, token: ALL[scope], scopes: [scope] })),
+  ...SCOPES.map((scope) => ({ name: `not-${scope}`, token: `not-${scope}`, scopes: SCOPES.filter((each) => each !== scope) })),
+  { name: 'orders-writer', token: BOUNDED.write, scopes: ['write'], datasets: ['orders'] },
+  { name: 'orders-deleter', token: BOUNDED.delete, scopes: ['delete'], datasets: ['orders'] },
+];
+
+function book(entries: readonly Entry[]): string {
+  const tokens = entries.map(({ token, ...entry }) => ({ ...entry, sha256: hash('sha256', token, 'hex') }));
+  return JSON.stringify({ tokens });
+}
+
+/** As an editor or an orchestrator does. */
+function replaceFile(text: string): void {
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}
+
+beforeAll(async () => {
+  world = await startWorld();
+  file = join(world.folder, 'tokens.json');
+  writeFileSync(file, book(BOOK));
+  started = await world.startReady({ 'http.tokensFile': file, 'http.host': '0.0.0.0' }, { setup: true, definitions: world.document });
+});
+afterAll(() => world.stop());
+
+type Head = { readonly status: number; readonly headers: IncomingHttpHeaders };
+
+/** Status and headers, without waiting for the end of the answer: some have none. */
+function head(method: string, path: string, token?: string, port = started.worker.ports.httpPort): Promise<Head> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(method === 'POST' && { 'content-type': 'application/json' }),
+    };
+    const sent = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
+      resolve({ status: response.statusCode ?? 0, headers: response.headers });
+      response.destroy();
+    });
+    sent.on('error', reject);
+    sent.end(method === 'POST' ? '{}' : undefined);
+  });
+}
+
+const withToken = (path: string, token: string, method = 'GET', headers: object = {}): Promise<Answer> =>
+  ask(started.worker.ports.httpPort, path, { method, headers: { authorization: `Bearer ${token}`, ...headers } });
+
+/** A path of the route, about nobody. */
+const pathOf = (url: string): string =>
+  url
+    .replace(':namespace', 'customerId')
+    .replace(':dataset', 'orders')
+    .replace(':class', 'individual')
+    .replaceAll(/:\w+/g, 'x')
+    .replace('*', 'x');
+
+describe('every page', () => {
+  let routes: readonly RouteEntry[];
+
+  beforeAll(async () => {
+    const unused = (): never => {
+      throw new Error('not asked here');
+    };
+    const server = await serveHttp({
+      ...STUB_WRITES,
+      host: '127.0.0.1',
+      port: 0,
+      health: { readiness: () => ({ ready: true, reasons: [], degraded: [] }) },
+      metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },
+      reads: { profile: unused, explain: unused, events: unused, unionSchema: unused, exportPage: unused, status: unused },
+      onRefused: () => undefined,
+      onDefect: () => undefined,
+    });
+    routes = server.routes;
+    await server.close();
+  });
+
+  test('says what its caller must be allowed to do', () => {
+    expect(routes.length).toBeGreaterThan(10);
+    expect(routes.filter(({ scope }) => scope === null)).toEqual([]);
+    const scopes = new Map(routes.map(({ method, url, scope }) => [`${method} ${url}`, scope]));
+    expect(Object.fromEntries(scopes)).toMatchObject({
+      'GET /healthz': 'open',
+      'GET /readyz': 'open',
+      'GET /metrics': 'open',
+      'GET /profiles/:namespace/:id': 'read',
+      'GET /profiles/:namespace/:id/events': 'read',
+      'GET /profiles/:namespace/:id/explain/:field': 'read',
+      'GET /schemas/union/:class': 'read',
+      'POST /datasets/:dataset/messages': 'write',
+      'DELETE /profiles/:namespace/:id': 'delete',
+      'DELETE /datasets/:dataset/profiles': 'delete',
+      'POST /profiles/:namespace/:id/erase': 'admin',
+    });
+    // what changes something is never open, nor for those who may only read
+    for (const { method, url, scope } of routes)
+      if (method !== 'GET' && method !== 'HEAD' && url !== '/profiles/lookup') expect(['write', 'delete', 'admin']).toContain(scope);
+  });
+
+  test('refuses who has no token, a wrong one, or one without its scope, and lets in who has it', async () => {
+    for (const { method, url, scope } of routes) {
+      const path = pathOf(url);
+      const what = `${method} ${url}`;
+      if (scope === 'open') {
+        expect((await head(method, path)).status, what).not.toBe(401);
+        continue;
+      }
+      const [none, wrong, without] = [await head(method, path), await head(method, path, WRONG), await head(method, path, `not-${scope}`)];
+      expect([none.status, none.headers['www-authenticate']], what).toEqual([401, 'Bearer realm="visage"']);
+      expect([wrong.status, wrong.headers['www-authenticate']], what).toEqual([401, 'Bearer realm="visage", error="invalid_token"']);
+      expect([without.status, without.headers['www-authenticate']], what).toEqual([403, 'Bearer realm="visage", error="insufficient_scope"']);
+      const other = SCOPES.find((each) => each !== scope)!;
+      expect((await head(method, path, ALL[other])).status, what).toBe(403);
+      expect([401, 403], what).not.toContain((await head(method, path, ALL[scope as Scope])).status);
+    }
+  });
+
+  test.each(['', 'Basic eDp4', 'Bearer', 'Bearer  ', `bearer${ALL.read}`, `Bearer ${ALL.read} x`, `Bearer ${'x'.repeat(5_000)}`, `Token ${ALL.read}`])(
+    'refuses the header %s',
+    async (authorization) => {
+      const answer = await ask(started.worker.ports.httpPort, '/schemas/union/individual', { headers: { authorization } });
+      expect(problemOf(answer)).toMatchObject({ status: 401 });
+    },
+  );
+
+  test('takes the scheme in any case', async () => {
+    const headers = { authorization: `bEARER ${ALL.read}` };
+    expect((await ask(started.worker.ports.httpPort, '/schemas/union/individual', { headers })).status).toBe(200);
+  });
+});
+
+test('health and metrics need none; the admin port has them alone', async () => {
+  for (const port of [started.worker.ports.httpPort, started.worker.ports.adminPort])
+    for (const path of ['/healthz', '/readyz', '/metrics']) expect((await ask(port, path)).status).toBe(200);
+  for (const method of ['GET', 'DELETE'])
+    expect((await head(method, '/profiles/customerId/x', ALL.delete, started.worker.ports.adminPort)).status).toBe(404);
+});
+
+test('a token for some datasets: messages to them, deletes of them, and no whole profile', async () => {
+  const statuses = async (token: string, pages: readonly [string, string][]): Promise<number[]> =>
+    Promise.all(pages.map(async ([method, path]) => (await head(method, path, token)).status));
+  expect(
+    await statuses(BOUNDED.write, [
+      ['POST', '/datasets/orders/messages'],
+      ['POST', '/datasets/refunds/messages'],
+      ['POST', '/datasets/_profile/messages'],
+    ]),
+  ).toEqual([422, 403, 403]);
+  expect(
+    await statuses(BOUNDED.delete, [
+      ['DELETE', '/datasets/orders/profiles'],
+      ['DELETE', '/datasets/refunds/profiles?confirm=refunds'],
+      ['DELETE', '/profiles/customerId/x'],
+    ]),
+  ).toEqual([422, 403, 403]);
+});
+
+test('the body of who is not let in is not waited for', async () => {
+  const socket = connect(started.worker.ports.httpPort!, '127.0.0.1').on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(
+    `POST /datasets/orders/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${WRONG}\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n`,
+  );
+  let said = '';
+  socket.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await within('it is told, and the connection ends', 2_000, once(socket, 'close'));
+  expect(said).toMatch(/^HTTP\/1\.1 401 [^]*\r\nconnection: close\r\n/i);
+});
+
+test('the audit log names who, and never a token or an id', async () => {
+  const audit = (): AuditEntry[] =>
+    started.log.flatMap((line) => (JSON.parse(line) as { audit?: AuditEntry }).audit ?? []);
+  const before = audit().length;
+  await withToken('/profiles/customerId/hidden', ALL.delete, 'DELETE');
+  await withToken('/profiles/customerId/hidden/erase', ALL.delete, 'POST');
+  await withToken('/profiles/customerId/hidden', WRONG, 'DELETE');
+  await withToken('/datasets/hidden/profiles?confirm=hidden', ALL.delete, 'DELETE');
+  await withToken('/datasets/refunds/profiles?confirm=refunds', BOUNDED.delete, 'DELETE');
+  const [deleted, erased, nobody, unknown, bounded] = audit().slice(before);
+  expect(deleted).toMatchObject({ who: 'only-delete', action: 'delete_profile', outcome: 'accepted' });
+  expect(erased).toMatchObject({ who: 'only-delete', action: 'erase_profile', outcome: 'refused', status: 403, hash: deleted!.hash });
+  expect(nobody).toMatchObject({ who: null, action: 'delete_profile', outcome: 'refused', status: 401, code: 'bad_token' });
+  expect(unknown).toMatchObject({ who: 'only-delete', action: 'delete_dataset', outcome: 'refused', code: 'unknown_dataset' });
+  expect(bounded).toMatchObject({ who: 'orders-deleter', dataset: 'refunds', outcome: 'refused', code: 'other_dataset' });
+  expect(started.log.join('')).not.toMatch(/hidden|hush|-token|bounded-/);
+});
+
+test('who is not let in is counted, by reason', async () => {
+  const counted = async (reason: string): Promise<number> => {
+    const { text } = await ask(started.worker.ports.adminPort, '/metrics');
+    return Number(new RegExp(`^visage_http_denied_total\\{reason="${reason}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  };
+  for (const [reason, token] of [
+    ['no_token', undefined],
+    ['bad_token', WRONG],
+    ['missing_scope', ALL.write],
+  ] as const) {
+    const before = await counted(reason);
+    await head('GET', '/profiles/customerId/x', token);
+    expect(await counted(reason)).toBe(before + 1);
+  }
+});
+
+describe('a file that changes', () => {
+  const may = async (token: string): Promise<boolean> => (await withToken('/schemas/union/individual', token)).status === 200;
+  const warned = (): number => started.log.filter((line) => line.includes('the file of tokens cannot be used')).length;
+  const failures = async (): Promise<number> => {
+    const { text } = await ask(started.worker.ports.adminPort, '/metrics');
+    return Number(/^visage_token_file_failures_total (\d+)/m.exec(text)![1]);
+  };
+  const without = BOOK.filter(({ name }) => name !== 'only-read');
+  afterAll(() => replaceFile(book(BOOK)));
+
+  test('who was taken out is refused within seconds, who is new is let in', async () => {
+    expect(await may(ALL.read)).toBe(true);
+    replaceFile(book([...without, { name: 'fresh', token: 'fresh', scopes: ['read'] }]));
+    await eventually('the old one is refused', async () => !(await may(ALL.read)), { timeoutMs: 5_000 });
+    expect(await may('fresh')).toBe(true);
+  });
+
+  test('written in place it counts too', async () => {
+    writeFileSync(file, book(BOOK));
+    await eventually('it is let in again', () => may(ALL.read), { timeoutMs: 5_000 });
+    expect(await may('fresh')).toBe(false);
+  });
+
+  test('one that is broken, or gone, changes nothing, is said once and counted; corrected it counts', async () => {
+    const [before, said] = [await failures(), warned()];
+    replaceFile('{"tokens": [{"name": "broken", "sha256": "visage_hush", "scopes": ["read"]}]}');
+    await eventually('it is counted', async () => (await failures()) === before + 1, { timeoutMs: 5_000 });
+    expect(await may(ALL.read)).toBe(true);
+    rmSync(file);
+    await eventually('it is counted again', async () => (await failures()) === before + 2, { timeoutMs: 5_000 });
+    expect([await may(ALL.read), warned() - said]).toEqual([true, 2]);
+    expect(started.log.find((line) => line.includes('cannot be used'))).toMatch(/tokens\.json:1:\d+: 'sha256': must be/);
+    writeFileSync(file, book(without));
+    await eventually('it counts', async () => !(await may(ALL.read)), { timeoutMs: 5_000 });
+    expect(started.log.join('')).not.toContain('hush');
+  });
+});
+
+describe('the start', () => {
+  const other = (overrides: Overrides): Overrides => ({ instance: 'other', dataDirectory: join(world.folder, 'other'), ...overrides });
+
+  test.each(['0.0.0.0', '::', 'example.com', '10.1.2.3'])('on %s without tokens is refused, with what to do', async (host) => {
+    const { worker } = world.start(other({ 'http.host': host }));
+    const error = await within('it ends', 5_000, worker.stopped);
+    expect(error).toMatchObject({ code: 'needs_tokens', kind: 'usage' });
+    expect((error as Error).message).toMatch(/http\.tokensFile.*127\.0\.0\.1.*--insecure/);
+    expect(worker.ports).toEqual({});
+  });
+
+  test('of the command, too: one line, and 1', async () => {
+    const config = join(world.folder, 'insecure.yaml');
+    const { servers } = world.settings().nats;
+    writeFileSync(config, JSON.stringify({ nats: { servers }, http: { host: '0.0.0.0', port: 0 }, admin: { port: 0 } }));
+    const { code, stderr } = await runCommand(['worker', '--config', config]);
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n').at(-1)).toMatch(/^error: http\.host is 0\.0\.0\.0: .*--insecure/);
+  });
+
+  test('with a file that cannot be used is refused, with its place', async () => {
+    const broken = join(world.folder, 'broken.yaml');
+    writeFileSync(broken, 'tokens:\n  - { name: a }\n');
+    const { worker } = world.start(other({ 'http.tokensFile': broken }));
+    const error = await within('it ends', 5_000, worker.stopped);
+    expect(error).toMatchObject({ code: 'bad_tokens' });
+    expect((error as Error).message).toContain(`${broken}:2:5: 'sha256' is missing`);
+  });
+
+  test('with --insecure is warned of; pages of other sites are refused all the same', async () => {
+    const { worker, log } = await world.startReady(other({ 'http.host': '0.0.0.0' }), { insecure: true });
+    const port = worker.ports.httpPort;
+    expect(log.map((line) => JSON.parse(line) as { level: number; msg: string }).find(({ msg }) => msg.startsWith('--insecure'))?.level).toBe(40);
+    expect((await ask(port, '/schemas/union/individual', { headers: { host: 'visage.example' } })).status).toBe(200);
+    const page = { host: 'visage.example', origin: 'https://evil.example' };
+    expect(problemOf(await ask(port, '/schemas/union/individual', { headers: page }))).toMatchObject({ status: 403, code: 'foreign_origin' });
+    await worker.stop();
+  }, 60_000);
+});
+
+describe('without tokens, on this machine', () => {
+  let port: number | undefined;
+  beforeAll(async () => {
+    const { worker } = await world.startReady({ instance: 'local', dataDirectory: join(world.folder, 'local') });
+    port = worker.ports.httpPort;
+  });
+
+  const pages: readonly [string, string][] = [
+    ['GET', '/profiles/customerId/x'],
+    ['GET', '/schemas/union/individual'],
+    ['POST', '/datasets/orders/messages'],
+    ['DELETE', '/profiles/customerId/x'],
+    ['POST', '/profiles/customerId/x/erase'],
+    ['DELETE', '/datasets/orders/profiles'],
+  ];
+
+  test.each(pages)('%s %s: a program may, a page of another site, or by another name, may not', async (method, path) => {
+    const asked = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
+      ask(port, path, { method, headers: { 'content-type': 'application/json', ...headers }, ...(method === 'POST' && { body: '{}' }) });
+    for (const headers of [{}, { host: `localhost:${port}` }, { origin: `http://127.0.0.1:${port}` }])
+      expect((await asked(headers as Record<string, string>)).status).not.toBe(403);
+    for (const [headers, code] of [
+      [{ origin: 'https://evil.example' }, 'foreign_origin'],
+      [{ origin: 'null' }, 'foreign_origin'],
+      [{ host: 'evil.example' }, 'foreign_host'],
+      [{ host: `evil.example:${port}`, origin: `http://evil.example:${port}` }, 'foreign_host'],
+    ] as const)
+      expect(problemOf(await asked(headers))).toMatchObject({ status: 403, code });
+  });
+
+  test('health and metrics are answered by any name', async () => {
+    for (const path of ['/healthz', '/readyz', '/metrics'])
+      expect((await ask(port, path, { headers: { host: 'visage-worker-0' } })).status).toBe(200);
+  });
+});
+
+describe('visage token', () => {
+  test('shows a token once; its entry opens the door', async () => {
+    const { code, stdout, stderr } = await runCommand(['token', 'shop', '--scopes', 'read,write', '--datasets', 'orders']);
+    expect([code, stderr.split('\n').length]).toEqual([0, 2]);
+    const [token, entry] = stdout.trimEnd().split('\n') as [string, string];
+    expect(token).toMatch(/^visage_[A-Za-z0-9_-]{43}$/);
+    replaceFile(`tokens:\n${entry}\n`);
+    await eventually('it is let in', async () => (await withToken('/schemas/union/individual', token)).status === 200, { timeoutMs: 5_000 });
+    expect((await withToken('/datasets/refunds/messages', token, 'POST')).status).toBe(403);
+    expect(entry).not.toContain(token);
+  });
+
+  test('adds the entry to a file, which only its owner may read; what is there stays', async () => {
+    const into = join(world.folder, 'made.yaml');
+    const first = await runCommand(['token', 'one', '--scopes', 'read', '--file', into]);
+    expect([first.code, statSync(into).mode & 0o777]).toEqual([0, 0o600]);
+    writeFileSync(into, `# ours\n${readFileSync(into, 'utf8')}`);
+    const second = await runCommand(['token', 'two', '--scopes', 'admin,delete', '--file', into, '--json']);
+    const said = JSON.parse(second.stdout) as { token: string; sha256: string };
+    expect(said.sha256).toBe(hash('sha256', said.token, 'hex'));
+    expect(loadTokens(into).map(({ name, scopes }) => [name, scopes])).toEqual([
+      ['one', ['read']],
+      ['two', ['admin', 'delete']],
+    ]);
+    expect(readFileSync(into, 'utf8')).toMatch(/^# ours\n/);
+    const again = await runCommand(['token', 'two', '--scopes', 'read', '--file', into]);
+    expect([again.code, again.stdout]).toEqual([1, '']);
+    expect(again.stderr).toContain("two tokens have the name 'two'");
+  });
+
+  test.each([
+    [['token', 'a b', '--scopes', 'read'], /the name must match/],
+    [['token', 'a', '--scopes', 'reed'], /'reed' is no scope \(did you mean 'read'\?\)/],
+    [['token', 'a', '--scopes', 'read,,write'], /names with commas/],
+    [['token', 'a'], /--scopes/],
+  ])('%s is wrong use', async (args, expected) => {
+    const { code, stderr } = await runCommand(args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(expected)]);
+  });
+});
