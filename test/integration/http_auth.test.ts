@@ -278,15 +278,6 @@ describe('the start', () => {
     expect(worker.ports).toEqual({});
   });
 
-  test('of the command, too: one line, and 1', async () => {
-    const config = join(world.folder, 'insecure.yaml');
-    const { servers } = world.settings().nats;
-    writeFileSync(config, JSON.stringify({ nats: { servers }, http: { host: '0.0.0.0', port: 0 }, admin: { port: 0 } }));
-    const { code, stderr } = await runCommand(['worker', '--config', config]);
-    expect(code).toBe(1);
-    expect(stderr.trim().split('\n').at(-1)).toMatch(/^error: http\.host is 0\.0\.0\.0: .*--insecure/);
-  });
-
   test('with a file that cannot be used is refused, with its place', async () => {
     const broken = join(world.folder, 'broken.yaml');
     writeFileSync(broken, 'tokens:\n  - { name: a }\n');

@@ -20,7 +20,10 @@ import { applyDefinitions } from '../../src/worker/apply_definitions.ts';
 import { tellDelete } from '../../src/worker/delete_dataset.ts';
 import { eraseProfile } from '../../src/worker/erase_profile.ts';
 import { verifyRoot } from '../../src/cli/verify_root.ts';
+import type { Worker } from '../../src/worker/create_worker.ts';
+import { ask } from '../support/ask.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
+import { purchase } from '../support/purchase.ts';
 import { ADA, as, connect, NATS_CONFIG, PASSWORDS, produce, ROLES, send, startRoleWorld, type Role } from '../support/roles.ts';
 import { runCommand } from '../support/run_command.ts';
 import { DEFINITIONS, type World } from '../support/world.ts';
@@ -41,11 +44,12 @@ describe('users.conf', () => {
   let world: World;
   let connections: Readonly<Record<Role, Connection>>;
   let producer: Producer;
+  let worker: Worker;
 
   beforeAll(async () => {
     world = await startRoleWorld('users.conf');
     await world.setup(as(world, 'administrator'));
-    await world.startReady(as(world, 'worker'));
+    ({ worker } = await world.startReady(as(world, 'worker')));
     producer = await produce(world);
     const opened = await Promise.all(ROLES.map(async (role) => [role, await connect(world, role)] as const));
     connections = Object.fromEntries(opened) as Record<Role, Connection>;
@@ -67,6 +71,16 @@ describe('users.conf', () => {
     for await (const { body } of client.readStream('changes', { from: 'start', until: 'now', filter: `visage.changes.${shard}` }))
       changes.push(Buffer.from(body).toString());
     expect(changes.join('')).toContain(ADA.id);
+  });
+
+  test('a worker takes messages and deletes over HTTP', async () => {
+    const { httpPort } = worker.ports;
+    const body = purchase('grace', { _id: 'h-1', atMs: Date.now() - 1_000 }).body as string;
+    const headers = { 'content-type': 'application/json' };
+    const path = '/datasets/orders/messages?namespace=customerId&id=grace';
+    expect(await ask(httpPort, path, { method: 'POST', headers, body })).toMatchObject({ status: 202 });
+    expect(await ask(httpPort, '/profiles/customerId/grace', { method: 'DELETE' })).toMatchObject({ status: 202 });
+    expect(await ask(httpPort, '/datasets/refunds/profiles?confirm=refunds', { method: 'DELETE' })).toMatchObject({ status: 202 });
   });
 
   test('a reader follows with a consumer of its own that acknowledges', async () => {
@@ -225,7 +239,6 @@ describe('users.conf', () => {
       `${API}.INFO`,
     ],
     worker: [
-      'visage.in.orders.customerId.1',
       'visage.log.0.in.orders.customerId.1',
       'other.log.0.ctl.tick',
       ...administration(STREAMS, ['CREATE', 'UPDATE', 'DELETE', 'PURGE']),

@@ -11,11 +11,12 @@ import { registerExplain } from '../../src/cli/explain.ts';
 import { registerGet } from '../../src/cli/get.ts';
 import { registerPublish } from '../../src/cli/publish.ts';
 import { registerResync } from '../../src/cli/resync.ts';
+import { registerToken } from '../../src/cli/token.ts';
 import type { World } from './world.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-const COMMANDS = [registerPublish, registerGet, registerEvents, registerExplain, registerDelete, registerDead, registerResync];
+const COMMANDS = [registerPublish, registerGet, registerEvents, registerExplain, registerDelete, registerDead, registerResync, registerToken];
 
 /** A settings file for the commands of a world. */
 export function configFile({ folder, server, settings }: World): string {
