@@ -14,8 +14,6 @@ declare module 'fastify' {
 }
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]{1,512}=*)$/i;
-/** A larger body of somebody who was not let in is not waited for. */
-const DRAINED_BYTES_MAX = 64 * 1024;
 
 const SAID: Readonly<Record<Denial, { readonly status: number; readonly detail: string; readonly challenge?: string }>> = {
   no_token: { status: 401, detail: 'a token is needed: Authorization: Bearer …', challenge: 'Bearer realm="visage"' },
@@ -41,7 +39,7 @@ export function authenticate(app: FastifyInstance, access: Access): void {
     const why = request.is404 ? undefined : denial(request, access);
     if (why === undefined) return done();
     access.onDenied(why);
-    deny(request, reply, why);
+    deny(reply, why);
   });
 }
 
@@ -62,10 +60,9 @@ function denial(request: FastifyRequest, { tokens, loopbackOnly }: Access): Deni
   return isBounded && (dataset === undefined || !grant.datasets.has(dataset)) ? 'other_dataset' : undefined;
 }
 
-function deny(request: FastifyRequest, reply: FastifyReply, why: Denial): void {
+/** What is still to come of a body is dropped as it comes: closing at once would take the answer away from who is still sending. */
+function deny(reply: FastifyReply, why: Denial): void {
   const { status, detail, challenge } = SAID[why];
   if (challenge !== undefined) reply.header('www-authenticate', challenge);
-  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
-  if (coding !== undefined || Number(length ?? 0) > DRAINED_BYTES_MAX) reply.header('connection', 'close');
   problem(reply, { status, code: why, detail });
 }

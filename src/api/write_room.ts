@@ -1,7 +1,7 @@
 // How much may come in at once: requests, and the bytes of their bodies. WR1: counted before a body is read: many large ones that come together
 // are turned away, not held.
 
-const REQUESTS_MAX = 64;
+const REQUESTS_MAX = 1_000;
 const BYTES_MAX = 32 * 1024 * 1024;
 
 export class WriteRoom {

@@ -50,6 +50,7 @@ function messageRoute(app: FastifyInstance, { writes, onWritten, onDefect }: Wri
   const room = new WriteRoom();
   const leaving = new WeakMap<FastifyRequest, () => void>();
   const handled = new WeakSet<FastifyRequest>();
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>([JSON_TYPE, ...NDJSON_TYPES], { parseAs: 'buffer' }, (_, body, done) => done(null, body));
   app.route({
     method: 'POST',
@@ -64,7 +65,6 @@ function messageRoute(app: FastifyInstance, { writes, onWritten, onDefect }: Wri
       const leave = room.enter(Math.min(declared, BODY_BYTES_MAX));
       if (leave === undefined) {
         onWritten('busy', 1);
-        reply.header('connection', 'close'); // its body is not waited for
         return void sendProblem(reply, tooMany());
       }
       leaving.set(request, leave);
@@ -110,6 +110,7 @@ function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRo
     preValidation: onlyParameters(parameters),
     onSend: audited(action, audit, (identity) => writes.pseudonymOf(identity)),
   });
+  app.removeAllContentTypeParsers();
   // a client may send an empty one of any type
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, __, done) => done(null, undefined));
   app.delete(

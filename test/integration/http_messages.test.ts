@@ -241,7 +241,6 @@ describe('what is refused', () => {
     ['nothing', '/datasets/orders/messages', '', {}, 400, 'no_messages'],
     ['an empty array', '/datasets/orders/messages', '[]', {}, 400, 'no_messages'],
     ['too many', '/datasets/orders/messages', `[${'1,'.repeat(10_000)}1]`, {}, 422, 'too_many_messages'],
-    ['too much', '/datasets/orders/messages', new Uint8Array(BODY_BYTES_MAX + 1), {}, 413, 'too_large'],
     ['a namespace without an id', '/datasets/orders/messages?namespace=secret', '{}', {}, 422, 'bad_query'],
     ['an id twice', '/datasets/orders/messages?namespace=customerId&id=1&id=secret', '{}', {}, 422, 'bad_query'],
     ['one identity for two', '/datasets/orders/messages?namespace=customerId&id=secret', '[{},{}]', {}, 422, 'bad_query'],
@@ -255,6 +254,13 @@ describe('what is refused', () => {
     expect(problemOf(answer)).toMatchObject({ status, code });
     expect(answer.text).not.toContain('secret');
     for (const dataset of ['orders', 'crm']) expect(await logged(dataset, before + 1)).toEqual([]);
+  });
+
+  test('too much, before it is sent', async () => {
+    const socket = await open();
+    const said = heard(socket);
+    socket.write(declared(BODY_BYTES_MAX + 1));
+    expect(await within('it is told', 1_000, said)).toMatch(/^HTTP\/1\.1 413 [^]*"code":"too_large"/);
   });
 
   test('what comes in drops of no known length, and more than there may be', async () => {
