@@ -57,7 +57,7 @@ type Said = {
 };
 
 function outcomeOf({ statusCode: status }: FastifyReply, payload: unknown): Pick<AuditEntry, 'outcome' | 'status'> & Partial<AuditEntry> {
-  const { code, sequence, shards } = JSON.parse(String(payload)) as Said;
+  const { code, sequence, shards } = JSON.parse(payload as string) as Said;
   if (status >= 300) return { outcome: 'refused', status, ...(code !== undefined && { code }) };
   const where = shards === undefined ? sequence : shards.map((each) => each.sequence);
   return { outcome: 'accepted', status, ...(where !== undefined && { sequence: where }) };
