@@ -10,6 +10,7 @@ import type { ReadService } from '../../src/ports/reads.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
+import { NO_READS } from '../support/pages.ts';
 
 const READS_MAX = 1_000;
 const VIEW = { version: 7 } as unknown as ProfileView;
@@ -37,22 +38,7 @@ afterEach(async () => {
 });
 
 async function serve(profile: ReadService['profile']): Promise<HttpServer> {
-  const unused = (): never => {
-    throw new Error('not asked here');
-  };
-  const server = await serveHttp({
-    ...common,
-    version: '0',
-    reads: {
-      profile,
-      explain: unused,
-      events: unused,
-      unionSchema: unused,
-      definitions: unused,
-      exportPage: unused,
-      status: unused,
-    },
-  });
+  const server = await serveHttp({ ...common, version: '0', reads: { ...NO_READS, profile } });
   servers.push(server);
   return server;
 }
