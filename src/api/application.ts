@@ -4,7 +4,7 @@
 // AP3: every answer has the request's id.
 import { fastify, type FastifyInstance, type RouteOptions } from 'fastify';
 import { VisageError } from '../base/errors.ts';
-import { bodyTypesOf, parseJsonBodies, refuseOtherBodies } from './bodies.ts';
+import { bodyTypesOf, refuseOtherBodies } from './bodies.ts';
 import { problem, problemOnSocket, sendProblem, type Problem } from './problem.ts';
 import { toQueryTypes } from './query_types.ts';
 import { REQUEST_ID, requestIdOf } from './request_id.ts';
@@ -51,7 +51,7 @@ export function application({ onDefect }: { readonly onDefect: OnDefect }): Appl
       void problem(reply, { status: 400, code: 'bad_path', detail: 'the path is not percent-encoded UTF-8, or too long' }),
   });
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  parseJsonBodies(app);
+  app.removeAllContentTypeParsers(); // each page that takes a body brings its own: what brings one to any other is answered as without
   const routes: RouteOptions[] = [];
   app.addHook('onRoute', (route) => {
     routes.push(route);
@@ -76,8 +76,11 @@ export function application({ onDefect }: { readonly onDefect: OnDefect }): Appl
     reply.removeHeader('connection');
     return problem(reply, unreadable(code, statusCode, request.routeOptions.bodyLimit));
   });
-  app.addHook('onSend', (request, reply, __, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID, request.id);
+    done();
+  });
+  app.addHook('onSend', (_, reply, __, done) => {
     // an answer under way when it closes is its connection's last: kept alive, it would hold `close` up
     if (!app.server.listening) reply.header('connection', 'close');
     done();
@@ -96,7 +99,7 @@ function unreadable(code: string, status: number, bytesMax: number | undefined):
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return { status, code: 'body_too_large', detail: `a body of this page has at most ${bytesMax ?? BODY_BYTES_MAX} bytes` };
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return { status, code: 'unsupported_media_type', detail: 'this page takes no body of this type' };
+      return { status, code: 'unsupported_type', detail: 'this page takes no body of this type' };
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return { status, code: 'bad_json', detail: 'the body is no JSON, or has a key __proto__ or constructor.prototype in it' };
     default:

@@ -22,16 +22,15 @@ export function refuseOtherBodies(types: readonly string[]): onRequestHookHandle
     const hasBody = encoding !== undefined || length !== '0';
     if (!hasBody || types.includes(type.split(';', 1)[0]!.trim().toLowerCase())) return done();
     const taken = types.length === 0 ? 'this page takes no body' : `a body of this page is ${types.join(' or ')}`;
-    done(new VisageError('unsupported_media_type', taken, { kind: 'usage' }));
+    done(new VisageError('unsupported_type', taken, { kind: 'usage' }));
   };
 }
 
-/** In place of fastify's parsers. An empty body is none. */
+/** For the pages of `app`, which is a part of the application (`register`): what some take is nothing to the others. An empty body is none. */
 export function parseJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
-  app.removeAllContentTypeParsers();
   app.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request, bytes, done) => {
-    if (request.is404 || bytes.length === 0) return done(null, undefined); // no page: said by whoever answers then
+    if (bytes.length === 0) return done(null, undefined);
     let text: string;
     try {
       text = decoder.decode(bytes as Buffer);

@@ -1,24 +1,27 @@
 // The two listeners: the admin port (health and metrics, no profiles), the HTTP port (the same, and everything else).
 // HS1: nothing of a request is logged. HS2: whoever is slow is cut off: headers, body and idle connections have their time.
 // HS3: `close` waits for answers under way, but no connection that is kept alive holds it up.
-import type { FastifyInstance } from 'fastify';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
 import type { ReadService } from '../ports/reads.ts';
 import { answers } from './answers.ts';
-import { application, type OnDefect } from './application.ts';
+import { application, type Application, type OnDefect } from './application.ts';
 import { healthRoutes } from './health_routes.ts';
 import { lookupRoutes } from './lookup_routes.ts';
 import { openApiRoutes } from './openapi.ts';
 import { profileRoutes } from './profile_routes.ts';
 import { rootRoutes } from './root_routes.ts';
-import './route_scope.ts';
+import type { RouteScope } from './route_scope.ts';
 
 const CLOSE_MS = 1_000;
 
+/** A page, and what its caller must be allowed to do; null: it does not say. */
+export type RouteEntry = { readonly method: string; readonly url: string; readonly scope: RouteScope | null };
+
 export interface HttpServer {
   readonly port: number;
+  readonly routes: readonly RouteEntry[];
   close(): Promise<void>;
 }
 
@@ -41,9 +44,9 @@ export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> & {
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
 export function serveAdmin(options: ListenOptions): Promise<HttpServer> {
-  const { app } = application(options);
-  healthRoutes(app, options.health, options.metrics);
-  return listen(app, options, 'admin');
+  const pages = application(options);
+  healthRoutes(pages.app, options.health, options.metrics);
+  return listen(pages, options, 'admin');
 }
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
@@ -52,18 +55,23 @@ export function serveHttp(options: ListenOptions & HttpOptions): Promise<HttpSer
 }
 
 /** Every page of the HTTP port, without a listener. */
-export function httpPages(options: HttpOptions): FastifyInstance {
-  const { app, routes } = application(options);
+export function httpPages(options: HttpOptions): Application {
+  const pages = application(options);
+  const { app, routes } = pages;
   const answer = answers(options);
   healthRoutes(app, options.health, options.metrics);
   profileRoutes(app, { ...options, answer });
   lookupRoutes(app, { ...options, answer });
   rootRoutes(app, { ...options, answer });
   openApiRoutes(app, { routes, version: options.version });
-  return app;
+  return pages;
 }
 
-async function listen(app: FastifyInstance, { host, port }: ListenOptions, setting: 'http' | 'admin'): Promise<HttpServer> {
+async function listen(
+  { app, routes }: Application,
+  { host, port }: ListenOptions,
+  setting: 'http' | 'admin',
+): Promise<HttpServer> {
   try {
     await app.listen({ host, port });
   } catch (cause) {
@@ -78,6 +86,9 @@ async function listen(app: FastifyInstance, { host, port }: ListenOptions, setti
   }
   const address = app.server.address();
   return {
+    routes: routes.flatMap(({ method, url, config }) =>
+      [method].flat().map((each) => ({ method: each, url, scope: config?.scope ?? null })),
+    ),
     port: typeof address === 'object' && address !== null ? address.port : port,
     async close() {
       const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);

@@ -8,6 +8,7 @@ import type { ProfileQuery, ReadService } from '../ports/reads.ts';
 import { refTo } from './answer_schemas.ts';
 import type { Answer } from './answers.ts';
 import type { OnDefect } from './application.ts';
+import { parseJsonBodies } from './bodies.ts';
 import { saidOf } from './problem.ts';
 import { timeoutMsOf } from './read_query.ts';
 import { POLICY, TIMEOUT } from './request_schemas.ts';
@@ -57,7 +58,15 @@ const EXAMPLE = { identities: [{ namespace: 'customerId', id: '17850' }], fields
 
 export type LookupRoutes = { readonly reads: ReadService; readonly answer: Answer; readonly onDefect: OnDefect };
 
-export function lookupRoutes(app: FastifyInstance, { reads, answer, onDefect }: LookupRoutes): void {
+export function lookupRoutes(app: FastifyInstance, options: LookupRoutes): void {
+  app.register((part, _, done) => {
+    parseJsonBodies(part);
+    lookupRoute(part, options);
+    done();
+  });
+}
+
+function lookupRoute(app: FastifyInstance, { reads, answer, onDefect }: LookupRoutes): void {
   app.post<{ Body: Asked }>(
     '/profiles/lookup',
     {

@@ -141,7 +141,7 @@ function responsesOf({ response = {} }: FastifySchema, { scope, method, hasBody,
     ...problemsOf([
       ...(hasParameters ? ['bad_path'] : []),
       ...(hasBody ? ['bad_json', 'body_too_large', 'bad_body'] : []),
-      ...(method === 'GET' || method === 'HEAD' ? [] : ['unsupported_media_type']),
+      ...(method === 'GET' || method === 'HEAD' ? [] : ['unsupported_type']),
       'defect',
     ]),
     ...(scope === 'open' ? {} : { 401: problemSaid('No token, or none that is known'), 403: problemSaid('The token lacks the scope') }),

@@ -13,18 +13,25 @@ const STATUS: Readonly<Record<string, number>> = {
   bad_request: 400,
   bad_path: 400,
   bad_json: 400,
+  malformed: 400,
+  no_messages: 400,
   not_found: 404,
   no_such_page: 404,
   no_such_field: 404,
   no_such_class: 404,
+  unknown_dataset: 404,
   body_too_large: 413,
-  unsupported_media_type: 415,
+  unsupported_type: 415,
   bad_identity: 422,
   bad_query: 422,
   bad_body: 422,
+  bad_header: 422,
   no_such_policy: 422,
   too_much_history: 422,
   too_large: 422,
+  queue_full: 429,
+  log_full: 429,
+  too_many_writes: 429,
   defect: 500,
   too_many_reads: 503,
   too_many_explains: 503,
@@ -33,6 +40,8 @@ const STATUS: Readonly<Record<string, number>> = {
   stopped: 503,
   unavailable: 503,
   no_definitions: 503,
+  not_allowed: 503,
+  closed: 503,
   not_yet: 504,
   explain_timeout: 504,
   events_timeout: 504,
@@ -40,11 +49,14 @@ const STATUS: Readonly<Record<string, number>> = {
 };
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
+  401: 'Who are you',
+  403: 'Not allowed',
   404: 'Not found',
   408: 'Too slow',
   413: 'Too large',
-  415: 'Of another type',
+  415: 'Not of this type',
   422: 'Cannot be read',
+  429: 'Too much at once',
   431: 'Too long',
   500: 'Internal error',
   503: 'Not available',
@@ -52,7 +64,14 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 /** Seconds after which to ask again, where that is known. */
-const RETRY_AFTER: Readonly<Record<string, number>> = { too_many_explains: 1 };
+const RETRY_AFTER: Readonly<Record<string, number>> = {
+  too_many_explains: 1,
+  too_many_writes: 1,
+  queue_full: 1,
+  log_full: 10,
+  unavailable: 2,
+  unknown: 2,
+};
 
 /** Refused for the number of reads that are under way, whatever it asked for. */
 export function isTooMany({ code }: VisageError): boolean {
@@ -60,12 +79,16 @@ export function isTooMany({ code }: VisageError): boolean {
 }
 
 export function sendProblem(reply: FastifyReply, thrown: unknown): FastifyReply {
-  const retryAfter = thrown instanceof VisageError ? RETRY_AFTER[thrown.code] : undefined;
-  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   return problem(reply, saidOf(thrown));
 }
 
-export type Problem = { readonly status: number; readonly code: string; readonly detail: string };
+/** `more`: further members. */
+export type Problem = {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly more?: Readonly<Record<string, unknown>>;
+};
 
 /** What is said of an error, as a whole answer or as a part of one. A defect is not shown. */
 export function saidOf(thrown: unknown): Problem {
@@ -79,14 +102,21 @@ export function statusOf({ code, kind }: { readonly code: string; readonly kind?
   return STATUS[code] ?? (kind === 'usage' || kind === 'refuse' ? 422 : 503);
 }
 
-/** The command line may show a user the namespace they typed; here it may be an address in the wrong place. */
-function detailOf({ code, message }: VisageError): string {
-  if (code !== 'bad_identity') return message;
-  return 'a namespace matches [A-Za-z][A-Za-z0-9_-]*; an id is valid Unicode, not empty, and of at most 512 bytes';
+/** The command line may show a user the names they typed; here they may be an address in the wrong place. */
+const UNQUOTED: Readonly<Record<string, string>> = {
+  bad_identity: 'a namespace matches [A-Za-z][A-Za-z0-9_-]*; an id is valid Unicode, not empty, and of at most 512 bytes',
+  unknown_namespace: 'no such namespace is defined',
+  unknown_dataset: 'no such dataset is defined',
+};
+
+export function detailOf({ code, message }: Pick<VisageError, 'code' | 'message'>): string {
+  return UNQUOTED[code] ?? message;
 }
 
 export function problem(reply: FastifyReply, said: Problem): FastifyReply {
   const { id } = reply.request;
+  const retryAfter = RETRY_AFTER[said.code];
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   return reply.code(said.status).type(PROBLEM_JSON).header(REQUEST_ID, id).send(bodyOf(said, id));
 }
 
@@ -109,8 +139,8 @@ export function problemOnSocket({ code }: NodeJS.ErrnoException, socket: Socket)
   socket.destroySoon();
 }
 
-function bodyOf({ status, code, detail }: Problem, requestId: string): string {
-  return JSON.stringify({ type: 'about:blank', title: titleOf(status), status, detail, code, requestId });
+function bodyOf({ status, code, detail, more }: Problem, requestId: string): string {
+  return JSON.stringify({ type: 'about:blank', title: titleOf(status), status, detail, code, requestId, ...more });
 }
 
 export function titleOf(status: number): string {

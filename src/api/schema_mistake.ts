@@ -21,7 +21,7 @@ export function schemaMistake(mistakes: SchemaMistakes, part: string): VisageErr
   const name = mistake.instancePath.split('/')[1] ?? '';
   if (part === 'body') return usage('bad_body', bodyText(mistake));
   if (part === 'params' && ['namespace', 'id'].includes(name)) return usage('bad_identity', 'this names no identity');
-  return usage('bad_query', parameterText(mistake, name));
+  return usage(part === 'headers' ? 'bad_header' : 'bad_query', parameterText(mistake, name));
 }
 
 function parameterText(mistake: Mistake, name: string): string {

@@ -15,6 +15,7 @@ export type OddRequest = {
 };
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
+const BODYLESS = ['GET', 'HEAD', 'TRACE'];
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   namespace: ['customerId', 'email'],
   field: ['spend30d', 'computed.orders30d', 'person.name'],
@@ -62,37 +63,41 @@ export function oddRequest(route: Route, document: ApiDocument, writesTo: string
   const contents = Object.entries(requestBody?.content ?? {});
   const samples = contents.map(([type, { schema, example }]) => ({ type, value: example ?? sampleOf(schema, document) }));
   return fc
-    .record({
-      method: fc.oneof({ weight: 9, arbitrary: fc.constant(method) }, { weight: 1, arbitrary: fc.constantFrom(...METHODS) }),
-      path: pathOf(path, method, writesTo),
-      query: fc.array(oneParameter(query), { maxLength: 4 }),
-      headers: headersOf(parameters),
-      type: fc.oneof(
-        { weight: 4, arbitrary: fc.constantFrom(...(samples.length === 0 ? TYPES : samples.map((sample) => sample.type))) },
-        { weight: 1, arbitrary: fc.constantFrom(...TYPES) },
-      ),
-      body: bodyOf(samples.map(({ value }) => value)),
-    })
-    .map(({ query: pairs, type, body, headers, ...rest }) => ({
-      method: rest.method,
-      path: rest.path + queryOf(pairs),
-      // a body goes with its type; without one there is none
-      headers: { ...headers, ...(body === undefined || type === '' ? {} : { 'content-type': type }) },
-      body: rest.method === 'GET' || rest.method === 'HEAD' || rest.method === 'TRACE' ? undefined : body,
-    }));
+    .oneof({ weight: 9, arbitrary: fc.constant(method) }, { weight: 1, arbitrary: fc.constantFrom(...METHODS) })
+    .chain((chosen) =>
+      fc
+        .record({
+          path: pathOf(path, chosen === method ? method : 'another', writesTo),
+          query: fc.array(oneParameter(query), { maxLength: 4 }),
+          headers: headersOf(parameters),
+          type: fc.oneof(
+            { weight: 4, arbitrary: fc.constantFrom(...(samples.length === 0 ? TYPES : samples.map((sample) => sample.type))) },
+            { weight: 1, arbitrary: fc.constantFrom(...TYPES) },
+          ),
+          body: bodyOf(samples.map(({ value }) => value)),
+        })
+        .map((made) => ({
+          method: chosen,
+          path: made.path + queryOf(made.query),
+          // a body goes with its type; without one there is none
+          headers: { ...made.headers, ...(made.body === undefined || made.type === '' ? {} : { 'content-type': made.type }) },
+          body: BODYLESS.includes(chosen) ? undefined : made.body,
+        })),
+    );
 }
 
 function queryOf(pairs: readonly string[]): string {
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }
 
+/** @param method `another`: one that the page does not have; another page may have it */
 function pathOf(path: string, method: string, writesTo: string): fc.Arbitrary<string> {
   const reads = method === 'GET' || method === 'HEAD';
   const parts = path.split(/(\{\w+\})/).map((part): fc.Arbitrary<string> => {
     if (!part.startsWith('{')) return fc.constant(part);
     const name = part.slice(1, -1);
     if (name === 'id') return fc.oneof(fc.constantFrom(...(reads ? ['by-0', 'by-1', writesTo] : [writesTo])), encoded);
-    const known = method === 'DELETE' && name === 'dataset' ? undefined : KNOWN[name];
+    const known = name === 'dataset' && method !== 'POST' ? undefined : KNOWN[name];
     if (known === undefined) return encoded;
     return fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...known) }, { weight: 1, arbitrary: encoded });
   });

@@ -1,5 +1,5 @@
 // The pages of the HTTP port with nobody behind them: for tests of what they are, not of what they answer.
-import type { FastifyInstance } from 'fastify';
+import type { Application } from '../../src/api/application.ts';
 import { httpPages } from '../../src/api/http_server.ts';
 import type { ReadService } from '../../src/ports/reads.ts';
 
@@ -17,7 +17,7 @@ export const NO_READS: ReadService = {
   status: nobody,
 };
 
-export function pagesWithoutWorker(): FastifyInstance {
+export function pagesWithoutWorker(): Application {
   return httpPages({
     health: { readiness: () => ({ ready: true, reasons: [], degraded: [] }) },
     metrics: { contentType: 'text/plain', text: nobody },

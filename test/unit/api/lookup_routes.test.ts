@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { FastifyInstance } from 'fastify';
 import { answers } from '../../../src/api/answers.ts';
 import { application, BODY_BYTES_MAX } from '../../../src/api/application.ts';
+import { parseJsonBodies } from '../../../src/api/bodies.ts';
 import { lookupRoutes } from '../../../src/api/lookup_routes.ts';
 import { VisageError } from '../../../src/base/errors.ts';
 import type { ProfileQuery, ReadService } from '../../../src/ports/reads.ts';
@@ -141,7 +142,7 @@ test.each<[string, unknown, number, string, RegExp]>([
 test.each(['text/plain', 'application/xml', 'application/jsonp', 'secret', ''])('a body of type %s', async (type) => {
   const { ask } = pageOf(() => ({}));
   const answer = await ask('{"identities":[]}', type);
-  expect(answer).toMatchObject({ status: 415, said: { code: 'unsupported_media_type' } });
+  expect(answer).toMatchObject({ status: 415, said: { code: 'unsupported_type' } });
   expect(answer.text).not.toContain('secret');
 });
 
@@ -149,6 +150,7 @@ test('a page that says nothing of bodies takes none, and little of one that it d
   const { app } = application({ onDefect: () => undefined });
   apps.push(app);
   app.delete('/thing', { config: { scope: 'delete' } }, () => ({ done: true }));
+  parseJsonBodies(app);
   app.post('/small', { schema: { body: { type: 'object' } } }, () => ({ done: true }));
   const json = { 'content-type': 'application/json' };
   expect((await app.inject({ method: 'DELETE', url: '/thing' })).statusCode).toBe(200);

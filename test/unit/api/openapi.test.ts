@@ -13,7 +13,7 @@ const DOC = new URL('../../../docs/api.md', import.meta.url);
 let app: FastifyInstance;
 let document: ApiDocument;
 beforeAll(async () => {
-  app = pagesWithoutWorker();
+  ({ app } = pagesWithoutWorker());
   const answer = await app.inject('/openapi.json');
   expect(answer.statusCode).toBe(200);
   document = JSON.parse(answer.body) as ApiDocument;
