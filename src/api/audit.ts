@@ -32,7 +32,7 @@ export function audited(
   return (request, reply, payload, done) => {
     const outcome = outcomeOf(reply, payload);
     const subject = subjectOf(request, outcome.code, pseudonymOf);
-    audit({ who: request.caller?.name ?? null, action, ...subject, ...outcome, requestId: String(request.id) });
+    audit({ who: request.caller?.name ?? null, action, ...subject, ...outcome, requestId: request.id });
     done();
   };
 }

@@ -2,6 +2,7 @@
 import type { FastifyReply } from 'fastify';
 import type { VisageError } from '../base/errors.ts';
 import type { Written } from '../ports/writes.ts';
+import { JSON_TYPE } from './bodies.ts';
 import { detailOf, problem } from './problem.ts';
 
 /** `own`: the message's fault · `busy`: to be sent again later · `away`: the server's, or a right that is missing. */
@@ -31,5 +32,5 @@ export function answerWritten(reply: FastifyReply, written: readonly Written[]):
   }
   if (errors.length === written.length)
     return problem(reply, { status: 422, code: 'all_refused', detail: `${stored}: each says why`, more: { messages } });
-  return reply.code(202).header('cache-control', 'no-store').type('application/json').send(JSON.stringify({ messages }));
+  return reply.code(202).header('cache-control', 'no-store').type(JSON_TYPE).send(JSON.stringify({ messages }));
 }

@@ -1,26 +1,29 @@
 // POST /datasets/{dataset}/messages, DELETE /profiles/{namespace}/{id}, POST …/erase, DELETE /datasets/{dataset}/profiles.
 // WT1: whether there is room is looked at before a body is read, after who asks. WT2: nothing of a body or a path is repeated.
-// WT3: only bodies that say they are JSON or NDJSON are taken: a page of another site cannot send those without being asked first.
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
+// WT3: only bodies that say they are JSON or NDJSON are taken (bodies.ts): a page of another site cannot send those without being asked first.
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteShorthandOptions } from 'fastify';
 import { VisageError } from '../base/errors.ts';
 import type { RecordOperation } from '../message/decode.ts';
 import type { Identity } from '../message/identity.ts';
 import type { WriteService, Written } from '../ports/writes.ts';
-import { audited, type Audit } from './audit.ts';
+import { audited, type Audit, type AuditEntry } from './audit.ts';
 import { messageTexts } from './message_texts.ts';
-import { problem, sendProblem } from './problem.ts';
-import { refuseUnknown, type Query } from './read_query.ts';
+import type { OnDefect } from './application.ts';
+import { JSON_TYPE } from './bodies.ts';
+import { sendProblem } from './problem.ts';
 import type { RouteScope } from './route_scope.ts';
 import { answerWritten, faultOf } from './write_answer.ts';
 import { WriteRoom } from './write_room.ts';
-import { DELETE_DATASET_SCHEMA, DELETE_PROFILE_SCHEMA, ERASE_PROFILE_SCHEMA, MESSAGES_SCHEMA } from './write_schemas.ts';
+import {
+  DELETE_DATASET_SCHEMA,
+  DELETE_PROFILE_SCHEMA,
+  ERASE_PROFILE_SCHEMA,
+  MESSAGES_SCHEMA,
+  NDJSON_TYPE,
+} from './write_schemas.ts';
 
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
-/** Deletes and erasures take none. */
-const NO_BODY_BYTES = 1024;
 const DELETES_MAX = 100;
-const JSON_TYPE = 'application/json';
-const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
 const OPERATION = 'visage-operation';
 const LAST_UPDATED = 'visage-last-updated';
 
@@ -31,35 +34,29 @@ export type WriteRoutes = {
   readonly audit: Audit;
   /** Hears how many messages ended how. */
   readonly onWritten: (outcome: WriteOutcome, messages: number) => void;
-  readonly onDefect: (error: unknown) => void;
+  readonly onDefect: OnDefect;
 };
 
-/** Each kind of body has a scope of its own, so that what one takes is not taken elsewhere. */
 export function writeRoutes(app: FastifyInstance, options: WriteRoutes): void {
-  app.register((scope, _, done) => {
-    messageRoute(scope, options);
+  // a part of its own: what it takes is nothing to the others
+  app.register((part, _, done) => {
+    messageRoute(part, options);
     done();
   });
-  app.register((scope, _, done) => {
-    deleteRoutes(scope, options);
-    done();
-  });
+  deleteRoutes(app, options);
 }
 
 function messageRoute(app: FastifyInstance, { writes, onWritten, onDefect }: WriteRoutes): void {
   const room = new WriteRoom();
   const leaving = new WeakMap<FastifyRequest, () => void>();
   const handled = new WeakSet<FastifyRequest>();
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>([JSON_TYPE, ...NDJSON_TYPES], { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+  app.addContentTypeParser<Buffer>([JSON_TYPE, NDJSON_TYPE], { parseAs: 'buffer' }, (_, body, done) => done(null, body));
   app.route({
     method: 'POST',
     url: '/datasets/:dataset/messages',
     schema: MESSAGES_SCHEMA,
     config: { scope: 'write' },
     bodyLimit: BODY_BYTES_MAX,
-    errorHandler: unreadable,
-    preValidation: onlyParameters(['namespace', 'id']),
     onRequest: (request, reply, done) => {
       const declared = Number(request.headers['content-length'] ?? BODY_BYTES_MAX);
       const leave = room.enter(Math.min(declared, BODY_BYTES_MAX));
@@ -96,47 +93,30 @@ function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRo
     try {
       if (inFlight > DELETES_MAX) throw tooMany();
       const said = JSON.stringify(await act());
-      return await reply.code(202).header('cache-control', 'no-store').type('application/json').send(said);
+      return await reply.code(202).header('cache-control', 'no-store').type(JSON_TYPE).send(said);
     } catch (error) {
       return failed(reply, error, onDefect);
     } finally {
       inFlight--;
     }
   };
-  const page = (scope: RouteScope, action: Parameters<typeof audited>[0], parameters: readonly string[]): RouteShorthandOptions => ({
+  const page = (scope: RouteScope, action: AuditEntry['action'], schema: FastifySchema): RouteShorthandOptions => ({
     config: { scope },
-    errorHandler: unreadable,
-    bodyLimit: NO_BODY_BYTES,
-    preValidation: onlyParameters(parameters),
+    schema,
     onSend: audited(action, audit, (identity) => writes.pseudonymOf(identity)),
   });
-  app.removeAllContentTypeParsers();
-  // a client may send an empty one of any type
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, __, done) => done(null, undefined));
-  app.delete(
-    '/profiles/:namespace/:id',
-    { ...page('delete', 'delete_profile', []), schema: DELETE_PROFILE_SCHEMA },
-    (request, reply) => accept(reply, () => writes.deleteProfile(request.params as Identity)),
+  app.delete('/profiles/:namespace/:id', page('delete', 'delete_profile', DELETE_PROFILE_SCHEMA), ({ params }, reply) =>
+    accept(reply, () => writes.deleteProfile(params as Identity)),
   );
-  app.post(
-    '/profiles/:namespace/:id/erase',
-    { ...page('admin', 'erase_profile', []), schema: ERASE_PROFILE_SCHEMA },
-    (request, reply) => accept(reply, () => writes.erase(request.params as Identity)),
+  app.post('/profiles/:namespace/:id/erase', page('admin', 'erase_profile', ERASE_PROFILE_SCHEMA), ({ params }, reply) =>
+    accept(reply, () => writes.erase(params as Identity)),
   );
-  app.delete(
-    '/datasets/:dataset/profiles',
-    { ...page('delete', 'delete_dataset', ['confirm']), schema: DELETE_DATASET_SCHEMA },
-    (request, reply) =>
-      accept(reply, async () => {
-        const { dataset } = request.params as { readonly dataset: string };
-        if ((request.query as Query)['confirm'] !== dataset)
-          throw new VisageError(
-            'not_confirmed',
-            "this deletes what a dataset has said about every profile: say ?confirm= and the dataset's name",
-            { kind: 'usage' },
-          );
-        return { dataset, shards: await writes.deleteDataset(dataset) };
-      }),
+  app.delete('/datasets/:dataset/profiles', page('delete', 'delete_dataset', DELETE_DATASET_SCHEMA), ({ params, query }, reply) =>
+    accept(reply, async () => {
+      const { dataset } = params as { readonly dataset: string };
+      if ((query as { readonly confirm?: string }).confirm !== dataset) throw notConfirmed();
+      return { dataset, shards: await writes.deleteDataset(dataset) };
+    }),
   );
 }
 
@@ -151,7 +131,7 @@ function batchOf(request: FastifyRequest): Parameters<WriteService['write']>[0] 
   request.body = undefined; // the texts are all that is needed of it
   const isNothing = body === undefined || body.length === 0;
   const type = headers['content-type'] ?? '';
-  const format = NDJSON_TYPES.some((ndjson) => type.startsWith(ndjson)) ? 'ndjson' : 'json';
+  const format = type.toLowerCase().startsWith(NDJSON_TYPE) ? 'ndjson' : 'json';
   const texts =
     isNothing && operation === 'delete' && identity !== undefined ? [null] : messageTexts(body ?? new Uint8Array(), format);
   if (identity !== undefined && texts.length > 1)
@@ -179,44 +159,14 @@ function count(written: readonly Written[], onWritten: WriteRoutes['onWritten'])
   for (const [outcome, messages] of outcomes) onWritten(outcome, messages.length);
 }
 
-/** Before validation: that would take them out without a word. */
-function onlyParameters(known: readonly string[]): NonNullable<RouteShorthandOptions['preValidation']> {
-  return (request, _, done) => {
-    try {
-      refuseUnknown(request.query as Query, known);
-      done();
-    } catch (error) {
-      done(error as VisageError);
-    }
-  };
-}
-
-function failed(reply: FastifyReply, error: unknown, onDefect: (error: unknown) => void): FastifyReply {
-  if (!(error instanceof VisageError)) onDefect(error);
+function failed(reply: FastifyReply, error: unknown, onDefect: OnDefect): FastifyReply {
+  if (!(error instanceof VisageError)) onDefect(error, reply.request.id);
   return sendProblem(reply, error);
 }
 
-/** What Fastify finds wrong with a request before its handler sees it. */
-function unreadable(error: Error & { readonly code?: string; readonly validationContext?: string }, _: FastifyRequest, reply: FastifyReply): void {
-  if (error instanceof VisageError) return void sendProblem(reply, error);
-  const { code, validationContext } = error;
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return void problem(reply, { status: 413, code: 'too_large', detail: `the body has more than ${BODY_BYTES_MAX} bytes` });
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
-    return void problem(reply, {
-      status: 415,
-      code: 'unsupported_type',
-      detail: `the content type must be ${JSON_TYPE} or ${NDJSON_TYPES[0]}`,
-    });
-  if (validationContext === 'headers')
-    return void problem(reply, {
-      status: 422,
-      code: 'bad_header',
-      detail: 'Visage-Operation is create, merge or delete; Visage-Last-Updated a time in RFC 3339',
-    });
-  if (validationContext !== undefined)
-    return void problem(reply, { status: 422, code: 'bad_query', detail: 'a parameter cannot be read, or is given twice' });
-  reply.send(error); // as on every page
+function notConfirmed(): VisageError {
+  const text = "this deletes what a dataset has said about every profile: say ?confirm= and the dataset's name";
+  return new VisageError('not_confirmed', text, { kind: 'usage' });
 }
 
 function tooMany(): VisageError {

@@ -1,146 +1,128 @@
 // JSON Schemas of what writes take and answer: they validate, and OpenAPI is made of them.
-// WX1: a body is not validated by its schema but message by message: one that is wrong must not keep the others out.
+// WX1: a body is not validated by its schema but message by message: one that is wrong must not keep the others out. (What is validated is
+//      the body's bytes, which the schema of any JSON takes.)
+import { refTo } from './answer_schemas.ts';
+import { JSON_TYPE } from './bodies.ts';
 import { MESSAGES_MAX } from './message_texts.ts';
+import { PROBLEM_TYPE } from './problem.ts';
+import { IDENTITY, parameters, TEXT } from './request_schemas.ts';
+import { problemsOf, type DocumentedAnswer } from './route_schema.ts';
 
-const text = { type: 'string' } as const;
-const whole = { type: 'integer', minimum: 0 } as const;
+export const NDJSON_TYPE = 'application/x-ndjson';
+/** Statuses whose answer may say what became of each message. */
+const WITH_RESULTS = ['422', '429', '503'];
 
-const object = (properties: object, required: readonly string[], description?: string): object => ({
-  type: 'object',
-  properties,
-  required,
-  ...(description !== undefined && { description }),
-});
+const DATASET = { type: 'string', minLength: 1, description: 'the name of the dataset', examples: ['orders'] } as const;
+const NOT_THERE = ['shard_not_ready', 'stopped', 'unavailable', 'unknown'];
+const NO_PERSON = ['bad_identity', 'bad_query', 'unknown_namespace', 'blocked_id'];
 
-const stored = object({ shard: whole, sequence: whole }, ['shard', 'sequence'], 'where the message is in the log');
-const itemError = object({ code: text, detail: text }, ['code', 'detail']);
-const results = {
-  type: 'array',
-  description: 'one for each message, in order; an error of queue_full, log_full or unavailable is not stored, one of unknown may be',
-  items: { anyOf: [stored, object({ error: itemError }, ['error'])] },
-} as const;
-
-const PROBLEM = { type: text, title: text, status: whole, detail: text, code: text, requestId: text };
-const REQUIRED = ['type', 'title', 'status', 'detail', 'code'];
-const problem = (description: string, more: object = {}): object => ({
-  description,
-  content: { 'application/problem+json': { schema: object({ ...PROBLEM, ...more }, REQUIRED) } },
-});
-const answer = (description: string, schema: object): object => ({
-  description,
-  content: { 'application/json': { schema } },
-});
-const REFUSED = {
-  401: problem('there is no token, or no such one'),
-  403: problem('the token has not the scope, or is for other datasets; without tokens: asked from another site'),
+const EXAMPLE = {
+  _id: 'e-1',
+  timestamp: '2026-03-10T09:00:00.000Z',
+  eventType: 'commerce.purchases',
+  identityMap: { customerId: [{ id: '17850' }] },
+  commerce: { order: { priceTotal: 25, channel: 'web' } },
 };
-const UNAVAILABLE = problem('the server, or the worker, is not available');
 
-const dataset = { type: 'string', description: 'name of a dataset' } as const;
-const namespace = { type: 'string', description: 'name of a namespace' } as const;
-const id = { type: 'string', description: 'the id, percent-encoded' } as const;
-const person = object({ namespace, id }, ['namespace', 'id']);
-const nothing = { type: 'object', additionalProperties: false } as const;
+function accepted(description: string, schema: Parameters<typeof refTo>[0]): Readonly<Record<string, DocumentedAnswer>> {
+  return { 202: { description, content: { [JSON_TYPE]: { schema: refTo(schema) } } } };
+}
 
-const anyMessages = {
-  description: `a message, an array of at most ${MESSAGES_MAX}, or { "messages": [ … ] } of envelopes; each is an event, a record, or the reference product's envelope around one`,
-  anyOf: [{ type: 'object' }, { type: 'array', items: { type: 'object' } }],
-};
+function problemsWithResults(codes: readonly string[]): Readonly<Record<string, DocumentedAnswer>> {
+  const results = { content: { [PROBLEM_TYPE]: { schema: refTo('WriteProblem') } } };
+  return Object.fromEntries(
+    Object.entries(problemsOf(codes)).map(([status, said]) => [
+      status,
+      WITH_RESULTS.includes(status) ? { ...said, ...results } : said,
+    ]),
+  );
+}
 
 export const MESSAGES_SCHEMA = {
-  summary: 'Publish messages to a dataset',
-  tags: ['write'],
-  params: object({ dataset }, ['dataset']),
-  querystring: {
-    type: 'object',
-    properties: {
-      namespace: { type: 'string', description: 'with id: who the one message of the request is about' },
-      id: { type: 'string', description: 'with namespace' },
-    },
-    additionalProperties: false,
-  },
+  tags: ['writes'],
+  summary: `Messages for a dataset: up to ${MESSAGES_MAX}, each answered for`,
+  description:
+    'Each is an event, a record, or the streaming envelope of Adobe Experience Platform around one; a batch of envelopes, `{ "messages": [ … ] }`, is taken too. ' +
+    'Whose it is: the namespace that ranks highest in its `identityMap` and in the fields that its schema names, or `namespace` and `id`.',
+  params: parameters({ dataset: DATASET }),
+  querystring: parameters({
+    namespace: { type: 'string', description: 'with id: whose the one message of the request is' },
+    id: { type: 'string', description: 'with namespace' },
+  }),
   headers: {
     type: 'object',
     properties: {
-      'Visage-Operation': { type: 'string', enum: ['create', 'merge', 'delete'], description: 'of records; default: create' },
-      'Visage-Last-Updated': { type: 'string', description: 'RFC 3339: when the records were last updated' },
+      'Visage-Operation': {
+        type: 'string',
+        enum: ['create', 'merge', 'delete'],
+        description: 'what records do: create, merge or delete; a delete needs no body when namespace and id are given',
+      },
+      'Visage-Last-Updated': { type: 'string', description: 'when records were last updated: RFC 3339' },
     },
   },
   body: {
     content: {
-      'application/json': { schema: anyMessages },
-      'application/x-ndjson': { schema: { description: 'a message a line' } },
+      [JSON_TYPE]: {
+        schema: { anyOf: [{ type: 'object' }, { type: 'array', items: { type: 'object' }, maxItems: MESSAGES_MAX }] },
+        example: [EXAMPLE],
+      },
+      [NDJSON_TYPE]: { schema: {}, example: `${JSON.stringify(EXAMPLE)}\n${JSON.stringify({ ...EXAMPLE, _id: 'e-2' })}\n` },
     },
   },
   response: {
-    202: answer('at least one is in the log', object({ messages: results }, ['messages'])),
-    400: problem('the body cannot be read'),
-    ...REFUSED,
-    404: problem('there is no such dataset'),
-    413: problem('the body is too large'),
-    415: problem('the body is neither JSON nor NDJSON'),
-    422: problem('each of them is refused for its own fault, or the request is', { messages: results }),
-    429: problem('too much at once, or the log is full; those with a sequence are stored', { messages: results }),
-    503: problem('the server is not available; those with a sequence are stored', { messages: results }),
+    ...accepted('at least one is in the log', 'Written'),
+    ...problemsWithResults([
+      'malformed',
+      'no_messages',
+      'unknown_dataset',
+      'bad_query',
+      'bad_header',
+      'bad_identity',
+      'bad_operation',
+      'unknown_namespace',
+      'blocked_id',
+      'too_many_messages',
+      'all_refused',
+      'too_many_writes',
+      'queue_full',
+      'log_full',
+      'no_definitions',
+      'not_allowed',
+      ...NOT_THERE,
+    ]),
   },
 } as const;
 
 export const DELETE_PROFILE_SCHEMA = {
-  summary: 'Delete a profile',
-  tags: ['delete'],
-  params: person,
-  querystring: nothing,
+  tags: ['writes'],
+  summary: 'Delete a profile: what it is as of now; what comes later counts again',
+  params: parameters(IDENTITY),
+  querystring: parameters({}),
   response: {
-    202: answer('the delete is in the log', stored),
-    ...REFUSED,
-    422: problem('namespace or id cannot be meant'),
-    429: problem('the log is full'),
-    503: UNAVAILABLE,
+    ...accepted('the delete is in the log', 'Stored'),
+    ...problemsOf([...NO_PERSON, 'too_many_writes', 'queue_full', 'log_full', 'not_allowed', ...NOT_THERE]),
   },
 } as const;
 
 export const ERASE_PROFILE_SCHEMA = {
-  summary: 'Erase a profile and every message about it',
-  tags: ['delete'],
-  params: person,
-  querystring: nothing,
+  tags: ['writes'],
+  summary: 'Erase a profile, every message about it, and every byte of both',
+  // one that is too long for a profile was refused, and is among the dead letters
+  params: parameters({ ...IDENTITY, id: { ...TEXT, minLength: 1, description: 'the id of the identity, percent-encoded' } }),
+  querystring: parameters({}),
   response: {
-    202: answer(
-      'it will be done, whatever happens to the worker',
-      object({ shard: whole, hash: text, request: text }, ['shard', 'hash', 'request']),
-    ),
-    ...REFUSED,
-    422: problem('namespace or id cannot be meant'),
-    503: UNAVAILABLE,
+    ...accepted('it will be done, whatever happens to the worker', 'EraseAccepted'),
+    ...problemsOf(['bad_identity', 'bad_query', 'unknown_namespace', 'too_many_writes', 'shard_halted', ...NOT_THERE]),
   },
 } as const;
 
 export const DELETE_DATASET_SCHEMA = {
+  tags: ['writes'],
   summary: 'Delete what a dataset has said about every profile',
-  tags: ['delete'],
-  params: object({ dataset }, ['dataset']),
-  querystring: {
-    type: 'object',
-    properties: { confirm: { type: 'string', description: 'the name of the dataset once more' } },
-    additionalProperties: false,
-  },
+  params: parameters({ dataset: DATASET }),
+  querystring: parameters({ confirm: { type: 'string', description: 'the name of the dataset once more' } }),
   response: {
-    202: answer(
-      'it is in the log of every shard',
-      object(
-        {
-          dataset: text,
-          shards: {
-            type: 'array',
-            items: object({ shard: whole, sequence: whole, time: text }, ['shard', 'sequence', 'time']),
-          },
-        },
-        ['dataset', 'shards'],
-      ),
-    ),
-    ...REFUSED,
-    404: problem('there is no such dataset'),
-    422: problem('confirm is not the name of the dataset'),
-    503: UNAVAILABLE,
+    ...accepted('the delete is in the log of every shard; a sweep takes it through their profiles', 'DatasetDeleted'),
+    ...problemsOf(['bad_query', 'not_confirmed', 'unknown_dataset', 'too_many_writes', 'append_failed', 'not_allowed', ...NOT_THERE]),
   },
 } as const;

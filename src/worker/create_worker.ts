@@ -134,7 +134,8 @@ export function createWorker(options: WorkerOptions): Worker {
     cacheBudgetBytes: settings.cache.maxBytes,
     shards: shards.now(),
   }));
-  const onDefect = (error: unknown): void => logger.error(logOf(error), 'a request failed');
+  const onDefect = (error: unknown, requestId?: string): void =>
+    logger.error({ ...logOf(error), ...(requestId === undefined ? {} : { requestId }) }, 'a request failed');
   const { readsRefused } = metrics.meter;
   const { written } = metrics.http;
   /** Undefined: nobody can be called so, or the worker does not know yet how. */
@@ -157,6 +158,7 @@ export function createWorker(options: WorkerOptions): Worker {
     metrics,
     reads,
     writes,
+    version,
     openAccess: () =>
       openAccess({
         http: settings.http,

@@ -1,11 +1,8 @@
 // What a worker serves over HTTP: the admin listener for orchestrators and Prometheus, the HTTP port for readers and writers.
 import type { Settings } from '../definitions/settings.ts';
-import { serveAdmin, serveHttp, type HttpServer } from '../api/http_server.ts';
+import { serveAdmin, serveHttp, type HttpOptions, type HttpServer } from '../api/http_server.ts';
 import { createMetricsPage } from '../metrics/prometheus.ts';
-import type { Health } from '../ports/health.ts';
 import type { MetricsSource } from '../ports/metrics.ts';
-import type { ReadService } from '../ports/reads.ts';
-import type { WriteRoutes } from '../api/write_routes.ts';
 import type { HttpAccess } from './http_access.ts';
 
 /** Undefined until they are open. */
@@ -21,15 +18,15 @@ export class Pages {
     this.options = options;
   }
 
-  /** @throws VisageError `port_in_use`, `needs_tokens` (usage), `bad_tokens` */
+  /** @throws VisageError `port_in_use`, `needs_tokens`, `bad_tokens` (usage) */
   async open(): Promise<Ports> {
-    const { settings, health, ...served } = this.options;
-    const { onDefect } = served;
-    const access = (this.access = served.openAccess());
-    const metrics = createMetricsPage(this.options.metrics);
+    const { settings, openAccess, ...served } = this.options;
+    const { health, onDefect } = served;
+    const access = (this.access = openAccess());
+    const metrics = createMetricsPage(served.metrics);
     const admin = await serveAdmin({ ...settings.admin, health, metrics, onDefect });
     this.servers.push(admin);
-    const http = await serveHttp({ ...served, ...settings.http, health, metrics, access });
+    const http = await serveHttp({ ...served, ...settings.http, metrics, access });
     this.servers.push(http);
     this.ports = { httpPort: http.port, adminPort: admin.port };
     return this.ports;
@@ -42,11 +39,8 @@ export class Pages {
   }
 }
 
-export type PagesOptions = WriteRoutes & {
+export type PagesOptions = Omit<HttpOptions, 'metrics' | 'access'> & {
   readonly settings: Settings;
-  readonly health: Health;
   readonly metrics: MetricsSource;
-  readonly reads: ReadService;
   readonly openAccess: () => HttpAccess;
-  readonly onRefused: () => void;
 };

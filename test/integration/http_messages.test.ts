@@ -260,7 +260,7 @@ describe('what is refused', () => {
     const socket = await open();
     const said = heard(socket);
     socket.write(declared(BODY_BYTES_MAX + 1));
-    expect(await within('it is told', 1_000, said)).toMatch(/^HTTP\/1\.1 413 [^]*"code":"too_large"/);
+    expect(await within('it is told', 1_000, said)).toMatch(/^HTTP\/1\.1 413 [^]*"code":"body_too_large"/);
   });
 
   test('what comes in drops of no known length, and more than there may be', async () => {

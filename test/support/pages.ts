@@ -1,0 +1,39 @@
+// The pages of the HTTP port with nobody behind them: for tests of what they are, not of what they answer.
+import type { Application } from '../../src/api/application.ts';
+import { httpPages } from '../../src/api/http_server.ts';
+import type { WriteRoutes } from '../../src/api/write_routes.ts';
+import type { Access } from '../../src/ports/access.ts';
+import type { ReadService } from '../../src/ports/reads.ts';
+
+function nobody(): never {
+  throw new Error('nobody is asked here');
+}
+
+export const NO_READS: ReadService = {
+  profile: nobody,
+  explain: nobody,
+  events: nobody,
+  unionSchema: nobody,
+  definitions: nobody,
+  exportPage: nobody,
+  status: nobody,
+};
+
+export const NO_WRITES: Omit<WriteRoutes, 'onDefect'> & { readonly access: Access } = {
+  writes: { write: nobody, deleteProfile: nobody, deleteDataset: nobody, erase: nobody, pseudonymOf: () => undefined },
+  audit: nobody,
+  onWritten: nobody,
+  access: { tokens: null, loopbackOnly: true, onDenied: nobody },
+};
+
+export function pagesWithoutWorker(): Application {
+  return httpPages({
+    health: { readiness: () => ({ ready: true, reasons: [], degraded: [] }) },
+    metrics: { contentType: 'text/plain', text: nobody },
+    reads: NO_READS,
+    ...NO_WRITES,
+    version: '0.0.0',
+    onRefused: nobody,
+    onDefect: nobody,
+  });
+}
