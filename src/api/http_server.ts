@@ -5,6 +5,7 @@ import { fastify, type FastifyInstance } from 'fastify';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
+import { explorerRoutes } from './explorer_routes.ts';
 import { healthRoutes } from './health_routes.ts';
 import { problem, problemOnSocket, sendProblem } from './problem.ts';
 import { profileRoutes, type ProfileRoutes } from './profile_routes.ts';
@@ -43,6 +44,7 @@ export function serveAdmin(options: ListenOptions): Promise<HttpServer> {
 export function serveHttp(options: ListenOptions & ProfileRoutes): Promise<HttpServer> {
   const app = application(options);
   profileRoutes(app, options);
+  explorerRoutes(app);
   return listen(app, options, 'http');
 }
 
