@@ -1,6 +1,6 @@
 // What is shown while there is nothing to show: loading, empty, failed.
 import { Problem, Unreachable, worker } from './api.js';
-import { announce, fill, h } from './dom.js';
+import { fill, h } from './dom.js';
 import { pause } from './live.js';
 
 const AGAIN_MS = 1_500;
@@ -52,6 +52,8 @@ export function sentence(text) {
  *  `failed`: true when it has shown the failure itself */
 export async function loadInto(place, { lines = 5, signal, load, show, failed = () => false }) {
   fill(place, loadingNode(lines));
+  let said = '';
+  let press = () => {};
   for (;;) {
     try {
       const found = await load();
@@ -61,9 +63,13 @@ export async function loadInto(place, { lines = 5, signal, load, show, failed = 
       if (signal.aborted) return;
       if (failed(error)) return;
       const asked = new AbortController();
-      fill(place, errorNode(error, () => asked.abort()));
-      if (!(error instanceof Unreachable || error instanceof Problem)) console.error(error);
-      announce(titleOf(error));
+      press = () => asked.abort();
+      if (said !== String(error)) {
+        // only what is new: who is on its button stays there
+        said = String(error);
+        fill(place, errorNode(error, () => press()));
+        if (!(error instanceof Unreachable || error instanceof Problem)) console.error(error);
+      }
       const passes = error instanceof Unreachable || (error instanceof Problem && error.passes);
       await untilAgain(passes, asked.signal, signal);
       if (signal.aborted) return;
