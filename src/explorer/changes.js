@@ -26,7 +26,7 @@ export function changesSection() {
 }
 
 /** @param {Change} change */
-function changeNode({ time, data: { changes, audiences } , data, type }) {
+function changeNode({ time, type, data: { changes, audiences, cause = [] } }) {
   const rows = changes.slice(0, LEAVES_MAX).map(({ path, before, after }) =>
     h(
       'li',
@@ -41,7 +41,7 @@ function changeNode({ time, data: { changes, audiences } , data, type }) {
   return h(
     'li',
     { class: 'change' },
-    h('p', { class: 'change-head' }, timeNode(time), h('span', {}, causeText(data.cause ?? [], type))),
+    h('p', { class: 'change-head' }, timeNode(time), h('span', {}, causeText(cause, type))),
     h('ul', {}, ...rows),
     changes.length > LEAVES_MAX ? h('p', { class: 'fine' }, `and ${changes.length - LEAVES_MAX} more`) : null,
     moved.length === 0 ? null : h('p', { class: 'moved' }, moved.join(' · ')),
@@ -49,7 +49,7 @@ function changeNode({ time, data: { changes, audiences } , data, type }) {
 }
 
 /** @param {readonly { readonly kind: string, readonly dataset?: string, readonly _id?: string, readonly operation?: string }[]} causes @param {string} type */
-export function causeText(causes, type) {
+function causeText(causes, type) {
   if (type.endsWith('.deleted')) return 'the profile was deleted';
   const texts = causes.map(({ kind, dataset, _id, operation }) => {
     if (kind === 'expiry') return 'time has passed';

@@ -124,9 +124,8 @@ class Row {
   /** @param {ComputedValue | undefined} value */
   #showNext(value) {
     if (value?.nextChangeAt !== undefined) {
-      if (this.#next.firstChild !== this.#until) this.#next.replaceChildren(this.#until);
       setUntil(this.#until, value.nextChangeAt);
-      if (this.#until.previousSibling === null) this.#next.prepend('changes ');
+      if (this.#until.parentNode !== this.#next) this.#next.replaceChildren('changes ', this.#until);
     } else if (value?.timestamp !== undefined) {
       setTime(this.#at, value.timestamp);
       if (this.#at.parentNode !== this.#next) this.#next.replaceChildren('from ', this.#at);
