@@ -1,7 +1,7 @@
 // The union schema: every field that records and events may have, and who contributes it.
 import { getJson } from './api.js';
 import { liveDefinitions, shadeOf } from './definitions.js';
-import { announce, fill, h, keyedList, setProps, setText } from './dom.js';
+import { fill, h, keyedList, setProps, setText } from './dom.js';
 import { countText } from './format.js';
 import { emptyNode, loadInto } from './states.js';
 
@@ -56,7 +56,6 @@ function fieldNodes(fields, { definitions }) {
     show(found);
     setText(count, word === '' ? countText(fields.length, 'field') : `${found.length} of ${countText(fields.length, 'field')}`);
     setProps(none, { hidden: found.length > 0 });
-    if (word !== '') announce(`${countText(found.length, 'field')}`);
   };
   filter();
   const heads = ['Field', 'Type', 'Datasets', 'Schemas'].map((text) => h('th', { scope: 'col' }, text));

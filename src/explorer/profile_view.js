@@ -23,8 +23,12 @@ const REST_MS = 200;
 /** A change that was due so long ago and of which nothing was heard is looked for. */
 const OVERDUE_MS = 3_000;
 
-/** @param {HTMLElement} main @param {{ namespace: string, id: string, policy: string | null }} route @param {AbortSignal} signal */
-export function profileView(main, { namespace, id, policy }, signal) {
+/** @typedef {{ readonly namespace: string, readonly id: string, readonly policy: string | null }} ProfileRoute */
+
+/** @param {HTMLElement} main @param {ProfileRoute} route @param {AbortSignal} signal
+ *  @returns {(policy: string | null) => void} shows the same profile by another merge policy */
+export function profileView(main, { namespace, id, policy: first }, signal) {
+  let policy = first;
   document.title = `${id} · Visage`;
   const path = profilePath(namespace, id);
   const pill = livePill();
@@ -60,7 +64,8 @@ export function profileView(main, { namespace, id, policy }, signal) {
       load,
       show: ({ view, live }) => {
         showPolicies(policyPlace, { namespace, id, view, live });
-        shown = new Shown({ namespace, id, signal, live, changes, meta, path, policy });
+        shown = new Shown({ namespace, id, signal, live, changes, meta, path });
+        shown.policy = policy;
         fill(place, shown.node);
         shown.update(view);
         if (!isFollowing) watch();
@@ -103,8 +108,14 @@ export function profileView(main, { namespace, id, policy }, signal) {
     const isGone = await shown.renew(after);
     if (isGone) await begin();
   };
-  worker.addEventListener('token', () => void (isFollowing || begin()), { signal });
-  return begin();
+  worker.addEventListener('token', () => void (isFollowing && renew(0)), { signal });
+  void begin();
+  return (chosen) => {
+    policy = chosen;
+    if (shown === undefined) return;
+    shown.policy = chosen;
+    void renew(0);
+  };
 }
 
 /** @param {HTMLElement} place @param {{ namespace: string, id: string, view: ProfileView, live: LiveDefinitions }} what */
@@ -135,6 +146,8 @@ function showPolicies(place, { namespace, id, view, live: { definitions } }) {
 /** A profile that is there. */
 class Shown {
   node;
+  /** By which records are merged; null: by the default one. @type {string | null} */
+  policy = null;
   #options;
   #computed;
   #attributes;
@@ -146,7 +159,7 @@ class Shown {
   #lookedMs = 0;
   #time = h('time');
 
-  /** @param {{ namespace: string, id: string, signal: AbortSignal, live: LiveDefinitions, changes: { node: HTMLElement }, meta: HTMLElement, path: string, policy: string | null }} options */
+  /** @param {{ namespace: string, id: string, signal: AbortSignal, live: LiveDefinitions, changes: { node: HTMLElement }, meta: HTMLElement, path: string }} options */
   constructor(options) {
     this.#options = options;
     const { namespace, id, signal, live, changes } = options;
@@ -199,13 +212,13 @@ class Shown {
     this.#wanted = Math.max(this.#wanted, after);
     if (this.#isBusy) return false;
     this.#isBusy = true;
-    const { path, policy, signal } = this.#options;
+    const { path, signal } = this.#options;
     try {
       while (this.#wanted >= 0 && !signal.aborted) {
         const asked = this.#wanted;
         this.#wanted = -1;
         /** @type {ProfileView} */
-        const view = await getJson(path, { query: { policy, ...(asked > 0 ? { after: asked } : {}) }, signal });
+        const view = await getJson(path, { query: { policy: this.policy, ...(asked > 0 ? { after: asked } : {}) }, signal });
         this.update(view);
         await pause(REST_MS, signal);
       }
