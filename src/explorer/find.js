@@ -1,8 +1,8 @@
 // The form that finds a profile; on every page, and the same one, so that what is typed stays.
-import { isReachable, worker } from './api.js';
+import { isReachable, Problem, worker } from './api.js';
 import { liveDefinitions } from './definitions.js';
 import { fill, h } from './dom.js';
-import { pause } from './live.js';
+import { anotherToken, pause } from './live.js';
 import { hashOf } from './route.js';
 
 const AGAIN_MS = 2_000;
@@ -37,8 +37,10 @@ export function startFind({ form, namespace, id }) {
         const { definitions } = await liveDefinitions(forever);
         const byPriority = Object.entries(definitions.namespaces).sort(([, a], [, b]) => a.priority - b.priority);
         return offer(byPriority.map(([name]) => name));
-      } catch {
-        await pause(AGAIN_MS, forever); // the page itself says what is the matter
+      } catch (error) {
+        // the page itself says what is the matter
+        if (error instanceof Problem && !error.passes) await anotherToken(forever);
+        else await pause(AGAIN_MS, forever);
       }
     }
   };

@@ -1,6 +1,6 @@
 // The changes of one profile, as they happen. LV1: after a break it goes on where it was; what cannot be had any more is said (`reset`).
 // LV2: it ends with its signal, and only then, unless the worker has no such page.
-import { Problem, profilePath, request, setReachable } from './api.js';
+import { Problem, profilePath, request, setReachable, worker } from './api.js';
 import { EventParser } from './sse.js';
 
 /** @typedef {{ readonly kind: 'connecting' | 'live' } | { readonly kind: 'waiting', readonly ms: number }
@@ -38,7 +38,12 @@ export async function follow({ namespace, id, signal, onState, onChange, onBegin
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof Problem && !error.passes) return onState({ kind: 'never', why: error.message });
+      if (error instanceof Problem && !error.passes) {
+        onState({ kind: 'never', why: error.message });
+        if (error.status !== 401) return;
+        await anotherToken(signal);
+        continue;
+      }
     }
     if (signal.aborted) return;
     onState({ kind: 'waiting', ms: waitMs });
@@ -74,6 +79,15 @@ async function* eventsOf(path, last, signal) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Until somebody has given one, or the signal. @param {AbortSignal} signal @returns {Promise<void>} */
+export function anotherToken(signal) {
+  return new Promise((resolve) => {
+    worker.addEventListener('token', () => resolve(), { once: true, signal });
+    signal.addEventListener('abort', () => resolve());
+    if (signal.aborted) resolve();
+  });
 }
 
 /** @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} */

@@ -90,6 +90,11 @@ tokenForm.addEventListener('submit', (event) => {
   main.querySelector('h1')?.focus({ preventScroll: true });
 });
 
+part('skip', HTMLAnchorElement).addEventListener('click', (event) => {
+  event.preventDefault(); // the address is for the views
+  main.focus();
+});
+
 startTheme(part('theme', HTMLButtonElement));
 startClock();
 addEventListener('hashchange', go);

@@ -1,7 +1,7 @@
 // What is shown while there is nothing to show: loading, empty, failed.
-import { Problem, Unreachable, worker } from './api.js';
+import { Problem, Unreachable } from './api.js';
 import { fill, h } from './dom.js';
-import { pause } from './live.js';
+import { anotherToken, pause } from './live.js';
 
 const AGAIN_MS = 1_500;
 
@@ -81,8 +81,5 @@ export async function loadInto(place, { lines = 5, signal, load, show, failed = 
 async function untilAgain(passes, asked, signal) {
   const either = AbortSignal.any([asked, signal]);
   if (passes) return pause(AGAIN_MS, either);
-  await new Promise((resolve) => {
-    either.addEventListener('abort', resolve);
-    worker.addEventListener('token', resolve, { signal });
-  });
+  await anotherToken(either);
 }
