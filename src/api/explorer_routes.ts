@@ -1,15 +1,17 @@
-// The explorer at `/`: a page and what it needs, plain files that are served as they lie.
+// The explorer: a page at `/` and its files below `/explorer/`, plain files that are served as they lie.
 // XR1: read once, at the start; nothing of a request ever becomes a path.
 // XR2: no profile data in them: they are open, what the page then asks for is not.
 // XR3: the page runs its own scripts and nothing else, and talks to its own worker and nobody else.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
-import type { RouteScope } from './route_scope.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { problem } from './problem.ts';
+import './route_scope.ts';
 
 /** Beside this room in a checkout, and in what is built. */
 const FOLDER = join(import.meta.dirname, '../explorer');
+const INDEX = 'index.html';
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -34,27 +36,31 @@ const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
   'cache-control': 'no-cache',
 };
-const OPEN: { readonly scope: RouteScope } = { scope: 'open' };
 
-type Page = { readonly url: string; readonly type: string; readonly body: Buffer; readonly etag: string };
+type File = { readonly type: string; readonly body: Buffer; readonly etag: string };
 
 export function explorerRoutes(app: FastifyInstance): void {
-  for (const { url, type, body, etag } of pages()) {
-    // `hide`: they are no part of the API that OpenAPI describes
-    app.get(url, { exposeHeadRoute: true, config: OPEN, schema: { hide: true } as object }, (request, reply) => {
-      reply.headers({ ...HEADERS, etag });
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-      return reply.type(type).send(body);
-    });
-  }
+  const files = readFiles();
+  const send = (request: FastifyRequest, reply: FastifyReply, name: string): FastifyReply => {
+    const file = files.get(name);
+    if (file === undefined) return problem(reply, { status: 404, code: 'no_such_page', detail: 'the explorer has no such file' });
+    reply.headers({ ...HEADERS, etag: file.etag });
+    if (request.headers['if-none-match'] === file.etag) return reply.code(304).send();
+    return reply.type(file.type).send(file.body);
+  };
+  const config = { scope: 'open' } as const;
+  app.get('/', { config }, (request, reply) => send(request, reply, INDEX));
+  app.get('/explorer/:file', { config }, (request, reply) => send(request, reply, (request.params as { file: string }).file));
 }
 
-function pages(): readonly Page[] {
-  return readdirSync(FOLDER)
-    .filter((file) => TYPES[extname(file)] !== undefined)
-    .map((file) => {
-      const body = readFileSync(join(FOLDER, file));
+/** By name. */
+function readFiles(): ReadonlyMap<string, File> {
+  const names = readdirSync(FOLDER).filter((name) => TYPES[extname(name)] !== undefined);
+  return new Map(
+    names.map((name) => {
+      const body = readFileSync(join(FOLDER, name));
       const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-      return { url: file === 'index.html' ? '/' : `/explorer/${file}`, type: TYPES[extname(file)]!, body, etag };
-    });
+      return [name, { type: TYPES[extname(name)]!, body, etag }];
+    }),
+  );
 }

@@ -21,14 +21,12 @@ const SILENCE_MS = 40_000;
  *  onChange: (change: Change) => void, onBegin: (version: number | null) => void, onReset: () => void }} options
  *  `onBegin`: what happens from now on is heard of; the profile has this version. */
 export async function follow({ namespace, id, signal, onState, onChange, onBegin, onReset }) {
-  /** @type {string | null} */
-  let last = null;
+  const place = { last: /** @type {string | null} */ (null) };
   let waitMs = FIRST_WAIT_MS;
   while (!signal.aborted) {
     onState({ kind: 'connecting' });
     try {
-      for await (const event of eventsOf(`${profilePath(namespace, id)}/changes`, last, signal)) {
-        if (event.id !== null) last = event.id;
+      for await (const event of eventsOf(`${profilePath(namespace, id)}/changes`, place, signal)) {
         if (event.type === 'ready') {
           waitMs = FIRST_WAIT_MS;
           onState({ kind: 'live' });
@@ -52,12 +50,12 @@ export async function follow({ namespace, id, signal, onState, onChange, onBegin
   }
 }
 
-/** @param {string} path @param {string | null} last @param {AbortSignal} signal */
-async function* eventsOf(path, last, signal) {
+/** `place.last`: behind which event it goes on. @param {string} path @param {{ last: string | null }} place @param {AbortSignal} signal */
+async function* eventsOf(path, place, signal) {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_MS);
   try {
-    const headers = { accept: 'text/event-stream', ...(last === null ? {} : { 'last-event-id': last }) };
+    const headers = { accept: 'text/event-stream', ...(place.last === null ? {} : { 'last-event-id': place.last }) };
     const response = await request(path, { headers, signal: AbortSignal.any([signal, silence.signal]) });
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
     const decoder = new TextDecoder();
@@ -68,7 +66,9 @@ async function* eventsOf(path, last, signal) {
         if (done) return;
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), SILENCE_MS);
-        yield* parser.push(decoder.decode(value, { stream: true }));
+        const events = parser.push(decoder.decode(value, { stream: true }));
+        yield* events;
+        place.last = parser.lastId ?? place.last; // they have been taken
       }
     } catch (error) {
       if (!signal.aborted) setReachable(false);

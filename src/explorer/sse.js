@@ -1,9 +1,11 @@
 // Server-sent events out of the text of an answer. EventSource would do, but it sends no headers, and the token is one.
 
-/** @typedef {{ readonly type: string, readonly data: string, readonly id: string | null }} ServerEvent */
+/** @typedef {{ readonly type: string, readonly data: string }} ServerEvent */
 
 /** Takes text as it comes, in any pieces, and hands out whole events. */
 export class EventParser {
+  /** Where to go on after a break: the last id, also one that came without an event. @type {string | null} */
+  lastId = null;
   #rest = '';
   /** @type {string[]} */
   #data = [];
@@ -27,10 +29,11 @@ export class EventParser {
   /** @param {string} line @returns {ServerEvent | undefined} */
   #line(line) {
     if (line === '') {
-      const event = { type: this.#type || 'message', data: this.#data.join('\n'), id: this.#id };
+      const event = { type: this.#type || 'message', data: this.#data.join('\n') };
       const isEvent = this.#data.length > 0;
       this.#data = [];
       this.#type = '';
+      if (this.#id !== null) this.lastId = this.#id;
       return isEvent ? event : undefined;
     }
     const colon = line.indexOf(':');
