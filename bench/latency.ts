@@ -13,13 +13,13 @@ import { checkExport, DEFINITIONS, fillLog, startWorld, writeResult, type World 
 const SEED = 20_260_312;
 const ROOT = 'latency';
 /** Sustainable: lag grows by less than this share of the load. */
-const LAG_GROWTH_MAX = 0.01;
+export const LAG_GROWTH_MAX = 0.01;
 const STEP_FACTOR = 1.25;
 /** A hiccup of the machine must not end the search. */
 const TRIES = 2;
 const FILL_MS_MAX = 120_000;
 
-type Size = {
+export type Size = {
   readonly profiles: number;
   readonly rounds: number;
   readonly warmSeconds: number;
@@ -30,7 +30,7 @@ type Size = {
   readonly rateMin: number;
   readonly rateMax: number;
 };
-const FULL: Size = {
+export const FULL: Size = {
   profiles: 100_000,
   rounds: 5,
   warmSeconds: 8,
@@ -40,7 +40,7 @@ const FULL: Size = {
   rateMin: 4_000,
   rateMax: 60_000,
 };
-const SMOKE: Size = {
+export const SMOKE: Size = {
   profiles: 500,
   rounds: 1,
   warmSeconds: 0.3,
@@ -79,7 +79,7 @@ async function measure(world: World, size: Size, smoke: boolean): Promise<void> 
     for (let round = 0; round < size.rounds; round++) {
       const result = await load.run(orderOf(`round${round}`, sustainable / 2, size.roundSeconds, size));
       measured.push(result);
-      print(`round ${round + 1}`, result);
+      printLoad(`round ${round + 1}`, result);
     }
   } finally {
     await load.stop();
@@ -97,7 +97,7 @@ async function measure(world: World, size: Size, smoke: boolean): Promise<void> 
 }
 
 /** The highest step at which lag does not grow. @throws when there is none */
-async function findSustainable(load: LoadGenerator, size: Size, search: LoadResult[]): Promise<number> {
+export async function findSustainable(load: LoadGenerator, size: Size, search: LoadResult[]): Promise<number> {
   let best = 0;
   for (let rate = size.rateMin; rate <= size.rateMax; rate = Math.round(rate * STEP_FACTOR)) {
     let holds = false;
@@ -105,7 +105,7 @@ async function findSustainable(load: LoadGenerator, size: Size, search: LoadResu
       const result = await load.run(orderOf(`step${rate}x${attempt}`, rate, size.stepSeconds, size));
       search.push(result);
       holds = result.lagGrowth < LAG_GROWTH_MAX;
-      print(
+      printLoad(
         `step, lag grows by ${(result.lagGrowth * 100).toFixed(2)} % of the load: ${holds ? 'holds' : 'does not hold'}`,
         result,
       );
@@ -120,7 +120,7 @@ async function findSustainable(load: LoadGenerator, size: Size, search: LoadResu
 
 let orders = 0;
 
-function orderOf(tag: string, rate: number, seconds: number, { profiles }: Size): LoadOrder {
+export function orderOf(tag: string, rate: number, seconds: number, { profiles }: Size): LoadOrder {
   return { tag, rate, seconds, profiles, customers: 'c', seed: SEED + orders++ };
 }
 
@@ -129,7 +129,7 @@ function summaryOf(results: readonly LoadResult[]): Record<string, unknown> {
   return Object.fromEntries(figures.map((figure) => [figure, spread(results.map((result) => result[figure]))]));
 }
 
-function print(name: string, { rate, p50Ms, p99Ms, p999Ms, maxMs, sendLateP999Ms }: LoadResult): void {
+export function printLoad(name: string, { rate, p50Ms, p99Ms, p999Ms, maxMs, sendLateP999Ms }: LoadResult): void {
   const ms = (value: number): string => value.toFixed(1);
   console.log(
     `${name}: ${Math.round(rate)} events/s, p50 ${ms(p50Ms)} ms, p99 ${ms(p99Ms)}, p99.9 ${ms(p999Ms)}, max ${ms(maxMs)}; generator late p99.9 ${ms(sendLateP999Ms)}`,

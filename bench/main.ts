@@ -5,11 +5,13 @@ import { runDisk } from './disk.ts';
 import { runExpiry } from './expiry.ts';
 import { runHerd } from './herd.ts';
 import { runHot } from './hot.ts';
+import { runHttp } from './http.ts';
 import { runIdle } from './idle.ts';
 import { runLatency } from './latency.ts';
 import { runMemory } from './memory.ts';
 import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
+import { runReaders } from './readers.ts';
 import { runReplay } from './replay.ts';
 import { runRestart } from './restart.ts';
 import { runRingBytes } from './ring_bytes.ts';
@@ -26,6 +28,8 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
   replay: runReplay,
   disk: runDisk,
   latency: runLatency,
+  http: runHttp,
+  readers: runReaders,
   memory: runMemory,
   windows: runWindows,
   ring_bytes: runRingBytes,

@@ -88,6 +88,15 @@ export type Results = {
     readonly arms: { readonly deleting: Readonly<Record<'sweepMs' | 'beforeP99Ms' | 'duringP99Ms' | 'duringMaxMs', Goal>> };
     readonly goals: { readonly deleting: Goal };
   };
+  readonly http: ResultHead & {
+    readonly bytes: number;
+    readonly arms: Readonly<Record<'worker' | 'echo', { readonly requestsPerSecond: Goal }>>;
+    readonly goals: { readonly G20: Goal };
+  };
+  readonly readers: ResultHead & {
+    readonly arms: { readonly search: { readonly sustainable: number } };
+    readonly goals: Readonly<Record<'readersP99' | 'badTokensP99', Goal>>;
+  };
 };
 
 /** Undefined when that bench has no committed result. */

@@ -15,6 +15,7 @@ const ERROR_LINE = /"level":[56]0/;
 
 export type BenchWorker = {
   readonly pid: number;
+  readonly httpPort: number;
   /** Drains it. @throws when it ended otherwise */
   stop(): Promise<void>;
 };
@@ -38,7 +39,7 @@ export async function startWorker(options: {
     partitions: String(PARTITIONS),
     'log.maxBytes': '4GB',
     dataDirectory: folder,
-    'http.port': '0', // free ones: nobody asks there
+    'http.port': '0', // free ones
     'admin.port': '0',
     ...more,
   };
@@ -47,16 +48,19 @@ export async function startWorker(options: {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...environmentOf(settings), ...environment },
   });
-  await ready(child);
-  return { pid: child.pid!, stop: () => stop(child) };
+  const httpPort = await ready(child);
+  return { pid: child.pid!, httpPort, stop: () => stop(child) };
 }
 
-function ready(child: ChildProcess): Promise<void> {
+/** @returns its HTTP port */
+function ready(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     const last: string[] = [];
+    let httpPort = 0;
     createInterface({ input: child.stderr! }).on('line', (line) => {
       if (last.push(line) > LINES_KEPT) last.shift();
-      if (line.includes('"msg":"worker ready"')) resolve();
+      if (line.includes('"msg":"worker started"')) ({ httpPort } = JSON.parse(line) as { httpPort: number });
+      if (line.includes('"msg":"worker ready"')) resolve(httpPort);
       else if (ERROR_LINE.test(line) || !line.startsWith('{')) console.error(line); // V8's last words are no JSON
     });
     child.once('error', reject);

@@ -7,6 +7,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problem } from './problem.ts';
+import { parameters, TEXT } from './request_schemas.ts';
+import { problemsOf, type DocumentedAnswer } from './route_schema.ts';
 import './route_scope.ts';
 
 /** Beside this room in a checkout, and in what is built. */
@@ -49,8 +51,20 @@ export function explorerRoutes(app: FastifyInstance): void {
     return reply.type(file.type).send(file.body);
   };
   const config = { scope: 'open' } as const;
-  app.get('/', { config }, (request, reply) => send(request, reply, INDEX));
-  app.get('/explorer/:file', { config }, (request, reply) => send(request, reply, (request.params as { file: string }).file));
+  const tags = ['explorer'];
+  app.get('/', { config, schema: { tags, summary: 'The explorer: a page for people', response: answers(['text/html'], []) } }, (request, reply) =>
+    send(request, reply, INDEX),
+  );
+  const params = parameters({ file: { ...TEXT, description: 'the name of a file of the explorer', examples: ['main.js'] } });
+  const response = answers(['text/html', 'text/css', 'text/javascript', 'image/svg+xml'], ['no_such_page']);
+  app.get('/explorer/:file', { config, schema: { tags, summary: 'A file of the explorer', params, response } }, (request, reply) =>
+    send(request, reply, (request.params as { readonly file: string }).file),
+  );
+}
+
+function answers(types: readonly string[], codes: readonly string[]): Readonly<Record<string, DocumentedAnswer>> {
+  const content = Object.fromEntries(types.map((type) => [type, { schema: TEXT }]));
+  return { 200: { description: 'the file', content }, 304: { description: 'it is what the caller has' }, ...problemsOf(codes) };
 }
 
 /** By name. */

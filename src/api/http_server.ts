@@ -1,26 +1,28 @@
-// The two listeners: the admin port (health and metrics, no profiles), the HTTP port (the same, and reads).
+// The two listeners: the admin port (health and metrics, no profiles), the HTTP port (the same, and everything else).
 // HS1: nothing of a request is logged. HS2: whoever is slow is cut off: headers, body and idle connections have their time.
 // HS3: `close` waits for answers under way, but no connection that is kept alive holds it up.
-import { fastify, type FastifyInstance } from 'fastify';
 import { errorText, VisageError } from '../base/errors.ts';
 import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
+import type { ReadService } from '../ports/reads.ts';
+import { answers } from './answers.ts';
+import { application, type Application, type OnDefect } from './application.ts';
 import { explorerRoutes } from './explorer_routes.ts';
 import { healthRoutes } from './health_routes.ts';
-import { problem, problemOnSocket, sendProblem } from './problem.ts';
-import { profileRoutes, type ProfileRoutes } from './profile_routes.ts';
+import { lookupRoutes } from './lookup_routes.ts';
+import { openApiRoutes } from './openapi.ts';
+import { profileRoutes } from './profile_routes.ts';
+import { rootRoutes } from './root_routes.ts';
+import type { RouteScope } from './route_scope.ts';
 
-const BODY_BYTES_MAX = 64 * 1024;
-/** An id of 512 bytes, every one of them percent-encoded. */
-const PARAMETER_MAX = 3 * 512;
-const CONNECTION_MS = 65_000;
-const REQUEST_MS = 5_000;
-/** Node looks for slow requests only so often; by itself every 30 s. */
-const LOOK_MS = 1_000;
 const CLOSE_MS = 1_000;
+
+/** A page, and what its caller must be allowed to do; null: it does not say. */
+export type RouteEntry = { readonly method: string; readonly url: string; readonly scope: RouteScope | null };
 
 export interface HttpServer {
   readonly port: number;
+  readonly routes: readonly RouteEntry[];
   close(): Promise<void>;
 }
 
@@ -30,60 +32,48 @@ export type ListenOptions = {
   readonly port: number;
   readonly health: Health;
   readonly metrics: MetricsPage;
-  /** Hears of errors that are no VisageError. */
-  readonly onDefect: (error: unknown) => void;
+  readonly onDefect: OnDefect;
+};
+
+export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> & {
+  readonly reads: ReadService;
+  /** Hears of each read that was one too many. */
+  readonly onRefused: () => void;
+  /** Of the worker, for the OpenAPI document. */
+  readonly version: string;
 };
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
 export function serveAdmin(options: ListenOptions): Promise<HttpServer> {
-  const app = application(options);
-  return listen(app, options, 'admin');
+  const pages = application(options);
+  healthRoutes(pages.app, options.health, options.metrics);
+  return listen(pages, options, 'admin');
 }
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
-export function serveHttp(options: ListenOptions & ProfileRoutes): Promise<HttpServer> {
-  const app = application(options);
-  profileRoutes(app, options);
+export function serveHttp(options: ListenOptions & HttpOptions): Promise<HttpServer> {
+  return listen(httpPages(options), options, 'http');
+}
+
+/** Every page of the HTTP port, without a listener. */
+export function httpPages(options: HttpOptions): Application {
+  const pages = application(options);
+  const { app, routes } = pages;
+  const answer = answers(options);
+  healthRoutes(app, options.health, options.metrics);
+  profileRoutes(app, { ...options, answer });
+  lookupRoutes(app, { ...options, answer });
+  rootRoutes(app, { ...options, answer });
   explorerRoutes(app);
-  return listen(app, options, 'http');
+  openApiRoutes(app, { routes, version: options.version });
+  return pages;
 }
 
-function application({ health, metrics, onDefect }: ListenOptions): FastifyInstance {
-  const app = fastify({
-    logger: false,
-    bodyLimit: BODY_BYTES_MAX,
-    routerOptions: { maxParamLength: PARAMETER_MAX },
-    connectionTimeout: CONNECTION_MS,
-    requestTimeout: REQUEST_MS,
-    http: { headersTimeout: REQUEST_MS, connectionsCheckingInterval: LOOK_MS },
-    exposeHeadRoutes: false, // the pages are for GET
-    return503OnClosing: false, // while it closes every page still says in its own way that the worker is stopping
-    forceCloseConnections: 'idle',
-    clientErrorHandler: problemOnSocket,
-    frameworkErrors: (_, __, reply) =>
-      void problem(reply, { status: 400, code: 'bad_path', detail: 'the path is not percent-encoded UTF-8, or too long' }),
-  });
-  app.removeAllContentTypeParsers(); // no page takes a body: a request that brings one gets the same answer as without
-  app.setNotFoundHandler((_, reply) =>
-    problem(reply, { status: 404, code: 'no_such_page', detail: 'there is no such page for this method' }),
-  );
-  app.setErrorHandler((error, _, reply) => {
-    const { statusCode } = error as { statusCode?: number };
-    if (statusCode !== undefined && statusCode < 500)
-      return problem(reply, { status: statusCode, code: 'bad_request', detail: 'the request cannot be read' });
-    onDefect(error);
-    return sendProblem(reply, error);
-  });
-  // an answer under way when it closes is its connection's last: kept alive, it would hold `close` up
-  app.addHook('onSend', (_, reply, __, done) => {
-    if (!app.server.listening) reply.header('connection', 'close');
-    done();
-  });
-  healthRoutes(app, health, metrics);
-  return app;
-}
-
-async function listen(app: FastifyInstance, { host, port }: ListenOptions, setting: 'http' | 'admin'): Promise<HttpServer> {
+async function listen(
+  { app, routes }: Application,
+  { host, port }: ListenOptions,
+  setting: 'http' | 'admin',
+): Promise<HttpServer> {
   try {
     await app.listen({ host, port });
   } catch (cause) {
@@ -98,6 +88,9 @@ async function listen(app: FastifyInstance, { host, port }: ListenOptions, setti
   }
   const address = app.server.address();
   return {
+    routes: routes.flatMap(({ method, url, config }) =>
+      [method].flat().map((each) => ({ method: each, url, scope: config?.scope ?? null })),
+    ),
     port: typeof address === 'object' && address !== null ? address.port : port,
     async close() {
       const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);

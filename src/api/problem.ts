@@ -1,32 +1,62 @@
-// Errors over HTTP: `application/problem+json` (RFC 9457) with a stable code.
+// Errors over HTTP: `application/problem+json` (RFC 9457) with a stable code and the request's id.
 // PJ1: nothing in it repeats text that was asked with: a path names a person.
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import { VisageError } from '../base/errors.ts';
+import { newRequestId, REQUEST_ID } from './request_id.ts';
 
-const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
+export const PROBLEM_TYPE = 'application/problem+json';
+const PROBLEM_JSON = `${PROBLEM_TYPE}; charset=utf-8`;
 
 /** Status by code; what is not listed goes by its kind. */
 const STATUS: Readonly<Record<string, number>> = {
-  bad_identity: 422,
-  bad_query: 422,
+  bad_request: 400,
+  bad_path: 400,
+  bad_json: 400,
+  malformed: 400,
+  no_messages: 400,
   not_found: 404,
+  no_such_page: 404,
   no_such_field: 404,
   no_such_class: 404,
-  not_yet: 504,
-  explain_timeout: 504,
-  events_timeout: 504,
+  unknown_dataset: 404,
+  body_too_large: 413,
+  unsupported_type: 415,
+  bad_identity: 422,
+  bad_query: 422,
+  bad_body: 422,
+  bad_header: 422,
+  no_such_policy: 422,
+  too_much_history: 422,
+  too_large: 422,
+  queue_full: 429,
+  log_full: 429,
+  too_many_writes: 429,
+  defect: 500,
   too_many_reads: 503,
   too_many_explains: 503,
   shard_not_ready: 503,
   shard_halted: 503,
   stopped: 503,
+  unavailable: 503,
+  no_definitions: 503,
+  not_allowed: 503,
+  closed: 503,
+  not_yet: 504,
+  explain_timeout: 504,
+  events_timeout: 504,
+  lookup_timeout: 504,
 };
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
+  401: 'Who are you',
+  403: 'Not allowed',
   404: 'Not found',
   408: 'Too slow',
+  413: 'Too large',
+  415: 'Not of this type',
   422: 'Cannot be read',
+  429: 'Too much at once',
   431: 'Too long',
   500: 'Internal error',
   503: 'Not available',
@@ -34,7 +64,14 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 /** Seconds after which to ask again, where that is known. */
-const RETRY_AFTER: Readonly<Record<string, number>> = { too_many_explains: 1 };
+const RETRY_AFTER: Readonly<Record<string, number>> = {
+  too_many_explains: 1,
+  too_many_writes: 1,
+  queue_full: 1,
+  log_full: 10,
+  unavailable: 2,
+  unknown: 2,
+};
 
 /** Refused for the number of reads that are under way, whatever it asked for. */
 export function isTooMany({ code }: VisageError): boolean {
@@ -42,32 +79,45 @@ export function isTooMany({ code }: VisageError): boolean {
 }
 
 export function sendProblem(reply: FastifyReply, thrown: unknown): FastifyReply {
-  const known = thrown instanceof VisageError;
-  const status = known ? statusOf(thrown) : 500;
-  const retryAfter = known ? RETRY_AFTER[thrown.code] : undefined;
-  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
-  return problem(reply, {
-    status,
-    code: known ? thrown.code : 'defect',
-    detail: known ? detailOf(thrown) : 'the worker could not answer; its log says why',
-  });
+  return problem(reply, saidOf(thrown));
+}
+
+/** `more`: further members. */
+export type Problem = {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly more?: Readonly<Record<string, unknown>>;
+};
+
+/** What is said of an error, as a whole answer or as a part of one. A defect is not shown. */
+export function saidOf(thrown: unknown): Problem {
+  if (!(thrown instanceof VisageError))
+    return { status: 500, code: 'defect', detail: 'the worker could not answer; its log says why' };
+  return { status: statusOf(thrown), code: thrown.code, detail: detailOf(thrown) };
 }
 
 /** The caller is told to correct a request only when that helps; a store that cannot be read is the worker's trouble. */
-function statusOf({ code, kind }: VisageError): number {
+export function statusOf({ code, kind }: { readonly code: string; readonly kind?: VisageError['kind'] }): number {
   return STATUS[code] ?? (kind === 'usage' || kind === 'refuse' ? 422 : 503);
 }
 
-/** The command line may show a user the namespace they typed; here it may be an address in the wrong place. */
-function detailOf({ code, message }: VisageError): string {
-  if (code !== 'bad_identity') return message;
-  return 'a namespace matches [A-Za-z][A-Za-z0-9_-]*; an id is valid Unicode and not empty';
+/** The command line may show a user the names they typed; here they may be an address in the wrong place. */
+const UNQUOTED: Readonly<Record<string, string>> = {
+  bad_identity: 'a namespace matches [A-Za-z][A-Za-z0-9_-]*; an id is valid Unicode, not empty, and of at most 512 bytes',
+  unknown_namespace: 'no such namespace is defined',
+  unknown_dataset: 'no such dataset is defined',
+};
+
+export function detailOf({ code, message }: Pick<VisageError, 'code' | 'message'>): string {
+  return UNQUOTED[code] ?? message;
 }
 
-type Problem = { readonly status: number; readonly code: string; readonly detail: string };
-
 export function problem(reply: FastifyReply, said: Problem): FastifyReply {
-  return reply.code(said.status).type(PROBLEM_JSON).send(bodyOf(said));
+  const { id } = reply.request;
+  const retryAfter = RETRY_AFTER[said.code];
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  return reply.code(said.status).type(PROBLEM_JSON).header(REQUEST_ID, id).send(bodyOf(said, id));
 }
 
 /** To a connection on which there is no request that could be answered; ends it. */
@@ -76,16 +126,23 @@ export function problemOnSocket({ code }: NodeJS.ErrnoException, socket: Socket)
   let said: Problem = { status: 400, code: 'bad_request', detail: 'this is not HTTP' };
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') said = { status: 408, code: 'too_slow', detail: 'the request took too long' };
   if (code === 'HPE_HEADER_OVERFLOW') said = { status: 431, code: 'too_long', detail: 'path and headers are too long' };
-  const body = bodyOf(said);
-  const head = `HTTP/1.1 ${said.status} ${titleOf(said.status)}\r\nContent-Type: ${PROBLEM_JSON}\r\nContent-Length: ${body.length}\r\nConnection: close`;
-  if (socket.writable) socket.write(`${head}\r\n\r\n${body}`);
+  const id = newRequestId();
+  const body = bodyOf(said, id);
+  const head = [
+    `HTTP/1.1 ${said.status} ${titleOf(said.status)}`,
+    `Content-Type: ${PROBLEM_JSON}`,
+    `X-Request-Id: ${id}`,
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   socket.destroySoon();
 }
 
-function bodyOf({ status, code, detail }: Problem): string {
-  return JSON.stringify({ type: 'about:blank', title: titleOf(status), status, detail, code });
+function bodyOf({ status, code, detail, more }: Problem, requestId: string): string {
+  return JSON.stringify({ type: 'about:blank', title: titleOf(status), status, detail, code, requestId, ...more });
 }
 
-function titleOf(status: number): string {
+export function titleOf(status: number): string {
   return TITLES[status] ?? 'Error';
 }

@@ -36,6 +36,13 @@ export type ExportAnswer = {
   readonly next: string | null;
 };
 
+/** `since`: when the definitions became live, in RFC 3339; null: not known. `definitions`: as a file has them. */
+export type DefinitionsAnswer = {
+  readonly hash: string;
+  readonly since: string | null;
+  readonly definitions: Readonly<Record<string, unknown>>;
+};
+
 export interface ReadService {
   /** Undefined: there is no such profile. @throws VisageError `bad_identity`, `bad_query`, `no_such_policy` (usage) · `not_yet`,
    *  `shard_not_ready` … */
@@ -49,6 +56,8 @@ export interface ReadService {
   /** The fields of a class with who contributes them, as the live definitions have it.
    *  @throws VisageError `no_such_class` (usage) · `shard_not_ready`, `unavailable` (retry) */
   unionSchema(className: string): Promise<UnionSchema>;
+  /** What is live. @throws VisageError `shard_not_ready`, `no_definitions`, `unavailable` (retry) */
+  definitions(): Promise<DefinitionsAnswer>;
   /** A page of the export whose cut was appended to the shard's log; waits a little for the cut to be reached. */
   exportPage(query: ExportQuery): Promise<ExportAnswer>;
   /** Of every shard, as its owner says. */
@@ -62,6 +71,8 @@ export type ShardSummary = {
   /** Why it is halted or waiting; one line. */
   readonly reason: string | null;
   readonly reasonCode: string | null;
+  /** Which worker says so; absent in what one worker says of itself. */
+  readonly instance?: string;
   readonly [figure: string]: unknown;
 };
 

@@ -7,6 +7,7 @@ import { JetStreamApiError } from '@nats-io/jetstream';
 import { Kvm, type KV, type KvEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { ClockMode } from '../message/control.ts';
 import type { Topology } from '../message/subject.ts';
 import { notAllowed } from './permission.ts';
@@ -28,6 +29,8 @@ export interface MetaBucket {
   clock(): Promise<ClockMode>;
   /** Hash of the live definitions; undefined before the first. */
   liveDefinitions(): Promise<string | undefined>;
+  /** With when it became that, by the server's clock; null: nobody has written it. */
+  liveSince(): Promise<{ readonly hash: string | undefined; readonly sinceMs: EpochMs | null }>;
   /** Makes this document the live one if there is none. @returns the hash that is live now */
   seedDefinitions(hash: string, canonical: string): Promise<string>;
   /** Makes this document the live one in place of the one with the hash `before`. Repeating it is harmless.
@@ -95,6 +98,11 @@ export async function openMetaBucket(nc: NatsConnection, topology: Topology): Pr
     partitions: async () => Number(await required('partitions')),
     clock: async () => ((await required('clock')) === 'event' ? 'event' : 'log'),
     liveDefinitions: () => get(LIVE),
+    async liveSince() {
+      const entry = await find(LIVE);
+      if (entry === null || entry.operation !== 'PUT') return { hash: undefined, sinceMs: null };
+      return { hash: entry.string(), sinceMs: entry.created.getTime() };
+    },
     async seedDefinitions(hash, canonical) {
       await createOrGet(`definitions.${hash}`, canonical);
       return createOrGet(LIVE, hash);

@@ -128,9 +128,10 @@ export function createWorker(options: WorkerOptions): Worker {
     cacheBudgetBytes: settings.cache.maxBytes,
     shards: shards.now(),
   }));
-  const onDefect = (error: unknown): void => logger.error(logOf(error), 'a request failed');
+  const onDefect = (error: unknown, requestId?: string): void =>
+    logger.error({ ...logOf(error), ...(requestId === undefined ? {} : { requestId }) }, 'a request failed');
   const { readsRefused } = metrics.meter;
-  const pages = new Pages({ settings, health, metrics, reads, onRefused: () => readsRefused.http++, onDefect });
+  const pages = new Pages({ settings, health, metrics, reads, version, onRefused: () => readsRefused.http++, onDefect });
 
   const start = async (): Promise<void> => {
     const served = await pages.open(); // first: an orchestrator asks from the beginning

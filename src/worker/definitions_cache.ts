@@ -1,6 +1,7 @@
 // Definitions by content hash: fetched once, compiled once, shared by all shards of the worker.
 import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { compilePlan } from '../definitions/compile_plan.ts';
 import { definitionsWarnings } from '../definitions/definitions_warnings.ts';
@@ -14,6 +15,8 @@ export type DefinitionsCache = DefinitionsSource & {
   documentOf(hash: string): DefinitionsDocument;
   /** What is live now. @throws VisageError `no_definitions`, `unavailable` (retry) */
   live(): Promise<DefinitionsDocument>;
+  /** With when it became live; null: not known. @throws as `live` */
+  liveSince(): Promise<{ readonly document: DefinitionsDocument; readonly sinceMs: EpochMs | null }>;
 };
 
 /** @param warn hears, once, what those of the live definitions do not do yet that are loaded */
@@ -35,15 +38,19 @@ export function definitionsCache(meta: MetaBucket, warn: (warning: string) => vo
     assert(found !== undefined, `definitions ${hash.slice(0, 12)} were loaded before they are used`);
     return found;
   };
+  const live = async (hash: string | undefined): Promise<DefinitionsDocument> => {
+    if (hash === undefined) throw new VisageError('no_definitions', 'there are no definitions yet', { kind: 'retry' });
+    await load(hash);
+    return loaded(hash).document;
+  };
   return {
     load,
     planOf: (hash) => loaded(hash).plan,
     documentOf: (hash) => loaded(hash).document,
-    async live() {
-      const hash = await meta.liveDefinitions();
-      if (hash === undefined) throw new VisageError('no_definitions', 'there are no definitions yet', { kind: 'retry' });
-      await load(hash);
-      return loaded(hash).document;
+    live: async () => live(await meta.liveDefinitions()),
+    async liveSince() {
+      const { hash, sinceMs } = await meta.liveSince();
+      return { document: await live(hash), sinceMs };
     },
   };
 }

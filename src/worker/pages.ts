@@ -1,5 +1,6 @@
 // What a worker serves over HTTP: the admin listener for orchestrators and Prometheus, the HTTP port for readers.
 import type { Settings } from '../definitions/settings.ts';
+import type { OnDefect } from '../api/application.ts';
 import { serveAdmin, serveHttp, type HttpServer } from '../api/http_server.ts';
 import { createMetricsPage } from '../metrics/prometheus.ts';
 import type { Health } from '../ports/health.ts';
@@ -20,11 +21,11 @@ export class Pages {
 
   /** @throws VisageError `port_in_use` */
   async open(): Promise<Ports> {
-    const { settings, health, reads, onRefused, onDefect } = this.options;
+    const { settings, health, reads, version, onRefused, onDefect } = this.options;
     const metrics = createMetricsPage(this.options.metrics);
     const admin = await serveAdmin({ ...settings.admin, health, metrics, onDefect });
     this.servers.push(admin);
-    const http = await serveHttp({ ...settings.http, health, metrics, reads, onRefused, onDefect });
+    const http = await serveHttp({ ...settings.http, health, metrics, reads, version, onRefused, onDefect });
     this.servers.push(http);
     this.ports = { httpPort: http.port, adminPort: admin.port };
     return this.ports;
@@ -41,6 +42,7 @@ export type PagesOptions = {
   readonly health: Health;
   readonly metrics: MetricsSource;
   readonly reads: ReadService;
+  readonly version: string;
   readonly onRefused: () => void;
-  readonly onDefect: (error: unknown) => void;
+  readonly onDefect: OnDefect;
 };

@@ -1,5 +1,6 @@
 // What the worker answers about its shards, whoever asks: NATS, HTTP, the program around it.
 import { VisageError } from '../base/errors.ts';
+import { formatTime } from '../base/time.ts';
 import { unionSchema } from '../definitions/union_schema.ts';
 import { identityKey, partitionOf, type IdentityKey } from '../message/identity.ts';
 import type { ProfileQuery, ReadService, WorkerStatus } from '../ports/reads.ts';
@@ -68,6 +69,11 @@ export function readService(options: {
       if (!CLASSES.includes(className))
         throw new VisageError('no_such_class', `there is no such class; known: ${CLASSES.join(', ')}`, { kind: 'usage' });
       return unionSchema(await definitions().live(), className);
+    },
+    async definitions() {
+      const { document, sinceMs } = await definitions().liveSince();
+      const data = JSON.parse(document.canonical) as Readonly<Record<string, unknown>>;
+      return { hash: document.hash, since: sinceMs === null ? null : formatTime(sinceMs), definitions: data };
     },
     async exportPage(query) {
       for (let waited = 0; ; waited += EXPORT_POLL_MS) {

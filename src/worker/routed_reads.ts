@@ -80,6 +80,7 @@ export function routed(options: RoutedOptions): Routed {
       events: async (query, bytesMax) => route(shardOf(query), () => local.events(query, bytesMax), 'events', query),
       exportPage: async (query) => route(query.shard, () => local.exportPage(query), 'export', query),
       unionSchema: (className) => local.unionSchema(className),
+      definitions: () => local.definitions(),
       status: () => statusOf(options),
     },
     erase: {
@@ -126,7 +127,8 @@ async function statusOf({ partitions, local, forward, members, instance }: Route
     }),
   );
   const all = new Map<number, ShardSummary>();
-  for (const shard of [...said.flatMap(({ status }) => status?.shards ?? []), ...mine.shards]) {
+  const theirs = said.flatMap(({ member, status }) => saidBy(member.instance, status));
+  for (const shard of [...theirs, ...saidBy(instance, mine)]) {
     const known = all.get(shard.shard);
     if (known === undefined || Number(shard['epoch'] ?? -1) >= Number(known['epoch'] ?? -1)) all.set(shard.shard, shard);
   }
@@ -142,6 +144,10 @@ async function statusOf({ partitions, local, forward, members, instance }: Route
       ...said.map(({ member, status }) => summary(status, member.instance, member.draining)),
     ],
   };
+}
+
+function saidBy(instance: string, status: WorkerStatus | undefined): ShardSummary[] {
+  return (status?.shards ?? []).map((shard) => ({ ...shard, instance }));
 }
 
 function summary(status: WorkerStatus | undefined, instance: string, draining: boolean): WorkerSummary {

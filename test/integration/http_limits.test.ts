@@ -10,12 +10,14 @@ import type { ReadService } from '../../src/ports/reads.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
+import { NO_READS } from '../support/pages.ts';
 
 const READS_MAX = 1_000;
 const VIEW = { version: 7 } as unknown as ProfileView;
 
 const servers: HttpServer[] = [];
 const defects: unknown[] = [];
+const defectIds: unknown[] = [];
 const metrics: MetricsPage = { contentType: 'text/plain', text: () => Promise.reject(new Error('the metrics fail')) };
 const common = {
   host: '127.0.0.1',
@@ -23,22 +25,20 @@ const common = {
   health: { readiness: () => ({ ready: false, reasons: ['starting'], degraded: [] }) },
   metrics,
   onRefused: () => undefined,
-  onDefect: (error: unknown) => void defects.push(error),
+  onDefect: (error: unknown, requestId?: string) => {
+    defects.push(error);
+    defectIds.push(requestId);
+  },
 };
 
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
   defects.length = 0;
+  defectIds.length = 0;
 });
 
 async function serve(profile: ReadService['profile']): Promise<HttpServer> {
-  const unused = (): never => {
-    throw new Error('not asked here');
-  };
-  const server = await serveHttp({
-    ...common,
-    reads: { profile, explain: unused, events: unused, unionSchema: unused, exportPage: unused, status: unused },
-  });
+  const server = await serveHttp({ ...common, version: '0', reads: { ...NO_READS, profile } });
   servers.push(server);
   return server;
 }
@@ -75,7 +75,10 @@ test('a defect is 500 without its words, and told to the log alone', async () =>
   expect(problemOf(answer)).toMatchObject({ status: 500, code: 'defect' });
   expect(answer.text).not.toContain('secret');
   expect(problemOf(await ask(port, '/metrics'))).toMatchObject({ status: 500, code: 'defect' });
-  expect(defects).toEqual([defect, expect.objectContaining({ message: 'the metrics fail' })]);
+  expect(problemOf(await ask(port, PROFILE, { headers: { 'x-request-id': 'mine-7' } })).requestId).toBe('mine-7');
+  expect(defects).toEqual([defect, expect.objectContaining({ message: 'the metrics fail' }), defect]);
+  expect(defectIds[2]).toBe('mine-7');
+  expect(defectIds[0]).toBe(problemOf(answer).requestId);
   expect(await ask(port, '/healthz')).toMatchObject({ status: 200 });
 });
 

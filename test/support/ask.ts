@@ -6,6 +6,7 @@ export type Answer = {
   readonly status: number;
   readonly type: string;
   readonly cache: string | undefined;
+  readonly requestId: string;
   readonly text: string;
 };
 
@@ -25,7 +26,13 @@ export function ask(
       const { statusCode = 0, headers: answered } = response;
       text(response).then(
         (all) =>
-          resolve({ status: statusCode, type: answered['content-type'] ?? '', cache: answered['cache-control'], text: all }),
+          resolve({
+            status: statusCode,
+            type: answered['content-type'] ?? '',
+            cache: answered['cache-control'],
+            requestId: String(answered['x-request-id'] ?? ''),
+            text: all,
+          }),
         reject,
       );
     });
@@ -36,12 +43,19 @@ export function ask(
 
 export const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 
-export type ProblemText = { readonly status: number; readonly code: string; readonly title: string; readonly detail: string };
+export type ProblemText = {
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly requestId: string;
+};
 
 /** The problem in an answer. @throws Error when it is none, or when it says another status than the answer has */
-export function problemOf({ status, type, text: body }: Answer): ProblemText {
+export function problemOf({ status, type, requestId, text: body }: Answer): ProblemText {
   if (type !== PROBLEM_JSON) throw new Error(`${status} ${type}: ${body}`);
   const problem = JSON.parse(body) as ProblemText;
   if (problem.status !== status || problem.title === '' || problem.detail === '') throw new Error(`${status}: ${body}`);
+  if (requestId === '' || problem.requestId !== requestId) throw new Error(`the request is ${requestId}: ${body}`);
   return problem;
 }

@@ -1,6 +1,7 @@
 // The pages about profiles: what a path and its parameters ask the worker for, and how what it says is answered.
-import { fastify } from 'fastify';
 import { describe, expect, test } from 'vitest';
+import { answers } from '../../../src/api/answers.ts';
+import { application } from '../../../src/api/application.ts';
 import { profileRoutes } from '../../../src/api/profile_routes.ts';
 import { VisageError, type ErrorKind } from '../../../src/base/errors.ts';
 import type { ReadService } from '../../../src/ports/reads.ts';
@@ -23,12 +24,14 @@ async function ask(url: string, answer: () => unknown = () => ({})) {
     explain: hear('explain'),
     events: hear('events'),
     unionSchema: hear('unionSchema'),
+    definitions: nothing,
     exportPage: nothing,
     status: nothing,
   };
   const defects: unknown[] = [];
-  const app = fastify();
-  profileRoutes(app, { reads, onRefused: () => undefined, onDefect: (error) => void defects.push(error) });
+  const onDefect = (error: unknown): void => void defects.push(error);
+  const { app } = application({ onDefect });
+  profileRoutes(app, { reads, answer: answers({ onRefused: () => undefined, onDefect }) });
   const response = await app.inject({ method: 'GET', url });
   await app.close();
   const body = JSON.parse(response.body) as { code?: string; detail?: string };
@@ -97,6 +100,12 @@ describe('what is refused before anybody is asked', () => {
     `${PATH}/events?order=secret&order=desc`,
     `${PATH}/events?page=secret&page=b`,
     `${PATH}/events?limit=0`,
+    `${PATH}/events?limit=1e2`,
+    `${PATH}?after=0x10`,
+    `${PATH}?after=%201`,
+    `${PATH}?timeout=secret`,
+    `${PATH}?timeout=31s`,
+    `${PATH}/events?${'property=secret&'.repeat(4)}`,
     `${PATH}/explain/secret?type=a`,
     '/schemas/union/individual?secret=1',
   ])('%s', async (url) => {

@@ -102,4 +102,18 @@ export const RESULTS: Results = {
     },
     goals: { deleting: goal(1.8, 1.9, 2.1) },
   },
+  http: {
+    ...head,
+    bytes: 1_234,
+    arms: {
+      worker: { requestsPerSecond: goal(9_000, 10_000, 11_000) },
+      echo: { requestsPerSecond: goal(18_000, 20_000, 22_000) },
+    },
+    goals: { G20: goal(0.45, 0.5, 0.55) },
+  },
+  readers: {
+    ...head,
+    arms: { search: { sustainable: 12_000 } },
+    goals: { readersP99: goal(0.4, 0.45, 0.6), badTokensP99: goal(0.7, 0.8, 0.9) },
+  },
 };

@@ -73,6 +73,7 @@ function rowsOf(results: Some): Row[] {
     add(herd, `${what}: reads meanwhile, p99, ms`, herd.goals.F11read, 'reported');
   }
   addRecordRows(results, add);
+  addHttpRows(results, add);
   return rows;
 }
 
@@ -91,6 +92,20 @@ function addRecordRows({ schemas, dataset_delete: deleting }: Some, add: Add): v
     const seconds = `${(sweepMs.median / 1000).toFixed(1)} s, p99 ${duringP99Ms.median.toFixed(1)} ms`;
     const what = `latency p99 at ${number(deleting.size.rate)} events/s while a dataset is deleted of ${number(deleting.size.profiles)} profiles (${seconds}) ÷ before`;
     add(deleting, what, deleting.goals.deleting, '≤ 2');
+  }
+}
+
+function addHttpRows({ http, readers }: Some, add: Add): void {
+  if (http !== undefined) {
+    const { worker, echo } = http.arms;
+    const rates = `${number(worker.requestsPerSecond.median)} ÷ ${number(echo.requestsPerSecond.median)}`;
+    add(http, `G20 profiles of ${number(http.bytes)} bytes read over HTTP ÷ bare node:http, requests/s (${rates})`, http.goals.G20, '≥ 0.5');
+  }
+  if (readers !== undefined) {
+    const { readersP99, badTokensP99 } = readers.goals;
+    const rate = `${number(readers.arms.search.sustainable / 2)} events/s`;
+    add(readers, `latency p99 at ${rate} without readers ÷ with 1,000 reads/s over HTTP`, readersP99, '≥ 0.5');
+    add(readers, `latency p99 at ${rate} without readers ÷ with 500 requests/s that have a bad token`, badTokensP99, '≥ 0.5');
   }
 }
 
@@ -171,7 +186,7 @@ test('a goal is met or missed by its median, on either side; what has no result 
     '| G15 files on disk ÷ encoded profiles | 1.50 (1.40–1.60) | ≤ 2 | met | abc1234 |',
     '| G15 after one more update of every profile | 2.10 (2.00–2.20) | ≤ 2 | **missed** | abc1234 |',
   ]);
-  expect(rowsOf(RESULTS)).toHaveLength(28);
+  expect(rowsOf(RESULTS)).toHaveLength(31);
   expect(
     table({ schemas: RESULTS.schemas, dataset_delete: RESULTS.dataset_delete }).map((row) => row.split(' | ').slice(1, 4)),
   ).toEqual([
