@@ -6,6 +6,7 @@ import { errorText, VisageError } from '../base/errors.ts';
 import type { Health } from '../ports/health.ts';
 import type { MetricsPage } from '../ports/metrics.ts';
 import { healthRoutes } from './health_routes.ts';
+import { liveRoutes, type LiveRoutes } from './live_routes.ts';
 import { problem, problemOnSocket, sendProblem } from './problem.ts';
 import { profileRoutes, type ProfileRoutes } from './profile_routes.ts';
 
@@ -40,9 +41,10 @@ export function serveAdmin(options: ListenOptions): Promise<HttpServer> {
 }
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
-export function serveHttp(options: ListenOptions & ProfileRoutes): Promise<HttpServer> {
+export function serveHttp(options: ListenOptions & ProfileRoutes & LiveRoutes): Promise<HttpServer> {
   const app = application(options);
   profileRoutes(app, options);
+  liveRoutes(app, options);
   return listen(app, options, 'http');
 }
 

@@ -19,6 +19,7 @@ import type { ProfileView } from '../profile/view.ts';
 import { openConnection, type Connection } from '../nats/connection.ts';
 import { knownEraseHash, type EraseHash } from './erase_secret.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
+import { nextOrEnd } from '../stream/next_or_end.ts';
 import { PartitionReader } from '../stream/partition_reader.ts';
 import { notAllowed } from '../stream/permission.ts';
 import { logState, openShardLog, streamState } from '../stream/shard_log.ts';
@@ -252,19 +253,6 @@ async function again<T>(times: number, code: string, act: () => Promise<T>): Pro
     } catch (error) {
       if (!(error instanceof VisageError) || error.code !== code || left <= 1) throw error;
     }
-  }
-}
-
-/** The next messages, or null when the stream has nothing more for this reader up to `through`. */
-async function nextOrEnd(reader: LogReader, through: number): Promise<readonly LogMessage[] | null> {
-  const next = reader.next();
-  if (through === Infinity) return (await next)?.messages ?? null;
-  for (;;) {
-    const batch = await Promise.race([next, new Promise<'look'>((resolve) => setTimeout(() => resolve('look'), 250))]);
-    if (batch === null) return null;
-    if (batch !== 'look') return batch.messages;
-    const reached = await reader.readThrough().catch(() => undefined);
-    if (reached !== undefined && reached >= through) return null;
   }
 }
 

@@ -2,8 +2,9 @@
 import type { Settings } from '../definitions/settings.ts';
 import { serveAdmin, serveHttp, type HttpServer } from '../api/http_server.ts';
 import { createMetricsPage } from '../metrics/prometheus.ts';
+import type { ChangeFeed } from '../ports/changes.ts';
 import type { Health } from '../ports/health.ts';
-import type { MetricsSource } from '../ports/metrics.ts';
+import type { LiveMeter, MetricsSource } from '../ports/metrics.ts';
 import type { ReadService } from '../ports/reads.ts';
 
 /** Undefined until they are open. */
@@ -20,11 +21,11 @@ export class Pages {
 
   /** @throws VisageError `port_in_use` */
   async open(): Promise<Ports> {
-    const { settings, health, reads, onRefused, onDefect } = this.options;
+    const { settings, health, onDefect } = this.options;
     const metrics = createMetricsPage(this.options.metrics);
     const admin = await serveAdmin({ ...settings.admin, health, metrics, onDefect });
     this.servers.push(admin);
-    const http = await serveHttp({ ...settings.http, health, metrics, reads, onRefused, onDefect });
+    const http = await serveHttp({ ...this.options, ...settings.http, health, metrics, onDefect });
     this.servers.push(http);
     this.ports = { httpPort: http.port, adminPort: admin.port };
     return this.ports;
@@ -41,6 +42,8 @@ export type PagesOptions = {
   readonly health: Health;
   readonly metrics: MetricsSource;
   readonly reads: ReadService;
+  readonly changes: ChangeFeed;
+  readonly live: LiveMeter;
   readonly onRefused: () => void;
   readonly onDefect: (error: unknown) => void;
 };
