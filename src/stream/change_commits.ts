@@ -3,9 +3,7 @@
 // CC2: what somebody else may have published there is nobody's event, and breaks nothing.
 import { identityName, type Identity } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
-
-/** What is read of an event here; it is handed on whole. */
-type AnyEvent = { readonly subject?: unknown };
+import type { ChangeEvent } from '../profile/change_event.ts';
 
 /** The subject of a profile's events, as bytes that stand in every commit that has one. */
 export function subjectBytes(identity: Identity): Uint8Array {
@@ -20,11 +18,16 @@ export function mentions({ body }: LogMessage, subjects: Iterable<Uint8Array>): 
 }
 
 /** The change events of a commit; none of what is no commit. */
-export function eventsIn({ body }: LogMessage): readonly AnyEvent[] {
+export function eventsIn({ body }: LogMessage): readonly ChangeEvent[] {
   try {
     const events: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
-    return Array.isArray(events) ? events.filter((event) => typeof event === 'object' && event !== null) : [];
+    return Array.isArray(events) ? (events as unknown[]).filter(isEvent) : [];
   } catch {
     return [];
   }
+}
+
+function isEvent(value: unknown): value is ChangeEvent {
+  const { subject, data } = (value ?? {}) as { readonly subject?: unknown; readonly data?: { readonly profile?: unknown } };
+  return typeof subject === 'string' && typeof data?.profile === 'object' && data.profile !== null;
 }

@@ -36,6 +36,11 @@ export function isBefore(a: ChangePlace, b: ChangePlace): boolean {
   return a.sequence < b.sequence || (a.sequence === b.sequence && a.index < b.index);
 }
 
+/** What comes next behind the event of this index, in a commit of so many. */
+export function behind(sequence: number, index: number, events: number): ChangePlace {
+  return index + 1 < events ? { sequence, index: index + 1 } : { sequence: sequence + 1, index: 0 };
+}
+
 function streamName(created: string): string {
   return fnv1a32(created).toString(16).padStart(8, '0');
 }

@@ -12,7 +12,7 @@ import { changesSubject, type Topology } from '../message/subject.ts';
 import type { ChangeListener, ChangeSubscription, LostWhy } from '../ports/changes.ts';
 import type { LogReader, StreamState } from '../ports/log.ts';
 import { eventsIn, mentions, subjectBytes } from './change_commits.ts';
-import { isBefore, positionText, whyLost, type ChangePlace, type StreamPosition } from './change_position.ts';
+import { behind, isBefore, positionText, whyLost, type ChangePlace, type StreamPosition } from './change_position.ts';
 import { nextOrEnd } from './next_or_end.ts';
 import { PartitionReader } from './partition_reader.ts';
 import { streamState } from './shard_log.ts';
@@ -140,10 +140,10 @@ export class ShardChanges {
     if (live.size === 0 || (live.size <= SUBJECTS_MAX && !mentions(message, subjectsOf(live)))) return;
     const events = eventsIn(message);
     for (const [index, event] of events.entries()) {
-      const to = live.get(String(event.subject));
+      const to = live.get(event.subject);
       if (to === undefined) continue;
       const text = JSON.stringify(event);
-      const after = behind(message, index, events.length);
+      const after = behind(message.sequence, index, events.length);
       for (const subscriber of to) this.give(subscriber, text, { sequence: message.sequence, index }, after);
     }
   }
@@ -235,18 +235,13 @@ export class ShardChanges {
     const events = mentions(message, [subscriber.bytes]) ? eventsIn(message) : [];
     for (const [index, event] of events.entries())
       if (event.subject === subscriber.subject)
-        this.give(subscriber, JSON.stringify(event), { sequence, index }, behind(message, index, events.length));
+        this.give(subscriber, JSON.stringify(event), { sequence, index }, behind(message.sequence, index, events.length));
     subscriber.place = { sequence: sequence + 1, index: 0 };
   }
 
   private report(error: unknown): void {
     if (!(error instanceof VisageError)) this.options.onDefect(error);
   }
-}
-
-/** What comes after the event of this index. */
-function behind({ sequence }: LogMessage, index: number, events: number): ChangePlace {
-  return index + 1 < events ? { sequence, index: index + 1 } : { sequence: sequence + 1, index: 0 };
 }
 
 function* subjectsOf(live: ReadonlyMap<string, ReadonlySet<Subscriber>>): Iterable<Uint8Array> {
