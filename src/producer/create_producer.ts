@@ -5,6 +5,7 @@ import { errorText, VisageError } from '../base/errors.ts';
 import { topologyOf } from '../message/subject.ts';
 import { connectWith, type ConnectOptions } from '../nats/connect_options.ts';
 import type { Naming } from './choose_identity.ts';
+import type { Encoding } from './message_body.ts';
 import { namingOf, Priorities, type StoredDefinitions } from './priorities.ts';
 import { NatsProducer, type Producer } from './producer.ts';
 
@@ -18,6 +19,8 @@ export type ProducerOptions = ConnectOptions & {
   readonly namespaces?: Readonly<Record<string, number>>;
   /** Default: read from the meta bucket. */
   readonly partitions?: number;
+  /** How objects are written; they come to the same. Default: json */
+  readonly encoding?: Encoding;
   /** Messages sent and not acknowledged. Default: 1,000 */
   readonly maxInFlight?: number;
   /** Messages that wait for a place. Default: 10,000 */
@@ -37,6 +40,9 @@ const ATTEMPT_MS = 5_000;
 export async function createProducer(options: ProducerOptions = {}): Promise<Producer> {
   const topology = topologyOf(options.root ?? 'visage');
   for (const name of ['partitions', 'maxInFlight', 'maxQueued', 'retryForMs'] as const) refuseBadNumber(name, options[name]);
+  const { encoding = 'json' } = options;
+  if (encoding !== 'json' && encoding !== 'msgpack')
+    throw new VisageError('bad_option', 'encoding is json or msgpack', { kind: 'usage' });
   if (options.connection?.isClosed() === true)
     throw new VisageError('no_connection', 'the connection that was given is closed', { kind: 'usage' });
   const nc = options.connection ?? (await connectWith(options, 'visage producer'));
@@ -48,6 +54,7 @@ export async function createProducer(options: ProducerOptions = {}): Promise<Pro
       ownsConnection: options.connection === undefined,
       root: topology.root,
       ...known,
+      encoding,
       nonce: nuid.next(),
       maxInFlight: options.maxInFlight ?? 1_000,
       maxQueued: options.maxQueued ?? 10_000,
