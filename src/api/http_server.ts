@@ -9,6 +9,7 @@ import { answers } from './answers.ts';
 import { application, type Application, type OnDefect } from './application.ts';
 import { explorerRoutes } from './explorer_routes.ts';
 import { healthRoutes } from './health_routes.ts';
+import { liveRoutes, type LiveRoutes } from './live_routes.ts';
 import { lookupRoutes } from './lookup_routes.ts';
 import { openApiRoutes } from './openapi.ts';
 import { profileRoutes } from './profile_routes.ts';
@@ -35,7 +36,7 @@ export type ListenOptions = {
   readonly onDefect: OnDefect;
 };
 
-export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> & {
+export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> & LiveRoutes & {
   readonly reads: ReadService;
   /** Hears of each read that was one too many. */
   readonly onRefused: () => void;
@@ -64,6 +65,7 @@ export function httpPages(options: HttpOptions): Application {
   profileRoutes(app, { ...options, answer });
   lookupRoutes(app, { ...options, answer });
   rootRoutes(app, { ...options, answer });
+  liveRoutes(app, options);
   explorerRoutes(app);
   openApiRoutes(app, { routes, version: options.version });
   return pages;

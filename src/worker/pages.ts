@@ -3,8 +3,9 @@ import type { Settings } from '../definitions/settings.ts';
 import type { OnDefect } from '../api/application.ts';
 import { serveAdmin, serveHttp, type HttpServer } from '../api/http_server.ts';
 import { createMetricsPage } from '../metrics/prometheus.ts';
+import type { ChangeFeed } from '../ports/changes.ts';
 import type { Health } from '../ports/health.ts';
-import type { MetricsSource } from '../ports/metrics.ts';
+import type { LiveMeter, MetricsSource } from '../ports/metrics.ts';
 import type { ReadService } from '../ports/reads.ts';
 
 /** Undefined until they are open. */
@@ -21,11 +22,11 @@ export class Pages {
 
   /** @throws VisageError `port_in_use` */
   async open(): Promise<Ports> {
-    const { settings, health, reads, version, onRefused, onDefect } = this.options;
+    const { settings, health, onDefect } = this.options;
     const metrics = createMetricsPage(this.options.metrics);
     const admin = await serveAdmin({ ...settings.admin, health, metrics, onDefect });
     this.servers.push(admin);
-    const http = await serveHttp({ ...settings.http, health, metrics, reads, version, onRefused, onDefect });
+    const http = await serveHttp({ ...this.options, ...settings.http, health, metrics, onDefect });
     this.servers.push(http);
     this.ports = { httpPort: http.port, adminPort: admin.port };
     return this.ports;
@@ -43,6 +44,8 @@ export type PagesOptions = {
   readonly metrics: MetricsSource;
   readonly reads: ReadService;
   readonly version: string;
+  readonly changes: ChangeFeed;
+  readonly live: LiveMeter;
   readonly onRefused: () => void;
   readonly onDefect: OnDefect;
 };

@@ -68,6 +68,11 @@ export class WorkerMetrics implements MetricsSource {
     yield one('nats_connected', now.connected ? 1 : 0);
     yield one('nats_disconnects_total', now.disconnects);
     for (const [door, times] of Object.entries(this.meter.readsRefused)) yield one('reads_refused_total', times, { door });
+    const { live } = this.meter;
+    yield one('live_streams', live.open);
+    yield one('live_events_total', live.events);
+    yield one('live_resets_total', live.resets);
+    for (const [why, times] of Object.entries(live.cutOff)) yield one('live_cut_off_total', times, { why });
     yield one('cache_budget_bytes', now.cacheBudgetBytes);
     for (const [state, shards] of Map.groupBy(now.shards, (shard) => shard.state)) yield one('shards', shards.length, { state });
     const { commitSeconds, endToEndSeconds, checkpointSeconds, expiryLatenessSeconds } = this.meter;
