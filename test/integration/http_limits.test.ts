@@ -8,6 +8,7 @@ import { VisageError, type ErrorKind } from '../../src/base/errors.ts';
 import type { MetricsPage } from '../../src/ports/metrics.ts';
 import type { ReadService } from '../../src/ports/reads.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
+import { newWorkerMeter } from '../../src/shard/metering.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 
@@ -38,6 +39,8 @@ async function serve(profile: ReadService['profile']): Promise<HttpServer> {
   const server = await serveHttp({
     ...common,
     reads: { profile, explain: unused, events: unused, unionSchema: unused, exportPage: unused, status: unused },
+    changes: { subscribe: unused },
+    live: newWorkerMeter().live,
   });
   servers.push(server);
   return server;
