@@ -12,7 +12,7 @@ const RETRY_MS = 1_000;
 /** slow: too much waits for it; stalled: it takes nothing. */
 export type CutOff = 'slow' | 'stalled';
 
-export type EventStreamOptions = {
+type EventStreamOptions = {
   readonly response: ServerResponse;
   readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
   /** Where the client would go on; asked at every heartbeat. */

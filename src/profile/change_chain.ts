@@ -18,7 +18,7 @@ type Link = {
   readonly isGoneAtOnce: boolean;
 };
 
-export type Follows = 'next' | 'repeated' | 'broken';
+type Follows = 'next' | 'repeated' | 'broken';
 
 export class ChangeChain {
   private readonly links = new Map<string, Link>();

@@ -40,7 +40,7 @@ export class Subscriber {
   }
 }
 
-export type ShardChangesOptions = {
+type ShardChangesOptions = {
   readonly nc: NatsConnection;
   readonly jsm: JetStreamManager;
   readonly topology: Topology;

@@ -14,7 +14,7 @@ const REQUEST_MS = 35_000;
 const READ_MS = 5_000;
 const WAY_MS = 5_000;
 
-export type Questions = {
+type Questions = {
   /** @throws VisageError from the worker, `no_worker` (retry), `not_allowed` */
   ask<T>(verb: string, query: unknown, timeoutMs?: number): Promise<T>;
   readonly reads: {
