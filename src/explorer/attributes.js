@@ -5,6 +5,7 @@ import { timeNode } from './clock.js';
 import { fill, flash, freshId, h, keyedList, setOpen, setProps, setText } from './dom.js';
 import { exactText, valueText } from './format.js';
 import { placesOf } from './path.js';
+import { errorNode, loadingNode } from './states.js';
 
 /** @import { ExplainedField, FieldExplanation, FieldSource } from '../profile/explanation.ts' */
 /** @import { ProfileView } from '../profile/view.ts' */
@@ -65,8 +66,8 @@ export function attributesSection(options) {
       setText(rule, `Merged by ${found.policy}: ${found.rule.replace(/^\w+: /, '')}.`);
       const fields = 'fields' in found ? found.fields : [found];
       for (const each of fields) leaves.get(each.field)?.explain(each);
-    } catch {
-      // who says what is then not said; the values are there, and whoever opens a leaf asks again
+    } catch (error) {
+      leaves.get(field)?.failed(error); // of all of them at once nobody has asked: whoever opens one asks again
     }
   };
   return {
@@ -76,6 +77,7 @@ export function attributesSection(options) {
       const before = shown;
       shown = view;
       showTree(view);
+      if (Object.keys(view.attributes).length === 0) return;
       if (before === undefined || before.policy !== view.policy || isOther(before.attributes, view.attributes)) void explain(ROOT);
     },
     /** @param {string} path */
@@ -154,7 +156,17 @@ class Leaf {
   #toggle() {
     this.#panel.hidden = !this.#panel.hidden;
     setOpen(this.#button, !this.#panel.hidden);
-    if (!this.#panel.hidden && this.#panel.firstChild === null) this.#onAsk();
+    if (!this.#panel.hidden && this.#panel.firstChild === null) this.#ask();
+  }
+
+  #ask() {
+    fill(this.#panel, loadingNode(2, 'Asking who says what'));
+    this.#onAsk();
+  }
+
+  /** @param {unknown} error */
+  failed(error) {
+    fill(this.#panel, errorNode(error, () => this.#ask()));
   }
 
   flash() {

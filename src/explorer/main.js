@@ -28,15 +28,12 @@ const tokenInput = part('token', HTMLInputElement);
 const find = startFind({ form: part('find', HTMLFormElement), namespace: part('namespace', HTMLSelectElement), id: part('id', HTMLInputElement) });
 
 let leaving = new AbortController();
-/** @type {{ route: Route, setPolicy?: (policy: string | null) => void } | undefined} */
+/** @type {{ route: Route, setPolicy?: (policy: string | null) => boolean } | undefined} */
 let here;
 
 function go() {
   const route = routeOf(location.hash);
-  if (here?.route.page === 'profile' && route.page === 'profile' && here.route.namespace === route.namespace && here.route.id === route.id) {
-    here.route = route;
-    return here.setPolicy?.(route.policy);
-  }
+  if (here !== undefined && isSameProfile(here.route, route) && here.setPolicy?.(route.policy) === true) return;
   const isFirst = here === undefined;
   leaving.abort();
   leaving = new AbortController();
@@ -49,6 +46,11 @@ function go() {
   if (isFirst) return;
   scrollTo(0, 0);
   main.querySelector('h1')?.focus({ preventScroll: true });
+}
+
+/** By another policy, maybe. @param {Route} one @param {Route} other @returns {other is Route & { page: 'profile' }} */
+function isSameProfile(one, other) {
+  return one.page === 'profile' && other.page === 'profile' && one.namespace === other.namespace && one.id === other.id;
 }
 
 /** @param {Route} route @param {AbortSignal} signal */

@@ -26,7 +26,7 @@ const OVERDUE_MS = 3_000;
 /** @typedef {{ readonly namespace: string, readonly id: string, readonly policy: string | null }} ProfileRoute */
 
 /** @param {HTMLElement} main @param {ProfileRoute} route @param {AbortSignal} signal
- *  @returns {(policy: string | null) => void} shows the same profile by another merge policy */
+ *  @returns {(policy: string | null) => boolean} shows the same profile by another merge policy; false: there is none to be shown */
 export function profileView(main, { namespace, id, policy: first }, signal) {
   let policy = first;
   document.title = `${id} · Visage`;
@@ -49,15 +49,21 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
   /** @type {Shown | undefined} */
   let shown;
   let isFollowing = false;
+  /** Everything up to this sequence of the shard's log is to be in what is shown. */
+  let wanted = 0;
+  /** @type {Promise<void> | undefined} */
+  let beginning;
 
   const load = async () => {
     const [view, live] = await Promise.all([
-      /** @type {Promise<ProfileView>} */ (getJson(path, { query: { policy }, signal })),
+      /** @type {Promise<ProfileView>} */ (getJson(path, { query: { policy, ...(wanted > 0 ? { after: wanted } : {}) }, signal })),
       liveDefinitions(signal),
     ]);
     return { view, live };
   };
-  const begin = () =>
+  /** Shows it anew, or that it is not there; one at a time. */
+  const begin = () => (beginning ??= beginAnew().finally(() => (beginning = undefined)));
+  const beginAnew = () =>
     loadInto(place, {
       lines: 8,
       signal,
@@ -68,6 +74,7 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
         shown.policy = policy;
         fill(place, shown.node);
         shown.update(view);
+        if (wanted > view.sequence) void shown.renew(wanted);
         if (!isFollowing) watch();
       },
       failed: (error) => {
@@ -89,7 +96,7 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
       signal,
       onState: pill.show,
       onBegin: (version) => {
-        if (shown === undefined ? version !== null && version > 0 : true) void renew(0);
+        if (version !== (shown?.version ?? null)) void renew(0);
       },
       onReset: () => void renew(0),
       onChange: (change) => {
@@ -104,6 +111,7 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
   };
   /** @param {number} after @param {Change} [change] */
   const renew = async (after, change) => {
+    wanted = Math.max(wanted, after);
     if (change?.type.endsWith('.deleted') === true || shown === undefined) return begin();
     const isGone = await shown.renew(after);
     if (isGone) await begin();
@@ -111,10 +119,10 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
   worker.addEventListener('token', () => void (isFollowing && renew(0)), { signal });
   void begin();
   return (chosen) => {
-    policy = chosen;
-    if (shown === undefined) return;
-    shown.policy = chosen;
+    if (shown === undefined) return false;
+    policy = shown.policy = chosen;
     void renew(0);
+    return true;
   };
 }
 
@@ -228,6 +236,10 @@ class Shown {
       this.#isBusy = false;
     }
     return false;
+  }
+
+  get version() {
+    return this.#view?.version ?? null;
   }
 
   /** A change is due for a while and was not heard of. */

@@ -14,6 +14,7 @@ import {
   type ExplorerWorld,
 } from '../support/explorer.ts';
 import { eventually } from '../support/eventually.ts';
+import { openTokenDoor } from '../support/token_door.ts';
 
 const WEIGHT_MAX = 200 * 1024;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -115,6 +116,38 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     }
     expect(found).toEqual([]);
     await page.context().close();
+  });
+
+  test('a token is asked for when it is needed, goes out as a header, live changes too, and stays in this tab', async () => {
+    const door = await openTokenDoor(world.url, 'right');
+    try {
+      const { page, requests, complaints } = await watchedPage(browser);
+      await page.goto(profileUrl(door.url, 'ada'));
+      const token = page.getByLabel('Token', { exact: true });
+      await token.waitFor();
+      expect(await page.locator('.error').textContent()).toContain('There is no such token.');
+      await token.fill('wrong');
+      await page.keyboard.press('Enter');
+      await page.getByText('The worker does not take this token.').waitFor();
+      await token.fill('right');
+      await page.getByRole('button', { name: 'Use it' }).click();
+      await page.locator('.pill[data-live="live"]').waitFor();
+      const before = Number(await rowOf(page, 'spendLifetime').locator('.value').getAttribute('title'));
+      await world.order('ada', `token-${Date.now()}`, 1);
+      await shows(page, 'spendLifetime', String(before + 1));
+      door.change('another');
+      await token.waitFor();
+      await token.fill('another');
+      await page.keyboard.press('Enter');
+      await page.locator('.pill[data-live="live"]').waitFor();
+      expect(requests.join()).not.toMatch(/right|another|wrong/);
+      expect(door.refused.length).toBeLessThan(20);
+      expect(complaints).toEqual([]);
+      expect(await page.evaluate(() => [localStorage.length, sessionStorage.length])).toEqual([0, 1]);
+      await page.context().close();
+    } finally {
+      await door.close();
+    }
   });
 
   test('light or dark: as the system has it, or as is chosen here', async () => {
