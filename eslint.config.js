@@ -14,6 +14,10 @@ const noBarrel = [
   { selector: 'ExportNamedDeclaration[source]', message: 'No re-exports but in src/index.ts: import from where it is defined.' },
   { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
 ];
+const noHtml = ['innerHTML', 'outerHTML', 'insertAdjacentHTML', 'write', 'writeln', 'srcdoc'].map((name) => ({
+  selector: `MemberExpression[property.name="${name}"]`,
+  message: 'The page makes text and elements, never HTML.',
+}));
 const noWallClock = [
   { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: 'Pure room: time comes in as an argument.' },
   { selector: 'CallExpression[callee.name="Date"]', message: 'Pure room: time comes in as an argument.' },
@@ -98,6 +102,13 @@ export default tseslint.config(
     extends: [tseslint.configs.base],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: { ...mistakes, ...typedMistakes, 'no-restricted-syntax': ['error', ...noEnum] },
+  },
+  {
+    // the page: plain JavaScript whose types are in its comments
+    files: ['src/explorer/*.js'],
+    extends: [tseslint.configs.base],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: { ...mistakes, ...typedMistakes, 'no-restricted-syntax': ['error', ...noBarrel, ...noHtml] },
   },
   { files: ['src/**/*.ts'], ignores: ['src/index.ts'], rules: { 'no-restricted-syntax': ['error', ...noEnum, ...noBarrel] } },
   {

@@ -56,11 +56,15 @@ const KILL_FACTOR = 2;
 const LINT_TOOLS: readonly Tool[] = [
   { name: 'eslint', command: [bin('eslint'), '.'] },
   { name: 'tsc', command: [bin('tsc'), '--noEmit'] },
+  { name: 'tsc of the explorer', command: [bin('tsc'), '--noEmit', '-p', 'src/explorer'] },
   { name: 'knip', command: [bin('knip'), '--no-progress', '--no-config-hints'] },
   { name: 'dependency-cruiser', command: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src'] },
   { name: 'prettier', command: [bin('prettier'), '--check', '.'] },
 ];
 const BUILD: Tool = { name: 'build', command: ['npm', 'run', '--silent', 'build'] };
+/** What the page is looked at with. It takes a minute or two where it is not there yet: beside the first stages, and with a budget of its own. */
+const CHROMIUM: Tool = { name: 'chromium', command: [process.execPath, 'test/install_chromium.ts'] };
+const CHROMIUM_MS_MAX = 300_000;
 const BENCH_SMOKE: Tool = { name: 'bench smoke', command: [process.execPath, 'bench/main.ts', 'all', '--smoke'] };
 
 const STAGES: readonly Stage[] = [
@@ -116,7 +120,7 @@ function vitestStage(title: string, budgetMs: number, folders: readonly string[]
 }
 
 /** Runs a command in its own process group, so that killing it kills what it started. */
-function execute(tool: Tool, live: boolean): Promise<Outcome> {
+function execute(tool: Tool, live: boolean, signal?: AbortSignal): Promise<Outcome> {
   const startedMs = performance.now();
   const [file, ...args] = tool.command;
   return new Promise((resolve) => {
@@ -128,6 +132,7 @@ function execute(tool: Tool, live: boolean): Promise<Outcome> {
       env: { ...process.env, PATH: `${BIN}:${process.env.PATH ?? ''}` },
     });
     running.add(child);
+    signal?.addEventListener('abort', () => kill(child));
     const chunks: Buffer[] = [];
     child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -140,14 +145,25 @@ function execute(tool: Tool, live: boolean): Promise<Outcome> {
   });
 }
 
+/** Gets the browser of the e2e stage. That it cannot be had is no failure: the tests that need it skip. */
+async function prepareChromium(): Promise<void> {
+  const child = new AbortController();
+  const timer = setTimeout(() => child.abort(), CHROMIUM_MS_MAX);
+  const { output, wallMs } = await execute(CHROMIUM, false, child.signal);
+  clearTimeout(timer);
+  print(`${output.trim()} ${seconds(wallMs)}`);
+}
+
 function killRunning(): void {
-  for (const child of running) {
-    if (child.pid === undefined) continue;
-    try {
-      process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // ESRCH: it ended meanwhile
-    }
+  for (const child of running) kill(child);
+}
+
+function kill({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // ESRCH: it ended meanwhile
   }
 }
 
@@ -285,9 +301,11 @@ async function main(): Promise<void> {
   print(`node ${process.version}${CI ? ', CI: skipped tests fail' : ''}`);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const startedMs = performance.now();
+  const chromium = selected.has('e2e') ? prepareChromium() : undefined;
   for (const stage of STAGES) {
     const names = stage.names.filter((name) => selected.has(name));
     if (names.length === 0 || !stage.exists(names)) continue;
+    if (names.includes('e2e')) await chromium;
     const counts = await runStage(stage, names);
     total.passed += counts.passed;
     total.failed += counts.failed;

@@ -27,19 +27,30 @@ export function workerSubject(root: string, owner: string, verb: string): string
   return apiSubject(root, `worker.${owner.replaceAll('.', '_')}.${verb}`);
 }
 
+/** What a worker answers to a question. @param unanswered makes the error of a question that has no answer
+ *  @throws VisageError: what the worker says; what `unanswered` makes */
+export async function askWorker(
+  nc: NatsConnection,
+  question: { readonly subject: string; readonly query: unknown; readonly timeoutMs: number },
+  unanswered: (cause: unknown) => unknown,
+): Promise<unknown> {
+  const { subject, query, timeoutMs } = question;
+  let answer: Answer;
+  try {
+    answer = (await nc.request(subject, JSON.stringify(query), { timeout: Math.max(1, timeoutMs) })).json();
+  } catch (cause) {
+    throw unanswered(cause);
+  }
+  if (answer.error === undefined) return answer.ok;
+  const { code, message, kind = 'retry' } = answer.error;
+  throw new VisageError(code, message, { kind });
+}
+
 export function forwarder(nc: NatsConnection, root: string): Forward {
-  const ask = async (subject: string, query: unknown, timeoutMs: number, nobody: () => VisageError): Promise<unknown> => {
-    let answer: Answer;
-    try {
-      answer = (await nc.request(subject, JSON.stringify(query), { timeout: Math.max(1, timeoutMs) })).json();
-    } catch (cause) {
-      if (/no responders|timeout|disconnect|closed/i.test(errorText(cause))) throw nobody();
-      throw cause;
-    }
-    if (answer.error === undefined) return answer.ok;
-    const { code, message, kind = 'retry' } = answer.error;
-    throw new VisageError(code, message, { kind });
-  };
+  const ask = (subject: string, query: unknown, timeoutMs: number, nobody: () => VisageError): Promise<unknown> =>
+    askWorker(nc, { subject, query, timeoutMs }, (cause) =>
+      /no responders|timeout|disconnect|closed/i.test(errorText(cause)) ? nobody() : cause,
+    );
   return {
     toShard: (shard, verb, query, timeoutMs) =>
       ask(

@@ -9,7 +9,9 @@ import type { ReadService } from '../ports/reads.ts';
 import { answers } from './answers.ts';
 import { application, type Application, type OnDefect } from './application.ts';
 import { authenticate } from './auth.ts';
+import { explorerRoutes } from './explorer_routes.ts';
 import { healthRoutes } from './health_routes.ts';
+import { liveRoutes, type LiveRoutes } from './live_routes.ts';
 import { lookupRoutes } from './lookup_routes.ts';
 import { openApiRoutes } from './openapi.ts';
 import { profileRoutes } from './profile_routes.ts';
@@ -37,7 +39,7 @@ export type ListenOptions = {
   readonly onDefect: OnDefect;
 };
 
-export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> & WriteRoutes & {
+export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> & WriteRoutes & LiveRoutes & {
   /** Who may use the pages. */
   readonly access: Access;
   readonly reads: ReadService;
@@ -70,6 +72,8 @@ export function httpPages(options: HttpOptions): Application {
   lookupRoutes(app, { ...options, answer });
   rootRoutes(app, { ...options, answer });
   writeRoutes(app, options);
+  liveRoutes(app, options);
+  explorerRoutes(app);
   openApiRoutes(app, { routes, version: options.version });
   return pages;
 }

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { formatTime } from '../base/time.ts';
 import type { LogMessage } from '../message/log_message.ts';
+import { beginsAsMap, unpackMap } from '../message/message_pack.ts';
 import type { RefusalReason, Violation } from '../message/refusal.ts';
+import { Unreadable } from '../message/unreadable.ts';
 import type { Client } from '../worker/client.ts';
 import { prettyJson } from './pretty_json.ts';
 
@@ -108,9 +110,16 @@ export function linesOf(letter: Letter, replayed: string): string[] {
 }
 
 function bodyLines({ body, bodyBase64 }: Letter): string[] {
-  if (body === undefined) return [`  not UTF-8; in base64: ${bodyBase64 ?? ''}`];
+  if (body === undefined) return binaryLines(bodyBase64 ?? '');
   if (body === '') return ['  (empty)'];
   return (prettyJson(body) ?? body).split('\n').map((line) => `  ${line}`);
+}
+
+function binaryLines(base64: string): string[] {
+  const bytes = Buffer.from(base64, 'base64');
+  const map = beginsAsMap(bytes) ? unpackMap(bytes) : undefined;
+  if (map === undefined || map instanceof Unreadable) return [`  not UTF-8; in base64: ${base64}`];
+  return ['  MessagePack; as JSON:', ...JSON.stringify(map, null, 2).split('\n').map((line) => `  ${line}`)];
 }
 
 function placeOf({ pointer }: Violation): string {

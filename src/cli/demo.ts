@@ -8,6 +8,7 @@ import { settingsOf, wholeNumber, type CommonOptions } from './command.ts';
 import { Feed } from './demo_feed.ts';
 import { feedUntilStopped } from './demo_producer.ts';
 import { DEMO_THIRTEENTH, DemoRoot } from './demo_root.ts';
+import { BEA, introduce, shop } from './demo_shopper.ts';
 import { tellStory, type Summary } from './demo_story.ts';
 import { WrongUse } from './failure.ts';
 import { print, printJson } from './output.ts';
@@ -76,8 +77,10 @@ async function run(options: DemoOptions): Promise<void> {
     telling.catch(() => undefined); // when interrupted, what it misses then is no news
     summary = await Promise.race([telling, interrupted]);
     if (summary !== 'interrupted' && summary.verified && options.exit !== true && options.sabotage !== true) {
+      const feed = await Feed.open(root.client);
+      await introduce(feed);
       await invite(root);
-      await trickle(root, stop.signal);
+      await Promise.all([trickle(feed, stop.signal), shop(feed, stop.signal)]);
     }
   } finally {
     await root.stop();
@@ -92,7 +95,12 @@ async function invite(root: DemoRoot): Promise<void> {
   const order = `{"_id":"mine-'$RANDOM'","timestamp":"'$(date -u +%Y-%m-%dT%H:%M:%SZ)'","eventType":"commerce.purchases","commerce":{"order":{"priceTotal":9.99,"channel":"app"}}}`;
   const lines = [
     '',
-    `8  It keeps running, with about ${1000 / TRICKLE_MS} events a second. In another terminal:`,
+    `8  It keeps running, with about ${1000 / TRICKLE_MS} events a second. Open the explorer on a customer who is shopping: see a value change`,
+    '   and leave its window of 30 s, click why:',
+    '',
+    `http://127.0.0.1:${root.worker.httpPort}/#/profile/${BEA.namespace}/${BEA.id}`,
+    '',
+    '   In another terminal:',
     '',
     `npx visage tail --profile customerId ada ${config}`,
     `echo '${order}' | npx visage publish orders customerId ada - ${config}`,
@@ -126,8 +134,7 @@ function quoted(word: string): string {
 }
 
 /** A few events a second, until Ctrl-C. */
-async function trickle(root: DemoRoot, signal: AbortSignal): Promise<void> {
-  const feed = await Feed.open(root.client);
+async function trickle(feed: Feed, signal: AbortSignal): Promise<void> {
   for (let seed = 2; !signal.aborted; seed++) {
     const now = { startMs: Date.now(), spanMs: 1 };
     const some = {

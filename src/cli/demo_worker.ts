@@ -19,6 +19,8 @@ export class WorkerProcess {
   private readonly log: WriteStream;
   private readonly ready = Promise.withResolvers<void>();
   private gone = false;
+  /** Where its pages are; 0 until it has said so. */
+  httpPort = 0;
   private lastLine = '';
 
   private constructor(files: WorkerFiles) {
@@ -87,6 +89,7 @@ export class WorkerProcess {
   private onLine(line: string): void {
     this.log.write(`${line}\n`);
     this.lastLine = line.replace(/^error: /, '');
+    if (line.includes('"msg":"worker started"')) this.httpPort = Number(/"httpPort":(\d+)/.exec(line)?.[1] ?? 0);
     if (line.includes('"msg":"worker ready"')) this.ready.resolve();
   }
 }

@@ -7,8 +7,10 @@ import { LAST_UPDATED_HEADER, splitSubject } from '../message/decode.ts';
 import { decodeId, type Identity } from '../message/identity.ts';
 import { isBlockedId } from '../message/identities_in.ts';
 import type { LogMessage } from '../message/log_message.ts';
+import { beginsAsMap, unpackMap } from '../message/message_pack.ts';
 import { inputSubject, PROFILE_TOKEN } from '../message/subject.ts';
-import { isJsonObject, type Json } from '../record/json.ts';
+import { Unreadable } from '../message/unreadable.ts';
+import { isJsonObject, type JsonObject } from '../record/json.ts';
 import { lastUpdatedOf } from '../record/envelope.ts';
 import { sha256, wholeBody, type Letter } from './dead_letter.ts';
 
@@ -98,10 +100,16 @@ function own(headers: Readonly<Record<string, string>>): Record<string, string> 
 
 function saysLastUpdated(headers: Readonly<Record<string, string>>, body: Uint8Array): boolean {
   if (Object.keys(headers).some((name) => name.toLowerCase() === LAST_UPDATED_HEADER.toLowerCase())) return true;
+  const record = recordIn(body);
+  return record !== undefined && lastUpdatedOf(record) !== undefined;
+}
+
+/** Undefined: there is none, and it will be refused again. */
+function recordIn(body: Uint8Array): JsonObject | undefined {
   try {
-    const record = JSON.parse(Buffer.from(body).toString()) as Json;
-    return isJsonObject(record) && lastUpdatedOf(record) !== undefined;
+    const record = beginsAsMap(body) ? unpackMap(body) : (JSON.parse(Buffer.from(body).toString()) as unknown);
+    return isJsonObject(record) && !(record instanceof Unreadable) ? record : undefined;
   } catch {
-    return false; // it will be refused again
+    return undefined;
   }
 }

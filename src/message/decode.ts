@@ -8,10 +8,11 @@ import type { FoldSettings } from './control.ts';
 import { isBlockedId, lookAtIdentities } from './identities_in.ts';
 import { decodeId, rawIdBytes, type IdentityKey } from './identity.ts';
 import type { LogMessage } from './log_message.ts';
-import { findUnclean, isClean, parseBody, Unreadable, Violations } from './payload.ts';
+import { findUnclean, isClean, parseBody, Violations } from './payload.ts';
 import { checkRecordShape } from './record_shape.ts';
 import { refusal, type Refusal } from './refusal.ts';
 import { DATASET_NAME, PROFILE_TOKEN } from './subject.ts';
+import { Unreadable } from './unreadable.ts';
 
 /** An admitted event. `atMs` is the effective time: the earlier of its timestamp and the log's time. `ranksOther`: the payload has an
  *  identity of a higher namespace than the subject's. */
@@ -54,12 +55,15 @@ export type DecodeContext = {
   readonly prefixLength: number;
   readonly shard: number;
   readonly partitions: number;
-  /** Of the fold at this sequence. Before RECORDS_VERSION payloads were not checked against schemas and there were events only. */
+  /** Of the fold at this sequence. Before PACKED_VERSION every body was JSON. Before RECORDS_VERSION payloads were not checked against schemas and there were events only. */
   readonly foldVersion: number;
 };
 
 /** The first version of the fold that knows records, schemas and deletes. */
 export const RECORDS_VERSION = 3;
+
+/** The first that knows MessagePack: before it a body that begins as a map of that was not JSON, whatever its headers said. */
+export const PACKED_VERSION = 5;
 
 export type SubjectParts = {
   readonly dataset: string;
@@ -116,7 +120,8 @@ export function decodeMessage(
   const bytesMax = isRecord ? settings.recordBytes : settings.eventBytes;
   if (message.body.length > bytesMax)
     return refusal('too_large', '', `the body has ${message.body.length} bytes; the limit is ${bytesMax}`);
-  const given = { message, parts, logMs, dataset, admission, settings, formOnly: !knowsRecords };
+  const packed = context.foldVersion >= PACKED_VERSION;
+  const given = { message, parts, logMs, dataset, admission, settings, packed, depth: settings.depth, formOnly: !knowsRecords };
   return isRecord ? decodeRecord(given) : decodeEvent(given);
 }
 
@@ -151,11 +156,13 @@ type Given = {
   readonly dataset: DatasetRule;
   readonly admission: Admission;
   readonly settings: FoldSettings;
+  readonly packed: boolean;
+  readonly depth: number;
   readonly formOnly: boolean;
 };
 
 function decodeEvent(given: Given): EventMessage | Refusal {
-  const event = parseBody(given.message);
+  const event = parseBody(given.message, given);
   if (event instanceof Unreadable) return event.refusal;
   const timestamp = event['timestamp'];
   const timestampMs = typeof timestamp === 'string' ? parseRfc3339(timestamp) : NaN;
@@ -227,7 +234,7 @@ function decodeRecord(given: Given): RecordMessage | Refusal {
   if (!isKnown)
     found.add('bad_operation', `/headers/${OPERATION_HEADER}`, 'the operation of a record is create, merge or delete');
   const isEmpty = operation === 'delete' && message.body.length === 0;
-  const body = isEmpty ? {} : parseBody(message);
+  const body = isEmpty ? {} : parseBody(message, given);
   if (body instanceof Unreadable) return body.refusal;
   if (!isClean(body, settings.depth)) findUnclean(body, '', settings.depth, found);
   else if (operation !== 'delete') checkRecordShape(body, found);

@@ -6,7 +6,8 @@ import { valueAt } from '../base/value_at.ts';
 import type { Admission, DatasetRule, EventBody } from './admission.ts';
 import type { FoldSettings } from './control.ts';
 import { decodeId, type Identity } from './identity.ts';
-import { placeIn, type Violations } from './payload.ts';
+import { placeIn } from './json_pointer.ts';
+import type { Violations } from './payload.ts';
 
 export type Naming = {
   /** The identity that the message's subject names: one that is admitted. */

@@ -10,4 +10,6 @@ export type LogMessage = {
   /** The body as text, where a faster way than decoding it here is at hand; undefined when it is not valid UTF-8, or that is not sure. */
   readonly text?: () => string | undefined;
   readonly headers: (() => Readonly<Record<string, string>>) | null;
+  /** How many bytes they have as they came; never too few; undefined when that is not known without reading them. */
+  readonly headerBytes?: number;
 };

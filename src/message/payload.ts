@@ -1,9 +1,13 @@
-// The JSON in a message: parsed, looked through for what no payload may hold, every violation collected.
+// The JSON in a message, or what MessagePack says in its place: parsed, looked through for what no payload may hold, every violation collected.
 // PL1: nothing in here throws for any input, and nothing repeats the input: only its places.
 import type { EventBody } from './admission.ts';
+import { placeIn } from './json_pointer.ts';
 import type { LogMessage } from './log_message.ts';
-import { refusal, type Refusal, type RefusalReason, type Violation } from './refusal.ts';
+import { beginsAsMap, CONTENT_TYPE_HEADER, isMessagePack, MESSAGE_PACK, unpackMap } from './message_pack.ts';
+import type { Refusal, RefusalReason, Violation } from './refusal.ts';
+import { Unreadable } from './unreadable.ts';
 
+const CONTENT_TYPE = CONTENT_TYPE_HEADER.toLowerCase();
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** More of them help nobody, and each takes memory until its dead letter is stored. */
@@ -38,22 +42,17 @@ export class Violations {
   }
 }
 
-/** A body in which there is no object. */
-export class Unreadable {
-  readonly refusal: Refusal;
-
-  constructor(message: string) {
-    this.refusal = refusal('malformed', '', message);
-  }
-}
-
-/** The object in a message's body. @throws never */
-export function parseBody(message: LogMessage): EventBody | Unreadable {
+/** The object in a message's body: JSON; or MessagePack, where it begins as such and the header says so. JSON is told by its first byte: no
+ *  header is read for it, and none that says something else makes it anything else.
+ *  @param packed does the fold know MessagePack?   @throws never */
+export function parseBody(message: LogMessage, { packed, depth }: { packed: boolean; depth: number }): EventBody | Unreadable {
+  const isPacked = packed && beginsAsMap(message.body);
+  if (isPacked && saysMessagePack(message)) return unpackMap(message.body, depth);
   let text: string;
   try {
     text = message.text?.() ?? utf8.decode(message.body);
   } catch {
-    return new Unreadable('the body is not valid UTF-8');
+    return new Unreadable(packed ? notJson(message, isPacked) : 'the body is not valid UTF-8');
   }
   let body: unknown;
   try {
@@ -63,6 +62,21 @@ export function parseBody(message: LogMessage): EventBody | Unreadable {
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return new Unreadable('the body must be a JSON object');
   return body as EventBody;
+}
+
+function notJson(message: LogMessage, isPacked: boolean): string {
+  const hint = `; a MessagePack body needs the header ${CONTENT_TYPE_HEADER}: ${MESSAGE_PACK}`;
+  if (isPacked) return `the body is not valid UTF-8${hint}`;
+  return saysMessagePack(message) ? 'the body is not a MessagePack map' : 'the body is not valid UTF-8';
+}
+
+function saysMessagePack(message: LogMessage): boolean {
+  if (message.headers === null) return false;
+  try {
+    return Object.entries(message.headers()).some(([name, value]) => name.toLowerCase() === CONTENT_TYPE && isMessagePack(value));
+  } catch {
+    return false; // the server stores any bytes as headers
+  }
 }
 
 /** The quick look at every value of a body: nothing too deep, no `__proto__`, only finite numbers. No allocation. */
@@ -92,11 +106,6 @@ export function findUnclean(value: unknown, pointer: string, depthLeft: number, 
     if (key === '__proto__') found.add('forbidden_key', at, '__proto__ is not allowed as a key');
     else findUnclean((value as EventBody)[key], at, depthLeft - 1, found);
   }
-}
-
-/** A JSON pointer, one key further; long keys are cut. */
-export function placeIn(pointer: string, key: string): string {
-  return `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 100)}`;
 }
 
 /** JSON.parse quotes the input in its message; only the position may leave, never the data. */

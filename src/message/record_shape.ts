@@ -4,7 +4,8 @@
 // RS2: `{"$append": […]}`, `{"$remove": […]}` and both together mean the array at their place; anything else with these keys is a mistake.
 //      Inside of an array they mean nothing: it is one value.
 // Source: design/semantics.md §4
-import { placeIn, type Violations } from './payload.ts';
+import { placeIn } from './json_pointer.ts';
+import type { Violations } from './payload.ts';
 
 export const APPEND = '$append';
 export const REMOVE = '$remove';

@@ -54,7 +54,8 @@ export function controlSubject(root: string, shard: number, kind: string): strin
   return `${root}.log.${shard}.ctl.${kind}`;
 }
 
-export function changesSubject(root: string, shard: number): string {
+/** @param shard `*`: of all */
+export function changesSubject(root: string, shard: number | '*'): string {
   return `${root}.changes.${shard}`;
 }
 

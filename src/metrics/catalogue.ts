@@ -76,6 +76,28 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'Changes of http.tokensFile that could not be used',
         'the tokens of before hold: correct the file, the log says where',
       ),
+      metric(
+        'gauge',
+        'visage_live_streams',
+        [],
+        'Clients that follow a profile over HTTP',
+        'at most 1,000 a worker; more are told to come again',
+      ),
+      metric('counter', 'visage_live_events_total', [], 'Change events sent to clients that follow a profile', 'what is looked at'),
+      metric(
+        'counter',
+        'visage_live_resets_total',
+        [],
+        'Clients that could not go on where they were',
+        'they were away for longer than `changes.maxAge`, or the change stream was made again',
+      ),
+      metric(
+        'counter',
+        'visage_live_cut_off_total',
+        ['why'],
+        'Clients cut off because they took too little: too much waited for them (`slow`), or nothing was taken (`stalled`)',
+        'bad networks; a client goes on where it was when it comes again',
+      ),
     ],
   },
   {

@@ -60,6 +60,18 @@ export type WorkerMeter = {
   readonly expiryLatenessSeconds: Histogram;
   /** Reads that were refused because too many were under way, by where they came in. */
   readonly readsRefused: { nats: number; http: number };
+  readonly live: LiveMeter;
+};
+
+/** Streams of server-sent events. */
+export type LiveMeter = {
+  /** At the moment. */
+  open: number;
+  events: number;
+  /** Positions from which nothing could go on. */
+  resets: number;
+  /** Clients that took too little, by how it showed. */
+  readonly cutOff: { slow: number; stalled: number };
 };
 
 /** What the HTTP port counts beside its reads. */

@@ -3,36 +3,24 @@ import { Kvm, type KvEntry } from '@nats-io/kv';
 import { nuid, PermissionViolationError, type NatsConnection } from '@nats-io/transport-node';
 import { errorText, VisageError } from '../base/errors.ts';
 import { topologyOf } from '../message/subject.ts';
-import { openConnection, PLAIN } from '../nats/connection.ts';
+import { connectWith, type ConnectOptions } from '../nats/connect_options.ts';
 import type { Naming } from './choose_identity.ts';
+import type { Encoding } from './message_body.ts';
 import { namingOf, Priorities, type StoredDefinitions } from './priorities.ts';
 import { NatsProducer, type Producer } from './producer.ts';
 
-export type ProducerOptions = {
-  /** Default: nats://127.0.0.1:4222 */
-  readonly servers?: string | readonly string[];
-  /** Path of a credentials file. */
-  readonly credentials?: string;
-  /** Path of a file that holds a token. This, `credentials`, or `user` with `passwordFile`; each file is read again at every reconnect. */
-  readonly tokenFile?: string;
-  readonly user?: string;
-  /** Path of a file that holds the user's password. */
-  readonly passwordFile?: string;
-  /** Answers come to subjects below it. Default: _INBOX */
-  readonly inboxPrefix?: string;
-  /** Paths of PEM files. */
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+export type ProducerOptions = ConnectOptions & {
   /** Used instead of one of its own; `close` leaves it open. */
   readonly connection?: NatsConnection;
   /** Default: visage */
   readonly root?: string;
-  /** How the server lists the connection. */
-  readonly name?: string;
   /** Priority of each namespace, 1 is the highest. Default: those of the live definitions (needs the right to read the meta bucket). With
    *  these and `partitions` the bucket is not read: identities come from the identityMap alone, and wrong operations are not told before sending. */
   readonly namespaces?: Readonly<Record<string, number>>;
   /** Default: read from the meta bucket. */
   readonly partitions?: number;
+  /** How objects are written; they come to the same. Default: json */
+  readonly encoding?: Encoding;
   /** Messages sent and not acknowledged. Default: 1,000 */
   readonly maxInFlight?: number;
   /** Messages that wait for a place. Default: 10,000 */
@@ -52,9 +40,12 @@ const ATTEMPT_MS = 5_000;
 export async function createProducer(options: ProducerOptions = {}): Promise<Producer> {
   const topology = topologyOf(options.root ?? 'visage');
   for (const name of ['partitions', 'maxInFlight', 'maxQueued', 'retryForMs'] as const) refuseBadNumber(name, options[name]);
+  const { encoding = 'json' } = options;
+  if (encoding !== 'json' && encoding !== 'msgpack')
+    throw new VisageError('bad_option', 'encoding is json or msgpack', { kind: 'usage' });
   if (options.connection?.isClosed() === true)
     throw new VisageError('no_connection', 'the connection that was given is closed', { kind: 'usage' });
-  const nc = options.connection ?? (await connect(options));
+  const nc = options.connection ?? (await connectWith(options, 'visage producer'));
   let producer: NatsProducer | undefined;
   try {
     const known = await read(nc, topology.metaBucket, options);
@@ -63,6 +54,7 @@ export async function createProducer(options: ProducerOptions = {}): Promise<Pro
       ownsConnection: options.connection === undefined,
       root: topology.root,
       ...known,
+      encoding,
       nonce: nuid.next(),
       maxInFlight: options.maxInFlight ?? 1_000,
       maxQueued: options.maxQueued ?? 10_000,
@@ -82,19 +74,6 @@ export async function createProducer(options: ProducerOptions = {}): Promise<Pro
 function refuseBadNumber(name: string, value: number | undefined): void {
   if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
     throw new VisageError('bad_option', `${name} must be a whole number of at least 1`, { kind: 'usage' });
-}
-
-function connect({ servers = 'nats://127.0.0.1:4222', tls, name, ...login }: ProducerOptions): Promise<NatsConnection> {
-  const settings = {
-    servers: typeof servers === 'string' ? [servers] : servers,
-    credentials: login.credentials ?? PLAIN.credentials,
-    tokenFile: login.tokenFile ?? PLAIN.tokenFile,
-    user: login.user ?? PLAIN.user,
-    passwordFile: login.passwordFile ?? PLAIN.passwordFile,
-    inboxPrefix: login.inboxPrefix ?? PLAIN.inboxPrefix,
-    tls: { ca: tls?.ca ?? null, cert: tls?.cert ?? null, key: tls?.key ?? null },
-  };
-  return openConnection(settings, name ?? 'visage producer');
 }
 
 /** Reads only what was not given: a producer without rights on the bucket gives both. */

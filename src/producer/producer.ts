@@ -10,7 +10,7 @@ import type { Delivery, Sent } from './delivery.ts';
 import { Flight, type WaitingCode } from './flight.ts';
 import { LogRoom } from './log_room.ts';
 import type { Priorities } from './priorities.ts';
-import { encodeBody, headersOf, readBody, sizeOf, type Body } from './message_body.ts';
+import { contentTypeOf, encodeBody, headersOf, readBody, sizeOf, type Body, type Encoding } from './message_body.ts';
 import { kindHeaders, needsNoBody, type MessageKind } from './message_kind.ts';
 
 export type SendOptions = MessageKind & {
@@ -19,12 +19,13 @@ export type SendOptions = MessageKind & {
   readonly identity?: Identity;
   /** Default: one of the producer's own. Never the event's `_id`: message ids are remembered per stream. */
   readonly messageId?: string;
+  /** `traceparent` and `tracestate` (W3C Trace Context) come out at the change event that the message causes. */
   readonly headers?: Readonly<Record<string, string>>;
 };
 
 export interface Producer {
-  /** Sends one message; resolves when the log has stored it. Bytes are not copied: leave them alone until then. `null`: no body, for
-   *  deletes. `dataset`: `_profile` for the whole profile (operation `delete` or `erase`).
+  /** Sends one message; resolves when the log has stored it. Bytes are JSON or MessagePack, and are not copied: leave them alone until then.
+   *  `null`: no body, for deletes. `dataset`: `_profile` for the whole profile (operation `delete` or `erase`).
    *  @throws VisageError (refuse) `no_identity`, `ambiguous_identity`, `unknown_namespace`, `bad_identity`, `malformed`, `too_large`,
    *    `refused`: the log says no, and nobody knows whether the next message fares better · (retry) `unknown`: it may be stored or not, `log_full`, `unavailable`, `queue_full`: await `ready` ·
    *    `not_allowed`, `not_set_up`, `closed`, `no_priorities`, `bad_dataset`, `bad_header`, `bad_operation` */
@@ -49,6 +50,7 @@ export type ProducerSetup = {
   readonly root: string;
   readonly partitions: number;
   readonly priorities: Priorities;
+  readonly encoding: Encoding;
   /** Unlike that of any other producer: message ids begin with it. */
   readonly nonce: string;
   readonly maxInFlight: number;
@@ -130,9 +132,9 @@ export class NatsProducer implements Producer {
     const body = given ?? noBody(options);
     const identity = options.identity ?? chooseIdentity(readBody(body), dataset, known);
     const subject = inputSubject(setup.root, dataset, identity);
-    const bytes = encodeBody(body);
+    const bytes = encodeBody(body, setup.encoding);
     const id = this.lastId + 1;
-    const headers = headersOf({ ...options.headers, ...kind }, options.messageId ?? `${setup.nonce}-${id}`);
+    const headers = headersOf({ ...contentTypeOf(bytes, options.headers), ...options.headers, ...kind }, options.messageId ?? `${setup.nonce}-${id}`);
     const size = sizeOf(bytes, headers);
     this.refuseTooLarge(size);
     if (this.queued >= setup.maxQueued) this.pump(); // this turn's messages have not gone out yet

@@ -2,9 +2,12 @@
 // CB1: a commit holds exactly the changes after the previous commit's position up to its own.
 // CB2: its size is bounded before it is encoded, by an upper bound on every piece; past COMMIT_BYTES_MAX it is closed.
 // CB3: a profile whose version moved is in the commit even when the net change is nothing: otherwise its chain would break.
+// CB4: the trace of an event is that of its first cause that has one. Where commits are cut, and so which causes an event folds, depends on
+//      time: the trace is shown, and no part of what a replay is held to.
 import type { Plan } from '../aggregate/plan.ts';
 import { isErasedKey, type IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
+import { traceOf, type Trace } from '../message/trace.ts';
 import { ALL_CHANGES, type Position } from '../ports/profile_store.ts';
 import type { LeafChange } from '../record/leaf_changes.ts';
 import type { Cause, Change } from './effects.ts';
@@ -36,6 +39,8 @@ export type PendingEvent = {
   /** Leaves of what records say, by path; null: none changed. */
   leaves: Map<string, LeafChange> | null;
   bytes: number;
+  /** Of its first cause that has one. */
+  trace: Trace | null;
   /** Who entered and exited, when that is not for the values to tell: an attribute became an audience, or is none any more. */
   readonly audiences?: { readonly entered: readonly string[]; readonly exited: readonly string[] };
 };
@@ -88,6 +93,7 @@ export class CommitBuilder {
   /** One message was applied: takes in its changes, from the `skip`-th on (those before are in an earlier commit). */
   add(changes: readonly Change[], skip: number, message: LogMessage, plan: Plan | null, foldVersion: number): void {
     const point = this.point;
+    const trace = skip < changes.length ? traceOf(message) : null;
     for (let i = skip; i < changes.length; i++) {
       const change = changes[i]!;
       // what is said of an identity after it was erased is no part of what was said before
@@ -98,14 +104,15 @@ export class CommitBuilder {
         this.close();
         found = undefined;
       }
-      let cost = this.costOf(change, found, plan!);
+      const caused = trace !== null && change.causes.some(isSent) ? trace : null;
+      let cost = this.costOf(change, found, caused, plan!);
       if (this.bytes + cost > COMMIT_BYTES_MAX && this.pending.size > 0) {
         this.close();
         found = undefined; // in the next commit it is an event of its own
-        cost = this.costOf(change, found, plan!);
+        cost = this.costOf(change, found, caused, plan!);
       }
       this.bytes += cost;
-      this.merge(change, found, i + 1, cost);
+      this.merge(change, found, i + 1, cost, caused);
       const last = this.stamps[this.stamps.length - 1];
       if (last !== undefined && (last[0] === message.stampMs || this.stamps.length >= STAMPS_MAX)) last[1]++;
       else this.stamps.push([message.stampMs, 1]);
@@ -145,7 +152,7 @@ export class CommitBuilder {
     this.wanted = false;
   }
 
-  private merge(change: Change, found: PendingEvent | undefined, ordinal: number, cost: number): void {
+  private merge(change: Change, found: PendingEvent | undefined, ordinal: number, cost: number, trace: Trace | null): void {
     if (found === undefined) {
       this.pending.set(change.key, {
         key: change.key,
@@ -162,6 +169,7 @@ export class CommitBuilder {
         after: change.after,
         leaves: change.leaves === null ? null : new Map(change.leaves.map((leaf) => [leaf.path, leaf])),
         bytes: cost,
+        trace,
       });
       return;
     }
@@ -170,6 +178,7 @@ export class CommitBuilder {
     found.ordinal = ordinal;
     found.timeMs = change.timeMs;
     found.bytes += cost;
+    found.trace ??= trace;
     found.causeCount += change.causes.length;
     for (const cause of change.causes) if (found.causes.length < CAUSES_MAX) found.causes.push(cause);
     for (let i = 0; i < change.attributes.length; i++) {
@@ -187,9 +196,10 @@ export class CommitBuilder {
   }
 
   /** Upper bound of the bytes that this change adds. */
-  private costOf(change: Change, found: PendingEvent | undefined, plan: Plan): number {
+  private costOf(change: Change, found: PendingEvent | undefined, trace: Trace | null, plan: Plan): number {
     let bytes =
       found === undefined ? EVENT_BASE_BYTES + (change.key.indexOf('%') < 0 ? 2 : 8) * change.key.length + this.sourceLength : 0;
+    if (trace !== null && (found === undefined || found.trace === null)) bytes += traceBytes(trace);
     const causes = found?.causes.length ?? 0;
     for (let i = 0; i < change.causes.length && causes + i < CAUSES_MAX; i++) {
       const cause = change.causes[i]!;
@@ -208,6 +218,15 @@ export class CommitBuilder {
     if (change.leaves !== null) bytes += leavesCost(change.leaves, found?.leaves ?? null, room - bytes);
     return Math.max(0, Math.min(bytes, room)); // past EVENT_BYTES_MAX the event is truncated
   }
+}
+
+/** Did the message itself say it? Others that it only lets expire are none of its trace's business. */
+function isSent({ kind }: Cause): boolean {
+  return kind === 'event' || kind === 'record' || kind === 'delete';
+}
+
+function traceBytes({ parent, state }: Trace): number {
+  return 20 + parent.length + (state === null ? 0 : 20 + 2 * state.length);
 }
 
 function causeTextBytes(cause: Cause): number {

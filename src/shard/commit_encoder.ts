@@ -4,6 +4,7 @@ import { formatTime } from '../base/time.ts';
 import { sameValue } from '../aggregate/attribute_value.ts';
 import type { Attribute } from '../aggregate/plan.ts';
 import { identityName, isErasedKey, parseIdentityKey } from '../message/identity.ts';
+import type { Trace } from '../message/trace.ts';
 import { sameJson } from '../record/json.ts';
 import type { LeafChange } from '../record/leaf_changes.ts';
 import { EVENT_BYTES_MAX, type PendingEvent, type SealedCommit } from './commit_builder.ts';
@@ -62,7 +63,9 @@ export class CommitEncoder {
     }
     const truncated = event.bytes >= EVENT_BYTES_MAX;
     return (
-      `${this.head}${event.version}-${event.ordinal}${this.afterId}${typeOf(event)}",${subjectOf(event.key, this.time)}` +
+      `${this.head}${event.version}-${event.ordinal}${this.afterId}${typeOf(event)}",` +
+      (event.trace === null ? '' : traceText(event.trace)) +
+      subjectOf(event.key, this.time) +
       `,"version":${event.version},"previousVersion":${event.previousVersion},"sequence":${event.version},"cause":[${truncated ? '' : causesOf(event)}]` +
       (truncated || event.causeCount > event.causes.length ? `,"causeCount":${event.causeCount}` : '') +
       (truncated ? truncation(event) : '') +
@@ -76,6 +79,11 @@ export class CommitEncoder {
 function typeOf({ existed, exists }: PendingEvent): 'created' | 'updated' | 'deleted' {
   if (!exists) return 'deleted';
   return existed ? 'updated' : 'created';
+}
+
+/** The distributed tracing extension of CloudEvents. */
+function traceText({ parent, state }: Trace): string {
+  return `"traceparent":"${parent}",` + (state === null ? '' : `"tracestate":${quote(state)},`);
 }
 
 /** From `subject` to the profile's identity. Most ids need no decoding and no quoting. */

@@ -116,6 +116,7 @@ function difference(
     timeMs: at.timeMs,
     causes: [{ kind: 'definitions', sequence: at.sequence }],
     causeCount: 1,
+    trace: null,
     attributes,
     before,
     after,

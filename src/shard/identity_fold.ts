@@ -39,7 +39,7 @@ export type IdentityFoldOptions = {
 };
 
 /** Since then `earliest` goes by ER2. */
-export const TIES_VERSION = 4;
+const TIES_VERSION = 4;
 
 export class IdentityFold {
   /** Now, the greatest stamp of the log, and the settings and version in force: the fold sets them. */

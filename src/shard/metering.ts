@@ -42,6 +42,7 @@ export function newWorkerMeter(): WorkerMeter {
     endToEndSeconds: new Histogram(SECONDS),
     expiryLatenessSeconds: new Histogram(SECONDS),
     readsRefused: { nats: 0, http: 0 },
+    live: { open: 0, events: 0, resets: 0, cutOff: { slow: 0, stalled: 0 } },
   };
 }
 

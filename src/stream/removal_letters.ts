@@ -6,7 +6,9 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { encodeId, identityKey, type Identity } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
+import { beginsAsMap, textsIn, unpackMap } from '../message/message_pack.ts';
 import type { Topology } from '../message/subject.ts';
+import { Unreadable } from '../message/unreadable.ts';
 import { scanStream } from './erasure_scan.ts';
 
 const DEPTH_MAX = 64;
@@ -78,13 +80,13 @@ export function namedIn(message: LogMessage, root: string): Named {
   const named: Named = { logSequence, keys: new Set(), strings: new Set(), texts: [] };
   if (letter === undefined || letter === null) {
     addTail(message.subject, root, named);
-    addText(text, named);
+    addBytes(message.body, named);
     addHeaders(message, named);
     return named;
   }
   if (typeof letter.subject === 'string') named.keys.add(keyOf(letter.subject, root));
   if (typeof letter.body === 'string') addText(letter.body, named);
-  if (typeof letter.bodyBase64 === 'string') addText(Buffer.from(letter.bodyBase64, 'base64').toString('utf8'), named);
+  if (typeof letter.bodyBase64 === 'string') addBytes(Buffer.from(letter.bodyBase64, 'base64'), named);
   addStrings(letter.headers, named, 0);
   for (const { message: why, pointer } of Array.isArray(letter.errors) ? (letter.errors as LetterError[]) : []) {
     if (typeof why === 'string') named.texts.push(why);
@@ -118,11 +120,24 @@ function tokensOf(subject: string, root: string): string[] {
   return subject.slice(root.length + '.in.'.length).split('.');
 }
 
+function addBytes(bytes: Uint8Array, named: Named): void {
+  if (!beginsAsMap(bytes)) return addText(new TextDecoder().decode(bytes), named);
+  const map = unpackMap(bytes);
+  if (!(map instanceof Unreadable)) return addValue(map, named);
+  // cut, or no MessagePack at all
+  for (const text of textsIn(bytes)) addStrings(text, named, 0);
+  addText(new TextDecoder().decode(bytes), named);
+}
+
 function addText(text: string, named: Named): void {
   const json = parsed(text);
-  if (json === undefined) return void named.texts.push(text);
-  addStrings(json, named, 0);
-  addIdentities(json, named);
+  if (json === undefined) named.texts.push(text);
+  else addValue(json, named);
+}
+
+function addValue(value: unknown, named: Named): void {
+  addStrings(value, named, 0);
+  addIdentities(value, named);
 }
 
 /** Those of the identityMap, as keys of subjects. */

@@ -2,7 +2,7 @@
 import type { Msg } from '@nats-io/transport-node';
 import type { LogMessage } from '../message/log_message.ts';
 
-/** A message as it came: headers are parsed only for the few that are refused. */
+/** A message as it came: headers are parsed only for the few that need them. */
 export class StoredMessage implements LogMessage {
   readonly sequence: number;
   readonly stampMs: number;
@@ -23,6 +23,12 @@ export class StoredMessage implements LogMessage {
     const { buffer, byteOffset, byteLength } = this.body;
     const text = Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
     return text.includes('\ufffd') ? undefined : text;
+  }
+
+  /** The size of a message is that of its subjects, its headers and its body. */
+  get headerBytes(): number {
+    const { raw } = this;
+    return raw.size() - raw.subject.length - (raw.reply?.length ?? 0) - this.body.length;
   }
 
   headers(): Readonly<Record<string, string>> {

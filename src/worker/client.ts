@@ -7,7 +7,7 @@ import type { Settings } from '../definitions/settings.ts';
 import type { Plan } from '../aggregate/plan.ts';
 import { encodeControl, type ClockMode } from '../message/control.ts';
 import type { LogMessage } from '../message/log_message.ts';
-import { apiSubject, topologyOf, type Topology } from '../message/subject.ts';
+import { topologyOf, type Topology } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ExportAnswer, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
 import type { EraseAccepted, EraseQuery } from '../ports/erase_service.ts';
 import type { LogReader, StreamState } from '../ports/log.ts';
@@ -18,16 +18,13 @@ import type { Explanation, FieldExplanation } from '../profile/explanation.ts';
 import type { ProfileView } from '../profile/view.ts';
 import { openConnection, type Connection } from '../nats/connection.ts';
 import { knownEraseHash, type EraseHash } from './erase_secret.ts';
+import { questions } from './questions.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
+import { nextOrEnd } from '../stream/next_or_end.ts';
 import { PartitionReader } from '../stream/partition_reader.ts';
-import { notAllowed } from '../stream/permission.ts';
 import { logState, openShardLog, streamState } from '../stream/shard_log.ts';
 import { answerOf, jetstreamManagerOf, stampOf } from '../stream/streams.ts';
 
-const REQUEST_MS = 35_000;
-/** A profile is waited for so long when a read does not say; and its way takes at most this, over a worker that is not its shard's owner. */
-const READ_MS = 5_000;
-const WAY_MS = 5_000;
 const SETTLE_MS_MAX = 60_000;
 const SETTLE_POLL_MS = 50;
 /** How often an export begins again at a shard that began anew. */
@@ -104,21 +101,7 @@ function withoutRight(error: unknown): undefined {
 function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'clock' | 'hashOf'>): Client {
   const { nc, topology, meta, partitions, clock, hashOf } = of;
   const names = { log: topology.logStream, changes: topology.changesStream, dead: topology.deadStream };
-  const ask = async <T>(verb: string, query: unknown, timeout = REQUEST_MS): Promise<T> => {
-    let answer: { ok?: T; error?: { code: string; message: string } };
-    try {
-      answer = (await nc.request(apiSubject(topology.root, verb), JSON.stringify(query), { timeout })).json();
-    } catch (cause) {
-      const denied = notAllowed(cause);
-      if (denied !== undefined) throw denied;
-      throw new VisageError('no_worker', `no worker of root '${topology.root}' answers; start one with 'visage worker'`, {
-        cause,
-        kind: 'retry',
-      });
-    }
-    if (answer.error !== undefined) throw new VisageError(answer.error.code, answer.error.message, { kind: 'retry' });
-    return answer.ok as T;
-  };
+  const { ask, reads } = questions(nc, topology.root);
   const lastSequences = (): Promise<number[]> =>
     Promise.all(
       Array.from({ length: partitions }, async (_, shard) =>
@@ -159,17 +142,14 @@ function client(of: Pick<Client, 'nc' | 'topology' | 'meta' | 'partitions' | 'cl
     partitions,
     clock,
     close: () => nc.close(),
-    profile: async (query) =>
-      (await ask<ProfileView | null>('profile', query, (query.timeoutMs ?? READ_MS) + WAY_MS)) ?? undefined,
+    ...reads,
     explain: async (query) => (await ask<Explanation | null>('explain', query)) ?? undefined,
-    why: async (query) => (await ask<Explanation | FieldExplanation | null>('explain', query)) ?? undefined,
-    events: async (query) => (await ask<EventsPage | null>('events', query)) ?? undefined,
-    status: () => ask<WorkerStatus>('status', {}),
+    why: reads.explain,
     erase: (query) => ask<EraseAccepted>('erase', query),
     ...(hashOf && { hashOf }),
     producer: (options) => createProducer({ ...options, connection: nc, root: topology.root, partitions }),
     async *exportProfiles(onCut, policy) {
-      await settled(() => ask<WorkerStatus>('status', {}), clock === 'event' ? await lastSequences() : null);
+      await settled(reads.status, clock === 'event' ? await lastSequences() : null);
       const id = randomUUID();
       const body = encodeControl({ kind: 'cut', id });
       for (let shard = 0; shard < partitions; shard++) {
@@ -252,19 +232,6 @@ async function again<T>(times: number, code: string, act: () => Promise<T>): Pro
     } catch (error) {
       if (!(error instanceof VisageError) || error.code !== code || left <= 1) throw error;
     }
-  }
-}
-
-/** The next messages, or null when the stream has nothing more for this reader up to `through`. */
-async function nextOrEnd(reader: LogReader, through: number): Promise<readonly LogMessage[] | null> {
-  const next = reader.next();
-  if (through === Infinity) return (await next)?.messages ?? null;
-  for (;;) {
-    const batch = await Promise.race([next, new Promise<'look'>((resolve) => setTimeout(() => resolve('look'), 250))]);
-    if (batch === null) return null;
-    if (batch !== 'look') return batch.messages;
-    const reached = await reader.readThrough().catch(() => undefined);
-    if (reached !== undefined && reached >= through) return null;
   }
 }
 

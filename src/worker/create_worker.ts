@@ -9,6 +9,7 @@ import type { DefinitionsDocument } from '../definitions/definitions_document.ts
 import type { Settings } from '../definitions/settings.ts';
 import { identityKey, isIdentity, partitionOf, type Identity } from '../message/identity.ts';
 import { topologyOf } from '../message/subject.ts';
+import type { ChangeFeed } from '../ports/changes.ts';
 import type { Health, Readiness } from '../ports/health.ts';
 import type { ReadService, WorkerStatus } from '../ports/reads.ts';
 import { eraseQuery, serveEraseApi, type EraseApi } from '../api/erase_api.ts';
@@ -16,6 +17,7 @@ import { forwarder, type Forward } from '../api/forward.ts';
 import { serveNatsApi, type NatsApi, type ShardActions } from '../api/nats_api.ts';
 import { Ownership } from '../cluster/ownership.ts';
 import { lockFolder } from '../store/folder_lock.ts';
+import { openChangeFeed, type StreamChangeFeed } from '../stream/change_feed.ts';
 import { openIdentityLog, type IdentityLog } from '../stream/identity_log.ts';
 import { openLeaseStore } from '../stream/lease_store.ts';
 import { openMetaBucket, type MetaBucket } from '../stream/meta_bucket.ts';
@@ -102,6 +104,7 @@ export function createWorker(options: WorkerOptions): Worker {
   let ownership: Ownership | undefined;
   let erasing: Erasing | undefined;
   let forward: Forward | undefined;
+  let feed: StreamChangeFeed | undefined;
   let tidying: NodeJS.Timeout | undefined;
   let draining = false;
 
@@ -136,7 +139,7 @@ export function createWorker(options: WorkerOptions): Worker {
   }));
   const onDefect = (error: unknown, requestId?: string): void =>
     logger.error({ ...logOf(error), ...(requestId === undefined ? {} : { requestId }) }, 'a request failed');
-  const { readsRefused } = metrics.meter;
+  const { readsRefused, live } = metrics.meter;
   const { written } = metrics.http;
   /** Undefined: nobody can be called so, or the worker does not know yet how. */
   const pseudonymOf = (identity: Identity): { readonly shard: number; readonly hash: string } | undefined => {
@@ -152,12 +155,20 @@ export function createWorker(options: WorkerOptions): Worker {
     connect: () => connections.open('write'),
     pseudonymOf,
   });
+  const changes: ChangeFeed = {
+    async subscribe(query, listener) {
+      if (feed !== undefined) return feed.subscribe(query, listener);
+      throw new VisageError('shard_not_ready', 'the worker is starting; try again', { kind: 'retry' });
+    },
+  };
   const pages = new Pages({
     settings,
     health,
     metrics,
     reads,
     writes,
+    changes,
+    live,
     version,
     openAccess: () =>
       openAccess({
@@ -182,6 +193,7 @@ export function createWorker(options: WorkerOptions): Worker {
       await connections.open('api'),
       await connections.open('lookup'),
     ];
+    const following = await connections.open('changes');
     const { setup, rebuild, definitions: file } = options;
     // with --rebuild, definitions that differ are not for setup to refuse
     if (setup === true) await setupRoot(publishing, topology, settings, rebuild === undefined ? file : undefined);
@@ -196,6 +208,7 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     await haveDefinitions({ nc: asking, topology, meta, settings, document: options.definitions });
     identityLog = await openIdentityLog({ nc: lookups, topology });
+    feed = await openChangeFeed({ nc: following, topology, partitions: settings.partitions, onDefect });
     const loaded = (definitions = definitionsCache(meta, (warning) => logger.warn(warning)));
     const erasures = (erasing = await openErasing({ nc: lookups, topology, meta, settings, shards }));
     const objects = await openSnapshotObjects(lookups, topology);
@@ -279,6 +292,7 @@ export function createWorker(options: WorkerOptions): Worker {
     await shards.stop();
     ownership?.abandon();
     await Promise.all([api?.answered(), writes.close()]); // what was taken in is answered while the log can be reached
+    feed?.close(); // as late as this: who comes again at once must not come to this worker
     await connections.close();
     await pages.close();
     unlock?.();

@@ -13,7 +13,7 @@ import type { LogBeginning } from '../shard/explain.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { IdentityLog } from '../stream/identity_log.ts';
 import { endOf, profileNow, readEvents, type Ended, type ProfileNow } from './identity_reading.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../stream/turns.ts';
 
 const AT_ONCE = 2; // as for explanations
 const WAITING_MAX = 16;

@@ -18,7 +18,7 @@ import type { Shard } from '../shard/shard.ts';
 import type { IdentityLog } from '../stream/identity_log.ts';
 import { endOf, profileNow, readEvents, type Ended, type ProfileNow } from './identity_reading.ts';
 import { noSuchField, type KnownFields } from './known_fields.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../stream/turns.ts';
 
 const AT_ONCE = 2; // more of them only make each other late
 const WAITING_MAX = 16;

@@ -72,6 +72,11 @@ export class WorkerMetrics implements MetricsSource {
     for (const [reason, times] of this.http.denied) yield one('http_denied_total', times, { reason });
     for (const [outcome, messages] of this.http.written) yield one('http_messages_total', messages, { outcome });
     yield one('token_file_failures_total', this.http.tokenFileFailures);
+    const { live } = this.meter;
+    yield one('live_streams', live.open);
+    yield one('live_events_total', live.events);
+    yield one('live_resets_total', live.resets);
+    for (const [why, times] of Object.entries(live.cutOff)) yield one('live_cut_off_total', times, { why });
     yield one('cache_budget_bytes', now.cacheBudgetBytes);
     for (const [state, shards] of Map.groupBy(now.shards, (shard) => shard.state)) yield one('shards', shards.length, { state });
     const { commitSeconds, endToEndSeconds, checkpointSeconds, expiryLatenessSeconds } = this.meter;

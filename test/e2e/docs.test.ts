@@ -86,14 +86,15 @@ test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
   }
 });
 
-test('the programs of docs/publish.md do what they say', async () => {
+/** What each program of a page prints. */
+async function programsOf(page: string): Promise<string[]> {
   // inside of the checkout `visage` is the package itself, once it is built; see program.ts
   const built = PROGRAM.includes('/dist/');
   mkdirSync(join(ROOT, '.cache'), { recursive: true });
   const programs = mkdtempSync(join(ROOT, '.cache/docs-'));
   try {
     const outputs: string[] = [];
-    for (const [n, block] of blocks('publish.md', 'ts').entries()) {
+    for (const [n, block] of blocks(page, 'ts').entries()) {
       const file = join(programs, `program_${n}.ts`);
       const source = block.replace('nats://127.0.0.1:4222', server.url);
       writeFileSync(file, built ? source : source.replace("'visage'", JSON.stringify(join(ROOT, 'src/index.ts'))));
@@ -101,15 +102,30 @@ test('the programs of docs/publish.md do what they say', async () => {
       expect(code, `${block}\n${out}`).toBe(0);
       outputs.push(out);
     }
-    expect(outputs).toEqual([expect.stringMatching(/^stored in shard \d+ as \d+\n$/), '0 to send again later\n']);
-    const sequence = / as (\d+)/.exec(outputs[0]!)![1]!;
-    const grace = await run(`npx visage get customerId grace@example.com --after ${sequence} --json --config worker.yaml`);
-    expect(JSON.parse(grace.out)).toMatchObject({ computed: { spendLifetime: { value: 12.5 } } });
-    const one = await run('npx visage get customerId customer-7 --json --config worker.yaml');
-    expect(JSON.parse(one.out)).toMatchObject({ computed: { spendLifetime: { value: 200 } } });
+    return outputs;
   } finally {
     rmSync(programs, { recursive: true, force: true });
   }
+}
+
+test('the programs of docs/publish.md, docs/read.md and docs/watch.md do what they say', async () => {
+  const published = await programsOf('publish.md');
+  expect(published).toEqual([
+    expect.stringMatching(/^stored in shard \d+ as \d+\n$/),
+    '0 to send again later\n',
+    expect.stringMatching(/^traced in shard \d+\n$/),
+  ]);
+  const sequence = / as (\d+)/.exec(published[0]!)![1]!;
+  const grace = await run(`npx visage get customerId grace@example.com --after ${sequence} --json --config worker.yaml`);
+  expect(JSON.parse(grace.out)).toMatchObject({ computed: { spendLifetime: { value: 20 } } });
+  const one = await run('npx visage get customerId customer-7 --json --config worker.yaml');
+  expect(JSON.parse(one.out)).toMatchObject({ computed: { spendLifetime: { value: 200 } } });
+  const tail = await run('npx visage tail --profile customerId grace@example.com --from start --until now --json --config worker.yaml');
+  expect(tail.out).toContain('"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"');
+  expect(await programsOf('read.md')).toEqual([expect.stringMatching(/^spend 20\n2 events, of which 2 count\n\d+ shards\n$/)]);
+  expect(await programsOf('watch.md')).toEqual([
+    'spend none, now 12.5\nspend 12.5, now 20\nup to date, at a position to keep\n',
+  ]);
 });
 
 test('the event of docs/publish.md is JSON, and the same as the one it publishes', () => {

@@ -117,7 +117,6 @@ describe('what is refused', () => {
     ['another page', '/profile/customerId/secret', 404, 'no_such_page'],
     ['a page below', '/profiles/customerId/secret/secret/secret', 404, 'no_such_page'],
     ['the namespace alone', '/profiles/secret', 404, 'no_such_page'],
-    ['the root', '/', 404, 'no_such_page'],
   ])('%s', async (_, path, status, code) => {
     const answer = await get(path);
     expect(problemOf(answer)).toMatchObject({ status, code });

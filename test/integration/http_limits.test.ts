@@ -8,6 +8,7 @@ import { VisageError, type ErrorKind } from '../../src/base/errors.ts';
 import type { MetricsPage } from '../../src/ports/metrics.ts';
 import type { ReadService } from '../../src/ports/reads.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
+import { newWorkerMeter } from '../../src/shard/metering.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
 import { NO_READS, NO_WRITES } from '../support/pages.ts';
@@ -39,7 +40,11 @@ afterEach(async () => {
 });
 
 async function serve(profile: ReadService['profile']): Promise<HttpServer> {
-  const server = await serveHttp({ ...common, version: '0', reads: { ...NO_READS, profile } });
+  const subscribe = (): never => {
+    throw new Error('not asked here');
+  };
+  const live = newWorkerMeter().live;
+  const server = await serveHttp({ ...common, version: '0', reads: { ...NO_READS, profile }, changes: { subscribe }, live });
   servers.push(server);
   return server;
 }

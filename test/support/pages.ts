@@ -4,6 +4,7 @@ import { httpPages } from '../../src/api/http_server.ts';
 import type { WriteRoutes } from '../../src/api/write_routes.ts';
 import type { Access } from '../../src/ports/access.ts';
 import type { ReadService } from '../../src/ports/reads.ts';
+import { newWorkerMeter } from '../../src/shard/metering.ts';
 
 function nobody(): never {
   throw new Error('nobody is asked here');
@@ -32,6 +33,8 @@ export function pagesWithoutWorker(): Application {
     metrics: { contentType: 'text/plain', text: nobody },
     reads: NO_READS,
     ...NO_WRITES,
+    changes: { subscribe: nobody },
+    live: newWorkerMeter().live,
     version: '0.0.0',
     onRefused: nobody,
     onDefect: nobody,

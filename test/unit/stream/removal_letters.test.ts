@@ -1,6 +1,7 @@
 // Which dead letters are about an identity or name it, and which only look like it.
 import { describe, expect, it } from 'vitest';
 import type { LogMessage } from '../../../src/message/log_message.ts';
+import { packMap } from '../../../src/message/write_message_pack.ts';
 import { isNamed, namedIn, namesOf } from '../../../src/stream/removal_letters.ts';
 
 const ADA = { namespace: 'email', id: 'ada@x.org' };
@@ -22,6 +23,8 @@ function message(subject: string, body: string, headers: Record<string, string> 
   return { sequence: 1, stampMs: 0, subject, body: new TextEncoder().encode(body), headers: headers && (() => headers) };
 }
 
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
 function isAbout(found: LogMessage, identity = ADA): boolean {
   return isNamed(namesOf(identity), namedIn(found, 'visage'));
 }
@@ -34,6 +37,9 @@ describe('a letter', () => {
     ['a body that is no JSON', { body: '{"id":"ada@x.org"' }],
     ['a body cut in the middle of a text in a text', { body: '{"raw":"{\\"id\\":\\"ada@x.org\\"}' }],
     ['bytes that are no UTF-8', { bodyBase64: Buffer.from('\xff{"id":"ada@x.org"', 'latin1').toString('base64') }],
+    ['a MessagePack body', { bodyBase64: base64(packMap({ to: [{ who: 'ada@x.org' }], n: 1 })) }],
+    ['one that is cut', { bodyBase64: base64(packMap({ to: [{ who: 'ada@x.org' }], n: 1 }).subarray(0, -2)) }],
+    ['the identityMap of one', { bodyBase64: base64(packMap({ identityMap: { email: [{ id: 'ada@x.org' }] } })) }],
     ['a JSON text inside of a string', { body: JSON.stringify({ raw: JSON.stringify({ id: 'ada@x.org' }) }) }],
     ['a header', { headers: { 'X-User': 'ada@x.org' } }],
     ['a key', { body: '{"friends":{"ada@x.org":1}}' }],
@@ -48,6 +54,7 @@ describe('a letter', () => {
     ['another namespace', { subject: 'visage.in.orders.phone.bob' }],
     ['a longer string', { body: '{"id":"ada@x.organ","also":"not ada@x.org"}' }],
     ['a body that is no JSON', { body: '{"id":"ada@x.organ"' }],
+    ['a longer string in a MessagePack body', { bodyBase64: base64(packMap({ to: 'ada@x.organ' })) }],
   ])('does not, with %s', (_, fields) => {
     expect(isAbout(letter(fields))).toBe(false);
   });

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { VisageError } from '../../../src/base/errors.ts';
-import { Turns } from '../../../src/worker/turns.ts';
+import { Turns } from '../../../src/stream/turns.ts';
 
 const busy = (): VisageError => new VisageError('busy', 'busy', { kind: 'retry' });
 const ERROR = expect.objectContaining({ code: 'busy' });
