@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, Rout
 import { VisageError } from '../base/errors.ts';
 import type { RecordOperation } from '../message/decode.ts';
 import type { Identity } from '../message/identity.ts';
+import { traceHeaders } from '../message/trace.ts';
 import type { WriteService, Written } from '../ports/writes.ts';
 import { audited, type Audit, type AuditEntry } from './audit.ts';
 import { messageTexts } from './message_texts.ts';
@@ -139,6 +140,7 @@ function batchOf(request: FastifyRequest): Parameters<WriteService['write']>[0] 
   return {
     dataset,
     texts,
+    trace: traceHeaders(headers),
     ...(operation !== undefined && { operation }),
     ...(lastUpdated !== undefined && { lastUpdated }),
     ...(identity !== undefined && { identity }),

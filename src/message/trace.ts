@@ -29,6 +29,18 @@ export function traceOf(message: LogMessage): Trace | null {
   } catch {
     return null; // the server stores any bytes as headers
   }
+  return wellFormed(parent, state);
+}
+
+/** The headers by which a message belongs to the trace of the HTTP request that brings it; none when that has no trace. */
+export function traceHeaders(request: Readonly<Record<string, string | readonly string[] | undefined>>): Readonly<Record<string, string>> {
+  const [parent, state] = [request[PARENT_HEADER], request[STATE_HEADER]];
+  const trace = wellFormed(typeof parent === 'string' ? parent.trim() : '', typeof state === 'string' ? state.trim() : '');
+  if (trace === null) return {};
+  return { [PARENT_HEADER]: trace.parent, ...(trace.state === null ? {} : { [STATE_HEADER]: trace.state }) };
+}
+
+function wellFormed(parent: string, state: string): Trace | null {
   if (!PARENT.test(parent)) return null;
   return { parent, state: state.length <= STATE_MAX && STATE.test(state) ? state : null };
 }

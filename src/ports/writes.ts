@@ -14,6 +14,8 @@ export type Batch = {
   readonly lastUpdated?: string;
   /** Who they are about; without it each message says. */
   readonly identity?: Identity;
+  /** Headers of the trace that they belong to; see message/trace.ts. */
+  readonly trace?: Readonly<Record<string, string>>;
 };
 
 export type Stored = { readonly shard: number; readonly sequence: number };

@@ -185,8 +185,13 @@ export class Writes implements WriteService {
   }
 }
 
-function sendOne(producer: Producer, { dataset, lastUpdated }: Batch, { identity, body, operation }: Incoming): Promise<Stored> {
-  return producer.send(dataset, body, { identity, ...(operation && { operation }), ...(lastUpdated && { lastUpdated }) });
+function sendOne(
+  producer: Producer,
+  { dataset, lastUpdated, trace = {} }: Batch,
+  { identity, body, operation }: Incoming,
+): Promise<Stored> {
+  const kind = { ...(operation && { operation }), ...(lastUpdated && { lastUpdated }) };
+  return producer.send(dataset, body, { identity, headers: trace, ...kind });
 }
 
 function attempt(act: () => Incoming): Incoming | { readonly error: VisageError } {

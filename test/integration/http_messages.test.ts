@@ -88,6 +88,19 @@ describe('what is taken', () => {
     expect(await spend(id, sequence)).toBe(1.1);
   });
 
+  test('the trace of the request comes out at the change event', async () => {
+    const id = somebody();
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const [{ sequence }] = messagesOf(await orders(event(id), { headers: { traceparent, tracestate: 'a=1' } })) as [Required<Message>];
+    expect((await client.message('log', sequence))!.headers!()).toMatchObject({ traceparent, tracestate: 'a=1' });
+    const [odd] = messagesOf(await orders(event(id), { headers: { traceparent: 'secret' } })) as [Required<Message>];
+    expect((await client.message('log', odd.sequence))!.headers!()).not.toHaveProperty('traceparent');
+    await spend(id, odd.sequence);
+    const changes: string[] = [];
+    for await (const { body } of client.readStream('changes', { from: 'start', until: 'now' })) changes.push(Buffer.from(body).toString());
+    expect(changes.join('')).toContain(`"traceparent":"${traceparent}"`);
+  });
+
   test('an array, and lines: each has its place, in order', async () => {
     const [a, b] = [somebody(), somebody()];
     const bodies = [event(a), event(b), event(a)].map((each) => JSON.stringify(each).replace('10}', '1.10}'));
