@@ -108,7 +108,7 @@ describe('what is taken', () => {
       [`[ ${bodies.join(' , ')} ]`, JSON_TYPE],
       [`\n${bodies.join('\r\n\r\n')}`, NDJSON_TYPE],
     ] as const) {
-      const answer = await orders(body.replaceAll(/"e-(\d+)"/g, (_, n) => `"e-${n}-${ids}"`), { headers });
+      const answer = await orders(body.replaceAll(/"e-(\d+)"/g, (_, n: string) => `"e-${n}-${ids}"`), { headers });
       ids++;
       expect(answer.status).toBe(202);
       const messages = messagesOf(answer) as Required<Message>[];
