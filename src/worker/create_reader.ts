@@ -90,7 +90,7 @@ function reader(of: {
     explain: ({ namespace, id }, field, options = {}) => reads.explain({ ...options, namespace, id, field }),
     status: () => reads.status(),
     async subscribe<T extends ProfileShape>(options: FollowOptions = {}) {
-      const stream = await followChanges({ nc, topology, partitions, onEnd: () => following.delete(stream) }, options);
+      const stream: ChangeStream = await followChanges({ nc, topology, partitions, onEnd: () => following.delete(stream) }, options);
       following.add(stream);
       return stream as ChangeStream<T>;
     },

@@ -139,7 +139,7 @@ describe('for any object', () => {
     );
     fc.assert(
       fc.property(plain, (object) => {
-        expect(unpackMap(packByLibrary(object))).toEqual(asJson(object));
+        expect(asJson(unpackMap(packByLibrary(object)))).toEqual(asJson(object)); // it keeps -0, as JSON.stringify does not
       }),
       { numRuns: 1_000 },
     );
