@@ -10,10 +10,24 @@ import type { LiveMeter } from '../ports/metrics.ts';
 import type { ReadService } from '../ports/reads.ts';
 import { EventStream } from './event_stream.ts';
 import { isTooMany, sendProblem } from './problem.ts';
-import { refuseUnknown, type Query } from './read_query.ts';
+import { IDENTITY, parameters, TEXT } from './request_schemas.ts';
+import { problemsOf, READ_PROBLEMS } from './route_schema.ts';
 
 const STREAMS_MAX = 1_000;
 const PENDING_BYTES_MAX = 1024 * 1024;
+
+const CHANGES_SCHEMA = {
+  tags: ['profiles'],
+  summary: 'What a profile becomes, live: server-sent events',
+  description: 'First `ready`, then a `change` with the CloudEvent of each change; `reset` where it cannot go on without a gap.',
+  params: parameters(IDENTITY),
+  querystring: parameters({ from: { ...TEXT, description: 'the position after which to go on: the `id` of an event' } }),
+  headers: { type: 'object', properties: { 'Last-Event-ID': { ...TEXT, description: 'as `from`, and goes before it' } } },
+  response: {
+    200: { description: 'a stream of events', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+    ...problemsOf([...READ_PROBLEMS, 'too_many_streams']),
+  },
+};
 
 export type LiveRoutes = {
   readonly changes: ChangeFeed;
@@ -27,7 +41,6 @@ export type LiveRoutes = {
 export function liveRoutes(app: FastifyInstance, options: LiveRoutes): void {
   const { changes, reads, live, onRefused, onDefect } = options;
   const open = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    refuseUnknown(request.query as Query, ['from']);
     const { namespace, id } = request.params as { readonly namespace: string; readonly id: string };
     const outlet = new Outlet(live, reply);
     const subscription = await changes.subscribe({ namespace, id, ...positionOf(request) }, outlet);
@@ -43,7 +56,7 @@ export function liveRoutes(app: FastifyInstance, options: LiveRoutes): void {
       throw error;
     }
   };
-  app.get('/profiles/:namespace/:id/changes', { config: { scope: 'read' } }, async (request, reply) => {
+  app.get('/profiles/:namespace/:id/changes', { config: { scope: 'read' }, schema: CHANGES_SCHEMA }, async (request, reply) => {
     if (live.open >= STREAMS_MAX) {
       onRefused();
       return sendProblem(reply, new VisageError('too_many_streams', 'too many look on already; try again', { kind: 'retry' }));
@@ -65,10 +78,8 @@ export function liveRoutes(app: FastifyInstance, options: LiveRoutes): void {
 function positionOf(request: FastifyRequest): Pick<ChangesQuery, 'from'> {
   const header = request.headers['last-event-id'];
   if (typeof header === 'string' && header !== '') return { from: header };
-  const { from } = request.query as Query;
-  if (from === undefined) return {};
-  if (typeof from !== 'string') throw new VisageError('bad_query', 'from can be given once', { kind: 'usage' });
-  return { from };
+  const { from } = request.query as { readonly from?: string };
+  return from === undefined ? {} : { from };
 }
 
 /** Takes change events from the first moment; they go out behind `ready`. */

@@ -25,15 +25,6 @@ export type EventsParameters = Omit<ReadParameters, 'policy' | 'fields'> & {
   readonly page?: string;
 };
 
-export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-/** For pages whose schema does not say. @throws VisageError `bad_query` (usage) */
-export function refuseUnknown(query: Query, known: readonly string[]): void {
-  for (const key of Object.keys(query))
-    if (!known.includes(key))
-      throw new VisageError('bad_query', `unknown parameter; known: ${known.join(', ') || 'none'}`, { kind: 'usage' });
-}
-
 type ReadQuery = Pick<ProfileQuery, 'policy' | 'after' | 'timeoutMs'> & { readonly limit?: number };
 
 /** @throws VisageError `bad_query` (usage) */
