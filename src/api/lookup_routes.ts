@@ -75,7 +75,8 @@ function lookupRoute(app: FastifyInstance, { reads, answer, onDefect }: LookupRo
       schema: {
         tags: ['profiles'],
         summary: 'Up to 1,000 profiles at once',
-        description: 'Each is answered or has an error of its own (`not_found`, `lookup_timeout`, …); the answer itself is 200 then.',
+        description:
+          'Each is answered or has an error of its own (`not_found`, `lookup_timeout`, …); the answer itself is 200 then.',
         body: { content: { 'application/json': { schema: BODY, example: EXAMPLE } } },
         response: answersOf('the profiles', refTo('LookupAnswer'), ['bad_query', 'bad_body', 'too_many_reads']),
       },
@@ -124,7 +125,9 @@ async function lookUp({ identities, policy, fields, timeout }: Asked, { reads, a
 }
 
 function late(): VisageError {
-  return new VisageError('lookup_timeout', 'there was no time left for this one; ask for fewer, or allow more time', { kind: 'retry' });
+  return new VisageError('lookup_timeout', 'there was no time left for this one; ask for fewer, or allow more time', {
+    kind: 'retry',
+  });
 }
 
 function tooLarge(): VisageError {

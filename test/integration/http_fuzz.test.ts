@@ -103,7 +103,9 @@ test('bodies that are too large, of another type, or where none belongs', async 
     const other = { 'content-type': `text/${SECRET}` };
     expect((await expectGood(route, { method: route.method, path, headers: other, body: SECRET })).status, path).toBe(415);
   }
-  const without = routesOf(document).filter(({ method, operation }) => method === 'DELETE' && operation.requestBody === undefined);
+  const without = routesOf(document).filter(
+    ({ method, operation }) => method === 'DELETE' && operation.requestBody === undefined,
+  );
   for (const route of without) {
     const path = route.path.replaceAll(/\{\w+\}/g, 'fuzz');
     const asked = { method: 'DELETE', path, headers: { 'content-type': 'application/json' }, body: '{}' };

@@ -57,7 +57,9 @@ beforeAll(async () => {
     const h = headers();
     h.set('Visage-Last-Updated', `2026-01-0${dataset.length}T00:00:00Z`);
     const subject = `visage.in.${dataset}.${identityKey({ namespace: 'customerId', id: 'ada@example.com' })}`;
-    const ack: { seq?: number } = (await client.nc.request(subject, JSON.stringify({ name: { first } }), { headers: h })).json();
+    const ack: { seq?: number } = (
+      await client.nc.request(subject, JSON.stringify({ name: { first } }), { headers: h, timeout: 5_000 })
+    ).json();
     expect(ack.seq).toBeGreaterThan(0);
   };
   await write('crm', 'Ada');
@@ -189,7 +191,10 @@ test('the shards have owners, the definitions a hash and the time since when the
   });
   // what the page shows is itself a definitions file
   expect(parseDefinitionsDocument(JSON.stringify(first.definitions)).hash).toBe(first.hash);
-  const more = DEFINITIONS.replace('computedAttributes:', 'computedAttributes:\n  all: { class: individual, function: count, window: lifetime }');
+  const more = DEFINITIONS.replace(
+    'computedAttributes:',
+    'computedAttributes:\n  all: { class: individual, function: count, window: lifetime }',
+  );
   await applyDefinitions(client, world.settings(), parseDefinitionsDocument(more));
   const second = await read<DefinitionsAnswer>('/definitions');
   expect(second.definitions).toMatchObject({ computedAttributes: { all: { function: 'count' } } });
