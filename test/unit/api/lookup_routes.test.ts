@@ -170,6 +170,18 @@ test.each(['text/plain', 'application/xml', 'application/jsonp', 'secret', ''])(
   expect(answer.text).not.toContain('secret');
 });
 
+test('nothing at all, not even a type', async () => {
+  const { app } = application({ onDefect: () => undefined });
+  apps.push(app);
+  lookupRoutes(app, {
+    reads: NO_READS,
+    answer: answers({ onRefused: () => 0, onDefect: () => undefined }),
+    onDefect: () => undefined,
+  });
+  const answer = await app.inject({ method: 'POST', url: '/profiles/lookup' });
+  expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([422, 'bad_body']);
+});
+
 test('a page that says nothing of bodies takes none, and little of one that it does not have to read', async () => {
   const { app } = application({ onDefect: () => undefined });
   apps.push(app);
