@@ -75,7 +75,8 @@ export class ShardChanges {
     this.members.add(subscriber);
     try {
       await this.opened;
-      if (this.ended) throw new VisageError('unavailable', 'the change stream is not read any more; try again', { kind: 'retry' });
+      if (this.ended)
+        throw new VisageError('unavailable', 'the change stream is not read any more; try again', { kind: 'retry' });
     } catch (error) {
       this.leave(subscriber);
       throw error;
