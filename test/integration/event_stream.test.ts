@@ -32,7 +32,9 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-async function start(position: () => string | undefined = () => undefined): Promise<{ stream: EventStream; source: EventSource }> {
+async function start(
+  position: () => string | undefined = () => undefined,
+): Promise<{ stream: EventStream; source: EventSource }> {
   const asked = openEvents((server.address() as AddressInfo).port, '/');
   const response = await opened.promise;
   const stream = new EventStream({ response, headers: {}, position, onCutOff: (why) => void cutOff.push(why) });
