@@ -45,8 +45,8 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
 
   /** Everything on the page of a profile that opens, opened. */
   async function openEverything(page: Page): Promise<void> {
-    for (const name of ['said-button', 'why-button', 'event-button'])
-      for (const button of await page.locator(`.${name}[aria-expanded="false"]`).all()) await button.click();
+    const closed = page.locator('main :is(.said-button, .why-button, .event-button)[aria-expanded="false"]');
+    while ((await closed.count()) > 0) await closed.first().click();
     await page.locator('.verdict:visible').first().waitFor();
     await eventually('nothing loads any more', async () => (await page.locator('.loading:visible').count()) === 0);
   }
