@@ -94,7 +94,7 @@ class Row {
     );
     this.#panel = h('div', { id, hidden: true });
     const about = h('p', { class: 'fine' }, kindText(definition));
-    const described = definition.description === undefined ? null : h('p', { class: 'described' }, definition.description);
+    const described = definition.description === undefined ? null : h('p', { class: 'described', title: definition.description }, definition.description);
     const head = h(
       'div',
       { class: 'row-head' },

@@ -28,7 +28,8 @@ export function eventsSection({ namespace, id, signal, shade }) {
   /** @type {string | null} */
   let next = null;
   let pages = 0;
-  let isBusy = false;
+  let isReading = false;
+  let isResting = false;
   let wanted = 0;
 
   /** @param {string | null} page @param {number} after */
@@ -49,8 +50,8 @@ export function eventsSection({ namespace, id, signal, shade }) {
   };
 
   const nextPage = async () => {
-    if (next === null || isBusy) return;
-    isBusy = true;
+    if (next === null || isReading) return;
+    isReading = true;
     setProps(more, { 'aria-busy': 'true' });
     try {
       const page = await read(next, 0);
@@ -59,7 +60,7 @@ export function eventsSection({ namespace, id, signal, shade }) {
     } catch (error) {
       if (!signal.aborted) fill(state, errorNode(error, () => void nextPage()));
     } finally {
-      isBusy = false;
+      isReading = false;
       setProps(more, { 'aria-busy': null });
     }
   };
@@ -67,21 +68,21 @@ export function eventsSection({ namespace, id, signal, shade }) {
   /** With everything up to this sequence in it. @param {number} after */
   const refresh = async (after) => {
     wanted = Math.max(wanted, after);
-    if (isBusy || pages > 1) return; // who reads further back is not disturbed
-    isBusy = true;
+    if (isReading || isResting || pages > 1) return; // who reads further back is not disturbed
+    const asked = wanted;
+    isReading = isResting = true;
     try {
-      const asked = wanted;
       const page = await read(null, asked);
       pages = 1;
       shown(page, [...page.events]);
-      await pause(REST_MS, signal);
-      isBusy = false;
-      if (wanted > asked && !signal.aborted) await refresh(wanted);
     } catch (error) {
       if (!signal.aborted && events.length === 0) fill(state, errorNode(error, () => void refresh(0)));
     } finally {
-      isBusy = false;
+      isReading = false;
     }
+    await pause(REST_MS, signal);
+    isResting = false;
+    if (wanted > asked && !signal.aborted) await refresh(wanted);
   };
 
   fill(state, loadingNode(4, 'Loading events'));

@@ -178,8 +178,8 @@ class Shown {
     this.node = h(
       'div',
       { class: 'profile' },
-      h('div', { class: 'column' }, section('Computed attributes', this.#computed.values), section('Audiences', this.#computed.audiences)),
-      h('div', { class: 'column' }, section('Attributes', this.#attributes.node), section('As it happens', changes.node)),
+      h('div', { class: 'column' }, section('Computed attributes', this.#computed.values)),
+      h('div', { class: 'column' }, section('Attributes', this.#attributes.node), section('Audiences', this.#computed.audiences), section('As it happens', changes.node)),
       section('Recent events', this.#events.node, 'wide'),
     );
   }

@@ -107,8 +107,8 @@ function eventTable({ name, shade, signal }) {
     h('th', { scope: 'col', class: 'leaves' }, 'Leaves'),
     h('th', { scope: 'col', class: 'number' }, 'Value'),
   ];
-  const foot = h('tfoot', {}, h('tr', {}, how, total));
-  setProps(how, { colspan: 4 });
+  const foot = h('tfoot', {}, h('tr', {}, how, h('td', { class: 'leaves' }), total));
+  setProps(how, { colspan: 3 });
   const table = h('table', { class: 'events-table' }, caption, h('thead', {}, h('tr', {}, ...heads)), body, foot);
   let text = valueText;
   /** @type {(events: readonly ExplainedEvent[]) => void} */

@@ -17,6 +17,8 @@ import {
 } from '../support/explorer.ts';
 import { eventually } from '../support/eventually.ts';
 
+/** Its name, and how it shows that it is. */
+const FOCUSED = `((node) => [node.ariaLabel ?? node.textContent, getComputedStyle(node).outlineStyle])(document.activeElement)`;
 const chromium = await chromiumOrSkip();
 
 describe.skipIf(chromium === undefined)('in Chromium', () => {
@@ -122,7 +124,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     expect(Math.round(values.reduce((sum, value) => sum + value, 0) * 100) / 100).toBe(35.09);
     await page.getByRole('button', { name: 'Why averageOrder' }).click();
     await rowOf(page, 'averageOrder').getByRole('button', { name: 'spendLifetime' }).click();
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Why spendLifetime');
+    expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe('Why spendLifetime');
     await closed();
   });
 
@@ -130,7 +132,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     const page = await opened(profileUrl(world.url, 'lin'));
     await page.getByText('There is no such profile').waitFor();
     await live(page);
-    await page.evaluate(() => Object.assign(window, { isTheSame: true }));
+    await page.evaluate('globalThis.isTheSame = true');
     await world.order('lin', 'l-1', 25);
     await shows(page, 'spendShort', '25'); // it was not there: it appears by itself
     await page.getByRole('button', { name: 'Why spendShort' }).click();
@@ -147,7 +149,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await eventually('out of the audience', async () => (await rowOf(page, 'isShopping').locator('.value').textContent()) === 'not in');
     await page.locator('.changes').getByText('time has passed').first().waitFor();
     expect(await page.locator('.event').count()).toBe(2);
-    expect(await page.evaluate(() => Object.hasOwn(window, 'isTheSame'))).toBe(true);
+    expect(await page.evaluate('globalThis.isTheSame')).toBe(true);
     await closed();
   });
 
@@ -179,7 +181,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   test('the worker is killed and comes back: the page says so and goes on by itself', async () => {
     const page = await opened(profileUrl(world.url, 'ada'));
     await live(page);
-    await page.evaluate(() => Object.assign(window, { isTheSame: true }));
+    await page.evaluate('globalThis.isTheSame = true');
     await world.killWorker();
     await page.locator('#bar:not([hidden])').waitFor();
     await page.locator('.pill:not([data-live="live"])').waitFor();
@@ -191,7 +193,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.locator('#bar').waitFor({ state: 'hidden' });
     await world.order('ada', 'a-4', 4.91);
     await shows(page, 'spendLifetime', '40');
-    expect(await page.evaluate(() => Object.hasOwn(window, 'isTheSame'))).toBe(true);
+    expect(await page.evaluate('globalThis.isTheSame')).toBe(true);
     await closed();
   });
 
@@ -213,14 +215,11 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.keyboard.type('ada');
     await page.keyboard.press('Enter');
     await shows(page, 'spendLifetime', '40');
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1'); // where the new view begins
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('H1'); // where the new view begins
     const wanted = 'Why spendLifetime';
     for (let n = 0; n < 40; n++) {
       await page.keyboard.press('Tab');
-      const { name, outline } = await page.evaluate(() => {
-        const node = document.activeElement!;
-        return { name: node.getAttribute('aria-label') ?? node.textContent, outline: getComputedStyle(node).outlineStyle };
-      });
+      const [name, outline] = await page.evaluate<[string, string]>(FOCUSED);
       expect(outline, `where the focus is can be seen: ${name}`).not.toBe('none');
       if (name === wanted) break;
     }

@@ -19,7 +19,7 @@ function explanation(name: string, values: readonly unknown[], rest: Partial<Exp
   return { ...about, function: name, counted: events.length, events, ...rest };
 }
 
-test.each<[string, readonly unknown[], unknown, readonly number[]?]>([
+test.each<[string, readonly unknown[], unknown, (readonly number[])?]>([
   ['sum', [0.1, 0.2], 0.3],
   ['sum', [25, 9.99, -0.01, 1e-7], 34.9800001],
   ['sum', [], 0],

@@ -72,7 +72,11 @@ describe('addresses', () => {
 
 describe('paths', () => {
   test('are written as change events write them', () => {
-    fc.assert(fc.property(fc.array(anyText), (path) => expect(pathText(path)).toBe(workersPathText(path))));
+    fc.assert(
+      fc.property(fc.array(anyText), (path) => {
+        expect(pathText(path)).toBe(workersPathText(path));
+      }),
+    );
   });
 
   test('every place of a tree, parents first', () => {
