@@ -24,29 +24,27 @@ export type AuditEntry = {
 export type Audit = (entry: AuditEntry) => void;
 
 /** As a route's `onSend`: the last thing that happens to every answer, refusals before the body included. */
-export function audited(
-  action: AuditEntry['action'],
-  audit: Audit,
-  pseudonymOf: WriteService['pseudonymOf'],
-): onSendHookHandler<unknown> {
+export function audited(action: AuditEntry['action'], audit: Audit, names: Names): onSendHookHandler<unknown> {
   return (request, reply, payload, done) => {
     const outcome = outcomeOf(reply, payload);
-    const subject = subjectOf(request, outcome.code, pseudonymOf);
+    const subject = subjectOf(request, outcome.code, names);
     audit({ who: request.caller?.name ?? null, action, ...subject, ...outcome, requestId: request.id });
     done();
   };
 }
 
+/** What may stand in an entry. */
+type Names = {
+  readonly isDataset: (name: string) => boolean;
+  readonly pseudonymOf: WriteService['pseudonymOf'];
+};
+
 /** Of names that were not looked up, or are none: they may be anything, somebody's address too. */
 const UNSURE: readonly (string | undefined)[] = ['unknown_dataset', 'no_token', 'bad_token', 'foreign_host', 'foreign_origin'];
 
-function subjectOf(
-  request: FastifyRequest,
-  code: string | undefined,
-  pseudonymOf: WriteService['pseudonymOf'],
-): Partial<AuditEntry> {
+function subjectOf(request: FastifyRequest, code: string | undefined, { isDataset, pseudonymOf }: Names): Partial<AuditEntry> {
   const { namespace, id, dataset } = request.params as Readonly<Record<string, string | undefined>>;
-  if (dataset !== undefined) return UNSURE.includes(code) ? {} : { dataset };
+  if (dataset !== undefined) return UNSURE.includes(code) || !isDataset(dataset) ? {} : { dataset };
   return (namespace !== undefined && id !== undefined && pseudonymOf({ namespace, id })) || {};
 }
 
@@ -56,7 +54,10 @@ type Said = {
   readonly shards?: readonly { readonly sequence: number }[];
 };
 
-function outcomeOf({ statusCode: status }: FastifyReply, payload: unknown): Pick<AuditEntry, 'outcome' | 'status'> & Partial<AuditEntry> {
+function outcomeOf(
+  { statusCode: status }: FastifyReply,
+  payload: unknown,
+): Pick<AuditEntry, 'outcome' | 'status'> & Partial<AuditEntry> {
   const { code, sequence, shards } = JSON.parse(payload as string) as Said;
   if (status >= 300) return { outcome: 'refused', status, ...(code !== undefined && { code }) };
   const where = shards === undefined ? sequence : shards.map((each) => each.sequence);

@@ -104,7 +104,10 @@ function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRo
   const page = (scope: RouteScope, action: AuditEntry['action'], schema: FastifySchema): RouteShorthandOptions => ({
     config: { scope },
     schema,
-    onSend: audited(action, audit, (identity) => writes.pseudonymOf(identity)),
+    onSend: audited(action, audit, {
+      isDataset: (name) => writes.isDataset(name),
+      pseudonymOf: (identity) => writes.pseudonymOf(identity),
+    }),
   });
   app.delete('/profiles/:namespace/:id', page('delete', 'delete_profile', DELETE_PROFILE_SCHEMA), ({ params }, reply) =>
     accept(reply, () => writes.deleteProfile(params as Identity)),

@@ -57,6 +57,12 @@ export class LiveAdmission {
     return known;
   }
 
+  /** Without asking: false before anything was read. */
+  knows(dataset: string): boolean {
+    if (this.known === undefined) this.read().catch(() => undefined); // for the next who asks
+    return this.known?.datasets.has(dataset) === true;
+  }
+
   private read(): Promise<Admission> {
     return (this.reading ??= this.live().finally(() => {
       this.readAtMs = performance.now();
