@@ -7,6 +7,7 @@ import { EventStream, type CutOff } from '../../src/api/event_stream.ts';
 import type { ChangeListener } from '../../src/ports/changes.ts';
 import { newWorkerMeter } from '../../src/shard/metering.ts';
 import { ask, problemOf } from '../support/ask.ts';
+import { NO_READS, NO_WRITES } from '../support/pages.ts';
 import { openEvents, type EventSource } from '../support/event_source.ts';
 import { eventually, within } from '../support/eventually.ts';
 
@@ -104,22 +105,14 @@ test('more than a thousand are told to come again; a place is free when somebody
   const listeners: ChangeListener[] = [];
   const { live } = newWorkerMeter();
   let refused = 0;
-  const unused = (): never => {
-    throw new Error('not asked here');
-  };
   const http = await serveHttp({
     host: '127.0.0.1',
     port: 0,
     health: { readiness: () => ({ ready: true, reasons: [], degraded: [] }) },
     metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },
-    reads: {
-      profile: () => Promise.resolve(undefined),
-      explain: unused,
-      events: unused,
-      unionSchema: unused,
-      exportPage: unused,
-      status: unused,
-    },
+    ...NO_WRITES,
+    version: '0',
+    reads: { ...NO_READS, profile: () => Promise.resolve(undefined) },
     changes: {
       subscribe: (_, listener) => {
         listeners.push(listener);
@@ -128,7 +121,9 @@ test('more than a thousand are told to come again; a place is free when somebody
     },
     live,
     onRefused: () => refused++,
-    onDefect: unused,
+    onDefect: (error) => {
+      throw error;
+    },
   });
   try {
     live.open = 999;
