@@ -24,30 +24,21 @@ export type AuditEntry = {
 export type Audit = (entry: AuditEntry) => void;
 
 /** As a route's `onSend`: the last thing that happens to every answer, refusals before the body included. */
-export function audited(
-  action: AuditEntry['action'],
-  audit: Audit,
-  pseudonymOf: WriteService['pseudonymOf'],
-): onSendHookHandler<unknown> {
+export function audited(action: AuditEntry['action'], audit: Audit, names: Names): onSendHookHandler<unknown> {
   return (request, reply, payload, done) => {
     const outcome = outcomeOf(reply, payload);
-    const subject = subjectOf(request, outcome.code, pseudonymOf);
-    audit({ who: request.caller?.name ?? null, action, ...subject, ...outcome, requestId: request.id });
+    audit({ who: request.caller?.name ?? null, action, ...subjectOf(request, names), ...outcome, requestId: request.id });
     done();
   };
 }
 
-/** Of names that were not looked up, or are none: they may be anything, somebody's address too. */
-const UNSURE: readonly (string | undefined)[] = ['unknown_dataset', 'no_token', 'bad_token', 'foreign_host', 'foreign_origin'];
+type Names = Pick<WriteService, 'pseudonymOf' | 'isDataset'>;
 
-function subjectOf(
-  request: FastifyRequest,
-  code: string | undefined,
-  pseudonymOf: WriteService['pseudonymOf'],
-): Partial<AuditEntry> {
+/** A name that is no dataset may be anything, somebody's address too. */
+function subjectOf(request: FastifyRequest, names: Names): Partial<AuditEntry> {
   const { namespace, id, dataset } = request.params as Readonly<Record<string, string | undefined>>;
-  if (dataset !== undefined) return UNSURE.includes(code) ? {} : { dataset };
-  return (namespace !== undefined && id !== undefined && pseudonymOf({ namespace, id })) || {};
+  if (dataset !== undefined) return names.isDataset(dataset) ? { dataset } : {};
+  return (namespace !== undefined && id !== undefined && names.pseudonymOf({ namespace, id })) || {};
 }
 
 type Said = {
@@ -56,7 +47,10 @@ type Said = {
   readonly shards?: readonly { readonly sequence: number }[];
 };
 
-function outcomeOf({ statusCode: status }: FastifyReply, payload: unknown): Pick<AuditEntry, 'outcome' | 'status'> & Partial<AuditEntry> {
+function outcomeOf(
+  { statusCode: status }: FastifyReply,
+  payload: unknown,
+): Pick<AuditEntry, 'outcome' | 'status'> & Partial<AuditEntry> {
   const { code, sequence, shards } = JSON.parse(payload as string) as Said;
   if (status >= 300) return { outcome: 'refused', status, ...(code !== undefined && { code }) };
   const where = shards === undefined ? sequence : shards.map((each) => each.sequence);

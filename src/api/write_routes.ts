@@ -77,9 +77,9 @@ function messageRoute(app: FastifyInstance, { writes, onWritten, onDefect }: Wri
       try {
         const written = await writes.write(batchOf(request));
         count(written, onWritten);
-        return answerWritten(reply, written);
+        return await answerWritten(reply, written);
       } catch (error) {
-        return failed(reply, error, onDefect);
+        return await failed(reply, error, onDefect);
       } finally {
         leaving.get(request)?.();
       }
@@ -96,7 +96,7 @@ function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRo
       const said = JSON.stringify(await act());
       return await reply.code(202).header('cache-control', 'no-store').type(JSON_TYPE).send(said);
     } catch (error) {
-      return failed(reply, error, onDefect);
+      return await failed(reply, error, onDefect);
     } finally {
       inFlight--;
     }
@@ -104,7 +104,7 @@ function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRo
   const page = (scope: RouteScope, action: AuditEntry['action'], schema: FastifySchema): RouteShorthandOptions => ({
     config: { scope },
     schema,
-    onSend: audited(action, audit, (identity) => writes.pseudonymOf(identity)),
+    onSend: audited(action, audit, writes),
   });
   app.delete('/profiles/:namespace/:id', page('delete', 'delete_profile', DELETE_PROFILE_SCHEMA), ({ params }, reply) =>
     accept(reply, () => writes.deleteProfile(params as Identity)),

@@ -83,7 +83,13 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'Clients that follow a profile over HTTP',
         'at most 1,000 a worker; more are told to come again',
       ),
-      metric('counter', 'visage_live_events_total', [], 'Change events sent to clients that follow a profile', 'what is looked at'),
+      metric(
+        'counter',
+        'visage_live_events_total',
+        [],
+        'Change events sent to clients that follow a profile',
+        'what is looked at',
+      ),
       metric(
         'counter',
         'visage_live_resets_total',

@@ -37,6 +37,8 @@ export interface WriteService {
   deleteDataset(dataset: string): Promise<readonly DatasetDeleted[]>;
   /** @throws VisageError, see EraseService */
   erase(query: EraseQuery): Promise<EraseAccepted>;
+  /** Is it a dataset of the live definitions, as far as is known here? */
+  isDataset(name: string): boolean;
   /** How an identity is called where its id must not stand; undefined: it is none, or the worker is starting. */
   pseudonymOf(identity: Identity): { readonly shard: number; readonly hash: string } | undefined;
 }

@@ -94,6 +94,10 @@ export class Writes implements WriteService {
     return this.track(() => this.options.erase.erase(query));
   }
 
+  isDataset(name: string): boolean {
+    return this.options.live.isDataset(name);
+  }
+
   pseudonymOf(identity: Identity): ReturnType<WriteService['pseudonymOf']> {
     return this.options.pseudonymOf(identity);
   }

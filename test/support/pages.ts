@@ -21,7 +21,14 @@ export const NO_READS: ReadService = {
 };
 
 export const NO_WRITES: Omit<WriteRoutes, 'onDefect'> & { readonly access: Access } = {
-  writes: { write: nobody, deleteProfile: nobody, deleteDataset: nobody, erase: nobody, pseudonymOf: () => undefined },
+  writes: {
+    write: nobody,
+    deleteProfile: nobody,
+    deleteDataset: nobody,
+    erase: nobody,
+    isDataset: () => false,
+    pseudonymOf: () => undefined,
+  },
   audit: nobody,
   onWritten: nobody,
   access: { tokens: null, loopbackOnly: true, onDenied: nobody },
