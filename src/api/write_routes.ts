@@ -6,7 +6,7 @@ import { VisageError } from '../base/errors.ts';
 import type { RecordOperation } from '../message/decode.ts';
 import type { Identity } from '../message/identity.ts';
 import { traceHeaders } from '../message/trace.ts';
-import type { WriteService, Written } from '../ports/writes.ts';
+import type { WriteOutcome, WriteService, Written } from '../ports/writes.ts';
 import { audited, type Audit, type AuditEntry } from './audit.ts';
 import { messageTexts } from './message_texts.ts';
 import type { OnDefect } from './application.ts';
@@ -27,8 +27,6 @@ const BODY_BYTES_MAX = 8 * 1024 * 1024;
 const DELETES_MAX = 100;
 const OPERATION = 'visage-operation';
 const LAST_UPDATED = 'visage-last-updated';
-
-export type WriteOutcome = 'stored' | 'refused' | 'busy' | 'unavailable';
 
 export type WriteRoutes = {
   readonly writes: WriteService;
@@ -155,8 +153,7 @@ function identityOf({ namespace, id }: Partial<Identity>): Identity | undefined 
 
 function count(written: readonly Written[], onWritten: WriteRoutes['onWritten']): void {
   const outcomes = Map.groupBy(written, (each): WriteOutcome => {
-    if (!('error' in each)) return 'stored';
-    return { own: 'refused', busy: 'busy', away: 'unavailable' }[faultOf(each.error)] as WriteOutcome;
+    return 'error' in each ? faultOf(each.error) : 'stored';
   });
   for (const [outcome, messages] of outcomes) onWritten(outcome, messages.length);
 }

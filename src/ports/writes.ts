@@ -22,6 +22,10 @@ export type Stored = { readonly shard: number; readonly sequence: number };
 /** What became of one message. A `retry` error that is not `unknown` is sure: it is not in the log. */
 export type Written = Stored | { readonly error: VisageError };
 
+/** How a message ends: in the log · its own fault · to be sent again later · the server's trouble. */
+export const WRITE_OUTCOMES = ['stored', 'refused', 'busy', 'unavailable'] as const;
+export type WriteOutcome = (typeof WRITE_OUTCOMES)[number];
+
 /** Where a dataset's delete is in a shard's log; `time`: RFC 3339, when it was stored. */
 export type DatasetDeleted = Stored & { readonly time: string };
 
