@@ -27,25 +27,18 @@ export type Audit = (entry: AuditEntry) => void;
 export function audited(action: AuditEntry['action'], audit: Audit, names: Names): onSendHookHandler<unknown> {
   return (request, reply, payload, done) => {
     const outcome = outcomeOf(reply, payload);
-    const subject = subjectOf(request, outcome.code, names);
-    audit({ who: request.caller?.name ?? null, action, ...subject, ...outcome, requestId: request.id });
+    audit({ who: request.caller?.name ?? null, action, ...subjectOf(request, names), ...outcome, requestId: request.id });
     done();
   };
 }
 
-/** What may stand in an entry. */
-type Names = {
-  readonly isDataset: (name: string) => boolean;
-  readonly pseudonymOf: WriteService['pseudonymOf'];
-};
+type Names = Pick<WriteService, 'pseudonymOf' | 'isDataset'>;
 
-/** Of names that were not looked up, or are none: they may be anything, somebody's address too. */
-const UNSURE: readonly (string | undefined)[] = ['unknown_dataset', 'no_token', 'bad_token', 'foreign_host', 'foreign_origin'];
-
-function subjectOf(request: FastifyRequest, code: string | undefined, { isDataset, pseudonymOf }: Names): Partial<AuditEntry> {
+/** A name that is no dataset may be anything, somebody's address too. */
+function subjectOf(request: FastifyRequest, names: Names): Partial<AuditEntry> {
   const { namespace, id, dataset } = request.params as Readonly<Record<string, string | undefined>>;
-  if (dataset !== undefined) return UNSURE.includes(code) || !isDataset(dataset) ? {} : { dataset };
-  return (namespace !== undefined && id !== undefined && pseudonymOf({ namespace, id })) || {};
+  if (dataset !== undefined) return names.isDataset(dataset) ? { dataset } : {};
+  return (namespace !== undefined && id !== undefined && names.pseudonymOf({ namespace, id })) || {};
 }
 
 type Said = {

@@ -6,7 +6,7 @@ import { VisageError } from '../base/errors.ts';
 import type { RecordOperation } from '../message/decode.ts';
 import type { Identity } from '../message/identity.ts';
 import { traceHeaders } from '../message/trace.ts';
-import type { WriteService, Written } from '../ports/writes.ts';
+import type { WriteOutcome, WriteService, Written } from '../ports/writes.ts';
 import { audited, type Audit, type AuditEntry } from './audit.ts';
 import { messageTexts } from './message_texts.ts';
 import type { OnDefect } from './application.ts';
@@ -27,8 +27,6 @@ const BODY_BYTES_MAX = 8 * 1024 * 1024;
 const DELETES_MAX = 100;
 const OPERATION = 'visage-operation';
 const LAST_UPDATED = 'visage-last-updated';
-
-export type WriteOutcome = 'stored' | 'refused' | 'busy' | 'unavailable';
 
 export type WriteRoutes = {
   readonly writes: WriteService;
@@ -77,9 +75,9 @@ function messageRoute(app: FastifyInstance, { writes, onWritten, onDefect }: Wri
       try {
         const written = await writes.write(batchOf(request));
         count(written, onWritten);
-        return answerWritten(reply, written);
+        return await answerWritten(reply, written);
       } catch (error) {
-        return failed(reply, error, onDefect);
+        return await failed(reply, error, onDefect);
       } finally {
         leaving.get(request)?.();
       }
@@ -96,7 +94,7 @@ function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRo
       const said = JSON.stringify(await act());
       return await reply.code(202).header('cache-control', 'no-store').type(JSON_TYPE).send(said);
     } catch (error) {
-      return failed(reply, error, onDefect);
+      return await failed(reply, error, onDefect);
     } finally {
       inFlight--;
     }
@@ -104,10 +102,7 @@ function deleteRoutes(app: FastifyInstance, { writes, audit, onDefect }: WriteRo
   const page = (scope: RouteScope, action: AuditEntry['action'], schema: FastifySchema): RouteShorthandOptions => ({
     config: { scope },
     schema,
-    onSend: audited(action, audit, {
-      isDataset: (name) => writes.isDataset(name),
-      pseudonymOf: (identity) => writes.pseudonymOf(identity),
-    }),
+    onSend: audited(action, audit, writes),
   });
   app.delete('/profiles/:namespace/:id', page('delete', 'delete_profile', DELETE_PROFILE_SCHEMA), ({ params }, reply) =>
     accept(reply, () => writes.deleteProfile(params as Identity)),
@@ -158,8 +153,7 @@ function identityOf({ namespace, id }: Partial<Identity>): Identity | undefined 
 
 function count(written: readonly Written[], onWritten: WriteRoutes['onWritten']): void {
   const outcomes = Map.groupBy(written, (each): WriteOutcome => {
-    if (!('error' in each)) return 'stored';
-    return { own: 'refused', busy: 'busy', away: 'unavailable' }[faultOf(each.error)] as WriteOutcome;
+    return 'error' in each ? faultOf(each.error) : 'stored';
   });
   for (const [outcome, messages] of outcomes) onWritten(outcome, messages.length);
 }

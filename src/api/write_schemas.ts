@@ -123,6 +123,14 @@ export const DELETE_DATASET_SCHEMA = {
   querystring: parameters({ confirm: { type: 'string', description: 'the name of the dataset once more' } }),
   response: {
     ...accepted('the delete is in the log of every shard; a sweep takes it through their profiles', 'DatasetDeleted'),
-    ...problemsOf(['bad_query', 'not_confirmed', 'unknown_dataset', 'too_many_writes', 'append_failed', 'not_allowed', ...NOT_THERE]),
+    ...problemsOf([
+      'bad_query',
+      'not_confirmed',
+      'unknown_dataset',
+      'too_many_writes',
+      'append_failed',
+      'not_allowed',
+      ...NOT_THERE,
+    ]),
   },
 } as const;

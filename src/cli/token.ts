@@ -26,7 +26,11 @@ export function registerToken(program: Command): void {
   program
     .command('token <name>')
     .description('make a token for the HTTP port: prints it, once, and the entry for the file that http.tokensFile names')
-    .requiredOption('--scopes <list>', `what it may do, with commas: ${SCOPES.join(', ')} (admin erases; none implies another)`, scopes)
+    .requiredOption(
+      '--scopes <list>',
+      `what it may do, with commas: ${SCOPES.join(', ')} (admin erases; none implies another)`,
+      scopes,
+    )
     .option('--datasets <list>', 'messages to, and deletes of, these datasets only', names)
     .option('--file <file>', 'add the entry to this file, which is made if it is not there')
     .option('--json', 'print one JSON object')

@@ -49,7 +49,9 @@ export function parseTokens(path: string, text: string): readonly TokenEntry[] {
   if (located.mistakes.length > 0) throw new MistakesError('bad_tokens', located.mistakes);
   const { value } = located;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new MistakesError('bad_tokens', [atValue(located, [], `a file of tokens must be a map with 'tokens', not ${typeText(value)}`)]);
+    throw new MistakesError('bad_tokens', [
+      atValue(located, [], `a file of tokens must be a map with 'tokens', not ${typeText(value)}`),
+    ]);
   const checked = FILE.safeParse(value);
   const mistakes = checked.success
     ? repeated(located, checked.data.tokens)

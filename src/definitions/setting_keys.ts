@@ -116,7 +116,11 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   },
   { key: 'http.host', text: 'where profiles are served, and messages taken', type: { kind: 'text' }, standard: '127.0.0.1' },
   { key: 'http.port', text: '0 takes any free one', ...port, standard: 8080 },
-  { key: 'http.tokensFile', text: 'path of a file that says who may use it; needed where http.host is not this machine', ...path },
+  {
+    key: 'http.tokensFile',
+    text: 'path of a file that says who may use it; needed where http.host is not this machine',
+    ...path,
+  },
   { key: 'admin.host', text: 'health and metrics only', type: { kind: 'text' }, standard: '0.0.0.0' },
   { key: 'admin.port', text: '0 takes any free one', ...port, standard: 9090 },
   {

@@ -33,7 +33,9 @@ export function traceOf(message: LogMessage): Trace | null {
 }
 
 /** The headers by which a message belongs to the trace of the HTTP request that brings it; none when that has no trace. */
-export function traceHeaders(request: Readonly<Record<string, string | readonly string[] | undefined>>): Readonly<Record<string, string>> {
+export function traceHeaders(
+  request: Readonly<Record<string, string | readonly string[] | undefined>>,
+): Readonly<Record<string, string>> {
   const [parent, state] = [request[PARENT_HEADER], request[STATE_HEADER]];
   const trace = wellFormed(typeof parent === 'string' ? parent.trim() : '', typeof state === 'string' ? state.trim() : '');
   if (trace === null) return {};

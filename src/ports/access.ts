@@ -14,7 +14,8 @@ export interface TokenBook {
 }
 
 /** Why somebody was not let in. */
-export type Denial = 'no_token' | 'bad_token' | 'missing_scope' | 'other_dataset' | 'foreign_origin' | 'foreign_host';
+export const DENIALS = ['no_token', 'bad_token', 'missing_scope', 'other_dataset', 'foreign_origin', 'foreign_host'] as const;
+export type Denial = (typeof DENIALS)[number];
 
 export type Access = {
   /** Null: nobody is asked who they are. */

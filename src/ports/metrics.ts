@@ -2,6 +2,8 @@
 // M1: sources count in plain numbers; nothing here is called per event.
 // M2: a sample's name is one of the catalogue (metrics/catalogue.ts); its labels are those that the catalogue lists, and bounded.
 import type { Histogram } from '../base/histogram.ts';
+import type { Denial } from './access.ts';
+import type { WriteOutcome } from './writes.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -77,9 +79,9 @@ export type LiveMeter = {
 /** What the HTTP port counts beside its reads. */
 export type HttpMeter = {
   /** Requests that were not let in, by why. */
-  readonly denied: Map<string, number>;
+  readonly denied: Record<Denial, number>;
   /** Messages that came in, by what became of them. */
-  readonly written: Map<string, number>;
+  readonly written: Record<WriteOutcome, number>;
   /** Changes of the file of tokens that could not be used. */
   tokenFileFailures: number;
 };

@@ -22,6 +22,10 @@ export type Stored = { readonly shard: number; readonly sequence: number };
 /** What became of one message. A `retry` error that is not `unknown` is sure: it is not in the log. */
 export type Written = Stored | { readonly error: VisageError };
 
+/** How a message ends: in the log · its own fault · to be sent again later · the server's trouble. */
+export const WRITE_OUTCOMES = ['stored', 'refused', 'busy', 'unavailable'] as const;
+export type WriteOutcome = (typeof WRITE_OUTCOMES)[number];
+
 /** Where a dataset's delete is in a shard's log; `time`: RFC 3339, when it was stored. */
 export type DatasetDeleted = Stored & { readonly time: string };
 
@@ -37,7 +41,7 @@ export interface WriteService {
   deleteDataset(dataset: string): Promise<readonly DatasetDeleted[]>;
   /** @throws VisageError, see EraseService */
   erase(query: EraseQuery): Promise<EraseAccepted>;
-  /** Is there such a dataset, as far as is known just now? Where it is not sure its name must not stand: it may be anything. */
+  /** Is it a dataset of the live definitions, as far as is known here? */
   isDataset(name: string): boolean;
   /** How an identity is called where its id must not stand; undefined: it is none, or the worker is starting. */
   pseudonymOf(identity: Identity): { readonly shard: number; readonly hash: string } | undefined;

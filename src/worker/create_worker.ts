@@ -179,7 +179,7 @@ export function createWorker(options: WorkerOptions): Worker {
       }),
     audit: (entry) => logger.info({ audit: entry }, 'somebody deletes or erases'),
     onRefused: () => readsRefused.http++,
-    onWritten: (outcome, messages) => void written.set(outcome, (written.get(outcome) ?? 0) + messages),
+    onWritten: (outcome, messages) => void (written[outcome] += messages),
     onDefect,
   });
 

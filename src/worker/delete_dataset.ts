@@ -38,13 +38,14 @@ export async function tellDelete(
     }
     const log = await openShardLog({ nc, reading: nc, topology, shard });
     const sequence = await log.append('deleteDataset', encodeControl({ kind: 'deleteDataset', dataset }));
-    const stored = await answerOf(`message ${sequence} of the log`, jsm.streams.getMessage(topology.logStream, { seq: sequence }));
+    const stored = await answerOf(
+      `message ${sequence} of the log`,
+      jsm.streams.getMessage(topology.logStream, { seq: sequence }),
+    );
     if (stored === null)
-      throw new VisageError(
-        'unavailable',
-        `message ${sequence} of the log is gone just after it was stored: try again`,
-        { kind: 'retry' },
-      );
+      throw new VisageError('unavailable', `message ${sequence} of the log is gone just after it was stored: try again`, {
+        kind: 'retry',
+      });
     told.push({ shard, sequence, timeMs: stampOf(stored.timestamp) });
   }
   return told;

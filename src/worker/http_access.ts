@@ -20,7 +20,7 @@ export type HttpAccessOptions = {
 /** @throws VisageError `needs_tokens` (usage) · as TokenFile */
 export function openAccess({ http, insecure, log, meter }: HttpAccessOptions): HttpAccess {
   const { host, tokensFile } = http;
-  const onDenied: Access['onDenied'] = (why) => void meter.denied.set(why, (meter.denied.get(why) ?? 0) + 1);
+  const onDenied: Access['onDenied'] = (why) => void meter.denied[why]++;
   if (tokensFile !== null) {
     const tokens = new TokenFile(tokensFile, log, () => meter.tokenFileFailures++);
     return { tokens, loopbackOnly: false, onDenied, close: () => tokens.close() };

@@ -51,16 +51,14 @@ export class LiveAdmission {
   async with(name: { readonly dataset?: string; readonly namespace?: string }): Promise<Admission> {
     const { known } = this;
     const has = (of: ReadonlyMap<string, unknown>, one: string | undefined): boolean => one === undefined || of.has(one);
-    if (known === undefined || !has(known.datasets, name.dataset) || !has(known.namespaces, name.namespace))
-      return this.read();
+    if (known === undefined || !has(known.datasets, name.dataset) || !has(known.namespaces, name.namespace)) return this.read();
     if (performance.now() - this.readAtMs > FRESH_MS) this.read().catch(() => undefined); // LA1
     return known;
   }
 
-  /** Without asking: false before anything was read. */
-  knows(dataset: string): boolean {
-    if (this.known === undefined) this.read().catch(() => undefined); // for the next who asks
-    return this.known?.datasets.has(dataset) === true;
+  /** As far as is known. */
+  isDataset(name: string): boolean {
+    return this.known?.datasets.has(name) === true;
   }
 
   private read(): Promise<Admission> {

@@ -2,6 +2,8 @@
 // WM1: names and labels are the catalogue's (metrics/catalogue.ts); the metrics room refuses others.
 // WM2: counters live in meters that outlast the lives of a shard; gauges are read from the life that is there.
 import type { HttpMeter, Labels, MetricsSource, Sample, ShardMeter, WorkerMeter } from '../ports/metrics.ts';
+import { DENIALS } from '../ports/access.ts';
+import { WRITE_OUTCOMES } from '../ports/writes.ts';
 import type { StoreStats } from '../ports/profile_store.ts';
 import type { ShardStatus } from '../shard/shard_options.ts';
 import { newShardMeter, newWorkerMeter } from '../shard/metering.ts';
@@ -50,7 +52,7 @@ export type WorkerNow = {
 
 export class WorkerMetrics implements MetricsSource {
   readonly meter: WorkerMeter = newWorkerMeter();
-  readonly http: HttpMeter = { denied: new Map(), written: new Map(), tokenFileFailures: 0 };
+  readonly http: HttpMeter = { denied: zeros(DENIALS), written: zeros(WRITE_OUTCOMES), tokenFileFailures: 0 };
   private readonly lives: LifeMeter[] = [];
   private readonly now: () => WorkerNow;
 
@@ -69,8 +71,8 @@ export class WorkerMetrics implements MetricsSource {
     yield one('nats_connected', now.connected ? 1 : 0);
     yield one('nats_disconnects_total', now.disconnects);
     for (const [door, times] of Object.entries(this.meter.readsRefused)) yield one('reads_refused_total', times, { door });
-    for (const [reason, times] of this.http.denied) yield one('http_denied_total', times, { reason });
-    for (const [outcome, messages] of this.http.written) yield one('http_messages_total', messages, { outcome });
+    for (const [reason, times] of Object.entries(this.http.denied)) yield one('http_denied_total', times, { reason });
+    for (const [outcome, messages] of Object.entries(this.http.written)) yield one('http_messages_total', messages, { outcome });
     yield one('token_file_failures_total', this.http.tokenFileFailures);
     const { live } = this.meter;
     yield one('live_streams', live.open);
@@ -98,6 +100,11 @@ export class WorkerMetrics implements MetricsSource {
       }
     }
   }
+}
+
+/** Each is shown from the beginning. */
+function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }
 
 function* counters(life: LifeMeter, labels: { readonly shard: string }): Iterable<Sample> {

@@ -18,7 +18,8 @@ export class Late {
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => undefined); // raced
     this.over = promise;
-    const text = 'no clear answer from the log in time: the message may be stored or not; sent again with the same _id it counts once';
+    const text =
+      'no clear answer from the log in time: the message may be stored or not; sent again with the same _id it counts once';
     this.timer = setTimeout(() => reject(new VisageError('unknown', text, { kind: 'retry' })), PLACES_MS + ANSWER_MS);
   }
 
@@ -50,7 +51,9 @@ export function noPlace({ waitingCode }: Producer): VisageError {
   if (waitingCode === 'log_full')
     return new VisageError('log_full', 'the log is full: the message is not stored; send it again', { kind: 'retry' });
   if (waitingCode === 'unavailable')
-    return new VisageError('unavailable', 'the log is not available: the message is not stored; send it again', { kind: 'retry' });
+    return new VisageError('unavailable', 'the log is not available: the message is not stored; send it again', {
+      kind: 'retry',
+    });
   return new VisageError('queue_full', 'too many messages at once: this one is not stored; send it again', { kind: 'retry' });
 }
 

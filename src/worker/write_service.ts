@@ -95,7 +95,7 @@ export class Writes implements WriteService {
   }
 
   isDataset(name: string): boolean {
-    return this.options.live.knows(name);
+    return this.options.live.isDataset(name);
   }
 
   pseudonymOf(identity: Identity): ReturnType<WriteService['pseudonymOf']> {

@@ -24,7 +24,12 @@ let world: World;
 let started: StartedWorker;
 let file: string;
 
-type Entry = { readonly name: string; readonly token: string; readonly scopes: readonly Scope[]; readonly datasets?: readonly string[] };
+type Entry = {
+  readonly name: string;
+  readonly token: string;
+  readonly scopes: readonly Scope[];
+  readonly datasets?: readonly string[];
+};
 const BOOK: readonly Entry[] = [
   ...SCOPES.map((scope) => ({ name: `only-${scope}`, token: ALL[scope], scopes: [scope] })),
   ...SCOPES.map((scope) => ({ name: `not-${scope}`, token: `not-${scope}`, scopes: SCOPES.filter((each) => each !== scope) })),
@@ -47,7 +52,10 @@ beforeAll(async () => {
   world = await startWorld();
   file = join(world.folder, 'tokens.json');
   writeFileSync(file, book(BOOK));
-  started = await world.startReady({ 'http.tokensFile': file, 'http.host': '0.0.0.0' }, { setup: true, definitions: world.document });
+  started = await world.startReady(
+    { 'http.tokensFile': file, 'http.host': '0.0.0.0' },
+    { setup: true, definitions: world.document },
+  );
 });
 afterAll(() => world.stop());
 
@@ -128,25 +136,39 @@ describe('every page', () => {
         expect([401, 403], what).not.toContain((await head(method, path)).status);
         continue;
       }
-      const [none, wrong, without] = [await head(method, path), await head(method, path, WRONG), await head(method, path, `not-${scope}`)];
+      const [none, wrong, without] = [
+        await head(method, path),
+        await head(method, path, WRONG),
+        await head(method, path, `not-${scope}`),
+      ];
       expect([none.status, none.headers['www-authenticate']], what).toEqual([401, 'Bearer realm="visage"']);
-      expect([wrong.status, wrong.headers['www-authenticate']], what).toEqual([401, 'Bearer realm="visage", error="invalid_token"']);
+      expect([wrong.status, wrong.headers['www-authenticate']], what).toEqual([
+        401,
+        'Bearer realm="visage", error="invalid_token"',
+      ]);
       expect([without.status, without.headers['www-authenticate']], what).toEqual([
         403,
         'Bearer realm="visage", error="insufficient_scope"',
       ]);
-      for (const other of SCOPES.filter((each) => each !== scope)) expect((await head(method, path, ALL[other])).status, what).toBe(403);
+      for (const other of SCOPES.filter((each) => each !== scope))
+        expect((await head(method, path, ALL[other])).status, what).toBe(403);
       expect([401, 403], what).not.toContain((await head(method, path, ALL[scope as Scope])).status);
     }
   });
 
-  test.each(['', 'Basic eDp4', 'Bearer', 'Bearer  ', `bearer${ALL.read}`, `Bearer ${ALL.read} x`, `Bearer ${'x'.repeat(5_000)}`, `Token ${ALL.read}`])(
-    'refuses the header %s',
-    async (authorization) => {
-      const answer = await ask(started.worker.ports.httpPort, '/schemas/union/individual', { headers: { authorization } });
-      expect(problemOf(answer)).toMatchObject({ status: 401 });
-    },
-  );
+  test.each([
+    '',
+    'Basic eDp4',
+    'Bearer',
+    'Bearer  ',
+    `bearer${ALL.read}`,
+    `Bearer ${ALL.read} x`,
+    `Bearer ${'x'.repeat(5_000)}`,
+    `Token ${ALL.read}`,
+  ])('refuses the header %s', async (authorization) => {
+    const answer = await ask(started.worker.ports.httpPort, '/schemas/union/individual', { headers: { authorization } });
+    expect(problemOf(answer)).toMatchObject({ status: 401 });
+  });
 
   test('takes the scheme in any case', async () => {
     const headers = { authorization: `bEARER ${ALL.read}` };
@@ -192,8 +214,7 @@ test('the body of who is not let in is not waited for', async () => {
 });
 
 test('the audit log names who, and never a token or an id', async () => {
-  const audit = (): AuditEntry[] =>
-    started.log.flatMap((line) => (JSON.parse(line) as { audit?: AuditEntry }).audit ?? []);
+  const audit = (): AuditEntry[] => started.log.flatMap((line) => (JSON.parse(line) as { audit?: AuditEntry }).audit ?? []);
   const before = audit().length;
   await withToken('/profiles/customerId/hidden', ALL.delete, 'DELETE');
   await withToken('/profiles/customerId/hidden/erase', ALL.delete, 'POST');
@@ -202,7 +223,13 @@ test('the audit log names who, and never a token or an id', async () => {
   await withToken('/datasets/refunds/profiles?confirm=refunds', BOUNDED.delete, 'DELETE');
   const [deleted, erased, nobody, unknown, bounded] = audit().slice(before);
   expect(deleted).toMatchObject({ who: 'only-delete', action: 'delete_profile', outcome: 'accepted' });
-  expect(erased).toMatchObject({ who: 'only-delete', action: 'erase_profile', outcome: 'refused', status: 403, hash: deleted!.hash });
+  expect(erased).toMatchObject({
+    who: 'only-delete',
+    action: 'erase_profile',
+    outcome: 'refused',
+    status: 403,
+    hash: deleted!.hash,
+  });
   expect(nobody).toMatchObject({ who: null, action: 'delete_profile', outcome: 'refused', status: 401, code: 'bad_token' });
   expect(unknown).toMatchObject({ who: 'only-delete', action: 'delete_dataset', outcome: 'refused', code: 'unknown_dataset' });
   expect(bounded).toMatchObject({ who: 'orders-deleter', dataset: 'refunds', outcome: 'refused', code: 'other_dataset' });
@@ -264,7 +291,11 @@ describe('a file that changes', () => {
 });
 
 describe('the start', () => {
-  const other = (overrides: Overrides): Overrides => ({ instance: 'other', dataDirectory: join(world.folder, 'other'), ...overrides });
+  const other = (overrides: Overrides): Overrides => ({
+    instance: 'other',
+    dataDirectory: join(world.folder, 'other'),
+    ...overrides,
+  });
 
   test.each(['0.0.0.0', '::', 'example.com', '10.1.2.3'])('on %s without tokens is refused, with what to do', async (host) => {
     const { worker } = world.start(other({ 'http.host': host }));
@@ -286,10 +317,16 @@ describe('the start', () => {
   test('with --insecure is warned of; pages of other sites are refused all the same', async () => {
     const { worker, log } = await world.startReady(other({ 'http.host': '0.0.0.0' }), { insecure: true });
     const port = worker.ports.httpPort;
-    expect(log.map((line) => JSON.parse(line) as { level: number; msg: string }).find(({ msg }) => msg.startsWith('--insecure'))?.level).toBe(40);
+    expect(
+      log.map((line) => JSON.parse(line) as { level: number; msg: string }).find(({ msg }) => msg.startsWith('--insecure'))
+        ?.level,
+    ).toBe(40);
     expect((await ask(port, '/schemas/union/individual', { headers: { host: 'visage.example' } })).status).toBe(200);
     const page = { host: 'visage.example', origin: 'https://evil.example' };
-    expect(problemOf(await ask(port, '/schemas/union/individual', { headers: page }))).toMatchObject({ status: 403, code: 'foreign_origin' });
+    expect(problemOf(await ask(port, '/schemas/union/individual', { headers: page }))).toMatchObject({
+      status: 403,
+      code: 'foreign_origin',
+    });
     await worker.stop();
   }, 60_000);
 });
@@ -314,7 +351,9 @@ describe('without tokens, on this machine', () => {
     const asked = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
       ask(port, path, {
         method,
-        ...(path.endsWith('/messages') ? { headers: { 'content-type': 'application/json', ...headers }, body: '{}' } : { headers }),
+        ...(path.endsWith('/messages')
+          ? { headers: { 'content-type': 'application/json', ...headers }, body: '{}' }
+          : { headers }),
       });
     for (const headers of [{}, { host: `localhost:${port}` }, { origin: `http://127.0.0.1:${port}` }])
       expect((await asked(headers as Record<string, string>)).status).not.toBe(403);
@@ -340,7 +379,9 @@ describe('visage token', () => {
     const [token, entry] = stdout.trimEnd().split('\n') as [string, string];
     expect(token).toMatch(/^visage_[A-Za-z0-9_-]{43}$/);
     replaceFile(`tokens:\n${entry}\n`);
-    await eventually('it is let in', async () => (await withToken('/schemas/union/individual', token)).status === 200, { timeoutMs: 5_000 });
+    await eventually('it is let in', async () => (await withToken('/schemas/union/individual', token)).status === 200, {
+      timeoutMs: 5_000,
+    });
     expect((await withToken('/datasets/refunds/messages', token, 'POST')).status).toBe(403);
     expect(entry).not.toContain(token);
   });

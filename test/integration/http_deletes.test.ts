@@ -46,7 +46,9 @@ describe('a profile', () => {
     const { shard, sequence } = json<{ shard: number; sequence: number }>(answer);
     const gone = await ask(started.worker.ports.httpPort, `${pathOf(id)}?after=${sequence}`);
     expect(problemOf(gone)).toMatchObject({ status: 404, code: 'not_found' });
-    expect((await client.message('log', sequence))!.subject).toMatch(new RegExp(`^visage\\.log\\.${shard}\\.in\\._profile\\.customerId\\.`));
+    expect((await client.message('log', sequence))!.subject).toMatch(
+      new RegExp(`^visage\\.log\\.${shard}\\.in\\._profile\\.customerId\\.`),
+    );
     expect(audit(before)).toEqual([
       {
         who: null,

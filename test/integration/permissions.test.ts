@@ -80,7 +80,9 @@ describe('users.conf', () => {
     const path = '/datasets/orders/messages?namespace=customerId&id=grace';
     expect(await ask(httpPort, path, { method: 'POST', headers, body })).toMatchObject({ status: 202 });
     expect(await ask(httpPort, '/profiles/customerId/grace', { method: 'DELETE' })).toMatchObject({ status: 202 });
-    expect(await ask(httpPort, '/datasets/refunds/profiles?confirm=refunds', { method: 'DELETE' })).toMatchObject({ status: 202 });
+    expect(await ask(httpPort, '/datasets/refunds/profiles?confirm=refunds', { method: 'DELETE' })).toMatchObject({
+      status: 202,
+    });
   });
 
   test('a reader follows with a consumer of its own that acknowledges', async () => {

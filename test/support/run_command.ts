@@ -16,7 +16,16 @@ import type { World } from './world.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-const COMMANDS = [registerPublish, registerGet, registerEvents, registerExplain, registerDelete, registerDead, registerResync, registerToken];
+const COMMANDS = [
+  registerPublish,
+  registerGet,
+  registerEvents,
+  registerExplain,
+  registerDelete,
+  registerDead,
+  registerResync,
+  registerToken,
+];
 
 /** A settings file for the commands of a world. */
 export function configFile({ folder, server, settings }: World): string {

@@ -27,7 +27,12 @@ function mistakesOf(text: string): string {
 
 test('YAML and JSON', () => {
   const tokens = [SHOP, { name: 'support', sha256: B, scopes: ['read', 'delete', 'admin'] }];
-  expect(parseTokens('x', `tokens:\n  - { name: shop, sha256: ${A}, scopes: [write], datasets: [orders] }\n  - name: support\n    sha256: ${B}\n    scopes: [read, delete, admin]\n`)).toEqual(tokens);
+  expect(
+    parseTokens(
+      'x',
+      `tokens:\n  - { name: shop, sha256: ${A}, scopes: [write], datasets: [orders] }\n  - name: support\n    sha256: ${B}\n    scopes: [read, delete, admin]\n`,
+    ),
+  ).toEqual(tokens);
   expect(parseTokens('x', JSON.stringify({ tokens }))).toEqual(tokens);
   expect(parseTokens('x', 'tokens: []')).toEqual([]); // nobody may
 });
@@ -38,13 +43,29 @@ test.each<[string, string, string]>([
   ['no YAML', 'tokens: [', 'tokens.yaml:1:'],
   ['another key', 'token: []', "tokens.yaml:1:1: unknown key 'token' (did you mean 'tokens'?)"],
   ['no hash', 'tokens:\n  - { name: a, scopes: [read] }', "tokens.yaml:2:5: 'sha256' is missing; it must be text"],
-  ['a scope that is none', `tokens:\n  - { name: a, sha256: ${A}, scopes: [write, reed] }`, "unsupported value 'reed' of '1' (did you mean 'read'?)"],
+  [
+    'a scope that is none',
+    `tokens:\n  - { name: a, sha256: ${A}, scopes: [write, reed] }`,
+    "unsupported value 'reed' of '1' (did you mean 'read'?)",
+  ],
   ['no scope', `tokens:\n  - { name: a, sha256: ${A}, scopes: [] }`, "'scopes' must not be empty"],
   ['no dataset', `tokens:\n  - { name: a, sha256: ${A}, scopes: [read], datasets: [] }`, "'datasets' must not be empty"],
-  ['a dataset that is none', `tokens:\n  - { name: a, sha256: ${A}, scopes: [read], datasets: [_profile] }`, 'must be names of datasets'],
+  [
+    'a dataset that is none',
+    `tokens:\n  - { name: a, sha256: ${A}, scopes: [read], datasets: [_profile] }`,
+    'must be names of datasets',
+  ],
   ['a name that is none', `tokens:\n  - { name: 'a b', sha256: ${A}, scopes: [read] }`, "'name': must match"],
-  ['a name twice', `tokens:\n  - { name: a, sha256: ${A}, scopes: [read] }\n  - { name: a, sha256: ${B}, scopes: [read] }`, "tokens.yaml:3:7: two tokens have the name 'a'"],
-  ['a token twice', `tokens:\n  - { name: a, sha256: ${A}, scopes: [read] }\n  - { name: b, sha256: ${A}, scopes: [read] }`, 'stands in the file already'],
+  [
+    'a name twice',
+    `tokens:\n  - { name: a, sha256: ${A}, scopes: [read] }\n  - { name: a, sha256: ${B}, scopes: [read] }`,
+    "tokens.yaml:3:7: two tokens have the name 'a'",
+  ],
+  [
+    'a token twice',
+    `tokens:\n  - { name: a, sha256: ${A}, scopes: [read] }\n  - { name: b, sha256: ${A}, scopes: [read] }`,
+    'stands in the file already',
+  ],
 ])('%s is a mistake with its place', (_, text, expected) => {
   expect(mistakesOf(text)).toContain(expected);
 });

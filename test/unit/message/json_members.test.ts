@@ -45,9 +45,12 @@ test('elements keep their text', () => {
   expect(elementsOf('[1,2,3,4', 0, 2)!.texts).toEqual(['1', '2', '3']); // one more than may be
 });
 
-test.each(['', '{}', '[', '[1', '[1,', '[1,]', '[,1]', '[1,,2]', '["', '["\\', '[}]', '[1}', '[{]', ']'])('%s is no array', (text) => {
-  expect(elementsOf(text, 0, 10)).toBeUndefined();
-});
+test.each(['', '{}', '[', '[1', '[1,', '[1,]', '[,1]', '[1,,2]', '["', '["\\', '[}]', '[1}', '[{]', ']'])(
+  '%s is no array',
+  (text) => {
+    expect(elementsOf(text, 0, 10)).toBeUndefined();
+  },
+);
 
 test('whatever array there is, and whatever text there is: it ends', () => {
   const space = fc.constantFrom(undefined, 1, '\t', ' \r\n ');

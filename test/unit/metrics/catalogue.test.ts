@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CATALOGUE, TOPICS } from '../../../src/metrics/catalogue.ts';
 
 /** Each of them takes few values: shards and their states, codes and reasons of closed lists, NATS or HTTP, what runs. Never an identity. */
-const BOUNDED = ['shard', 'state', 'code', 'reason', 'door', 'version', 'node'];
+const BOUNDED = ['shard', 'state', 'code', 'reason', 'outcome', 'door', 'version', 'node'];
 
 test('no name is there twice, and every topic has some', () => {
   expect(new Set(CATALOGUE.map(({ name }) => name)).size).toBe(CATALOGUE.length);
