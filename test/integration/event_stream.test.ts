@@ -45,13 +45,13 @@ async function start(
 }
 
 test('heartbeats are no events; those with a position move on where the client would go on', async () => {
-  let position: string | undefined;
-  const { stream, source } = await start(() => position);
+  const at: { position?: string } = {};
+  const { stream, source } = await start(() => at.position);
   vi.advanceTimersByTime(BEAT_MS);
   await eventually('a heartbeat', () => source.beats() === 1);
   expect(source.lastId()).toBe('');
   stream.event('change', '{"n":1}', 'p-1');
-  position = 'p-9';
+  at.position = 'p-9';
   vi.advanceTimersByTime(BEAT_MS);
   await eventually('another', () => source.beats() === 2);
   await eventually('the position', () => source.lastId() === 'p-9');
