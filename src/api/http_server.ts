@@ -36,13 +36,14 @@ export type ListenOptions = {
   readonly onDefect: OnDefect;
 };
 
-export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> & LiveRoutes & {
-  readonly reads: ReadService;
-  /** Hears of each read that was one too many. */
-  readonly onRefused: () => void;
-  /** Of the worker, for the OpenAPI document. */
-  readonly version: string;
-};
+export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> &
+  LiveRoutes & {
+    readonly reads: ReadService;
+    /** Hears of each read that was one too many. */
+    readonly onRefused: () => void;
+    /** Of the worker, for the OpenAPI document. */
+    readonly version: string;
+  };
 
 /** @throws VisageError `port_in_use`, `cannot_listen` (usage) */
 export function serveAdmin(options: ListenOptions): Promise<HttpServer> {

@@ -31,9 +31,23 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     [world, browser] = await Promise.all([startExplorerWorld(), openBrowser(chromium!)]);
     for (const id of ['ada', HOSTILE]) {
       const [greeting, path] = [`${HOSTILE} `, 'javascript:globalThis.hacked=1'];
-      await world.record('crm', id, { person: { name: { firstName: greeting, lastName: path } }, [HOSTILE]: { [HOSTILE]: HOSTILE } }, '2026-01-01T00:00:00Z');
-      await world.record('loyalty', id, { person: { name: { firstName: `2 ${HOSTILE}` } }, loyalty: { tier: 'gold' } }, '2026-02-01T00:00:00Z');
-      await world.order(id, HOSTILE, 25, { eventType: HOSTILE, note: HOSTILE, commerce: { order: { priceTotal: 25, channel: HOSTILE } } });
+      await world.record(
+        'crm',
+        id,
+        { person: { name: { firstName: greeting, lastName: path } }, [HOSTILE]: { [HOSTILE]: HOSTILE } },
+        '2026-01-01T00:00:00Z',
+      );
+      await world.record(
+        'loyalty',
+        id,
+        { person: { name: { firstName: `2 ${HOSTILE}` } }, loyalty: { tier: 'gold' } },
+        '2026-02-01T00:00:00Z',
+      );
+      await world.order(id, HOSTILE, 25, {
+        eventType: HOSTILE,
+        note: HOSTILE,
+        commerce: { order: { priceTotal: 25, channel: HOSTILE } },
+      });
       await world.order(id, `${HOSTILE}2`, 10, { commerce: { order: { priceTotal: 10, channel: HOSTILE } } });
     }
   });
@@ -74,7 +88,8 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     const files: Promise<readonly [url: string, bytes: number]>[] = [];
     page.on('response', (response) => {
       const { pathname } = new URL(response.url());
-      if (pathname === '/' || pathname.startsWith('/explorer/')) files.push(response.body().then((body) => [pathname, body.length]));
+      if (pathname === '/' || pathname.startsWith('/explorer/'))
+        files.push(response.body().then((body) => [pathname, body.length]));
     });
     for (const view of ['', '#/fields', '#/definitions', '#/shards', '#/profile/customerId/ada']) {
       await page.goto(world.url + view);
@@ -91,8 +106,14 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
       const first = await fetch(new URL(path, world.url));
       await first.arrayBuffer();
       const { headers } = first;
-      expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self'; (?!.*unsafe).*frame-ancestors 'none'/);
-      expect([headers.get('x-content-type-options'), headers.get('referrer-policy'), headers.get('cache-control')]).toEqual(['nosniff', 'no-referrer', 'no-cache']);
+      expect(headers.get('content-security-policy')).toMatch(
+        /^default-src 'none'; script-src 'self'; (?!.*unsafe).*frame-ancestors 'none'/,
+      );
+      expect([headers.get('x-content-type-options'), headers.get('referrer-policy'), headers.get('cache-control')]).toEqual([
+        'nosniff',
+        'no-referrer',
+        'no-cache',
+      ]);
       const again = await fetch(new URL(path, world.url), { headers: { 'if-none-match': headers.get('etag')! } });
       expect([again.status, await again.text()]).toEqual([304, '']);
     }
@@ -103,7 +124,15 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   test.each(['light', 'dark'] as const)('no view shuts anybody out, %s', async (colorScheme) => {
     const { page } = await watchedPage(browser, { colorScheme, reducedMotion: 'reduce' });
     const found: string[] = [];
-    for (const view of ['#/', '#/profile/customerId/ada', '#/profile/customerId/nobody', '#/profile/1bad/x', '#/fields', '#/definitions', '#/shards']) {
+    for (const view of [
+      '#/',
+      '#/profile/customerId/ada',
+      '#/profile/customerId/nobody',
+      '#/profile/1bad/x',
+      '#/fields',
+      '#/definitions',
+      '#/shards',
+    ]) {
       await page.goto(`${world.url}${view}`);
       await page.reload(); // an address that differs behind # alone loads nothing
       await eventually('it is there', async () => (await page.locator('main .loading').count()) === 0);
@@ -179,7 +208,10 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await rowOf(page, 'spendLifetime').waitFor();
     const place = await rowOf(page, 'spendLifetime').boundingBox();
     await world.order('ada', `late-${Date.now()}`, 5);
-    await eventually('it has changed', async () => (await page.locator('[data-name="spendLifetime"][data-changed]').count()) === 1);
+    await eventually(
+      'it has changed',
+      async () => (await page.locator('[data-name="spendLifetime"][data-changed]').count()) === 1,
+    );
     expect(await rowOf(page, 'spendLifetime').boundingBox()).toEqual(place);
     await page.context().close();
   });
