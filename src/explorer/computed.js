@@ -55,14 +55,17 @@ export function computedSection(options) {
   };
 }
 
-/** Each that is defined, also those without a value; and whatever has a value, should the definitions be older. @param {ProfileView} view @param {Definitions} definitions @returns {Item[]} */
+/** Each that is defined, also those without a value; and whatever has a value, should the definitions be older. Those with a window first:
+ *  they change by themselves. @param {ProfileView} view @param {Definitions} definitions @returns {Item[]} */
 function itemsOf({ computed }, { computedAttributes }) {
   const names = new Set([...Object.keys(computedAttributes), ...Object.keys(computed)]);
-  return [...names].sort().map((name) => ({
+  const items = [...names].sort().map((name) => ({
     name,
     definition: computedAttributes[name] ?? { function: '' },
     value: Object.hasOwn(computed, name) ? computed[name] : undefined,
   }));
+  const isStill = (/** @type {Item} */ { definition }) => Number(typeof definition.window !== 'object');
+  return items.sort((a, b) => isStill(a) - isStill(b));
 }
 
 class Row {

@@ -126,7 +126,7 @@ function shardRow({ shard }) {
   return h(
     'tr',
     { 'data-shard': shard },
-    h('th', { scope: 'row', class: 'number' }, String(shard)),
+    h('th', { scope: 'row' }, String(shard)),
     h('td', {}, h('span', { class: 'state' }), h('span', { class: 'reason' })),
     h('td', { class: 'owner' }),
     h('td', { class: 'number' }),

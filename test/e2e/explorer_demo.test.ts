@@ -98,10 +98,13 @@ async function untilNamed(stdout: NodeJS.ReadableStream): Promise<string> {
 
 async function pictures(page: Page, url: string): Promise<void> {
   mkdirSync(PICTURES, { recursive: true });
+  await page.setViewportSize({ width: 1280, height: 990 });
+  await page.getByRole('button', { name: 'Who says what about person.name.firstName' }).click();
+  await eventually('nothing has just changed', async () => (await page.locator('.changed').count()) === 0);
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     const path = join(PICTURES, `explorer_${colorScheme}.png`);
-    await page.screenshot({ path, fullPage: false });
+    await page.screenshot({ path });
     expect(statSync(path).size).toBeLessThan(PICTURE_BYTES_MAX);
   }
   await page.emulateMedia({ colorScheme: 'light' });
