@@ -1,6 +1,5 @@
 // What the explorer must never do, in a real browser: run what somebody sent, ask anybody but its worker, weigh much, shut anybody out.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import {
@@ -17,7 +16,6 @@ import { eventually } from '../support/eventually.ts';
 import { openTokenDoor } from '../support/token_door.ts';
 
 const WEIGHT_MAX = 200 * 1024;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1">"\'&<script>globalThis.hacked=1</script>';
 const chromium = await chromiumOrSkip();
 
@@ -137,7 +135,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
       await page.reload(); // an address that differs behind # alone loads nothing
       await eventually('it is there', async () => (await page.locator('main .loading').count()) === 0);
       if (view.endsWith('/ada')) await openEverything(page);
-      await page.evaluate(AXE);
+      await page.evaluate(axe.source);
       const { violations } = await page.evaluate<{ violations: Finding[] }>(`axe.run(document, { resultTypes: ['violations'] })`);
       const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
       found.push(...serious.map(({ id, nodes }) => `${view} ${id}: ${nodes.map(({ html }) => html).join(' ')}`));
@@ -212,7 +210,8 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
       'it has changed',
       async () => (await page.locator('[data-name="spendLifetime"][data-changed]').count()) === 1,
     );
-    expect(await rowOf(page, 'spendLifetime').boundingBox()).toEqual(place);
+    const moved = (await rowOf(page, 'spendLifetime').boundingBox())!.y - place!.y;
+    expect(Math.abs(moved)).toBeLessThan(2); // a line of text is 20 high
     await page.context().close();
   });
 });
