@@ -51,7 +51,7 @@ let ended = false;
 class Connection {
   private readonly socket: Socket;
   private readonly onFree: (connection: Connection) => void;
-  private received = Buffer.alloc(0);
+  private received: Buffer = Buffer.alloc(0);
   private dueMs = 0;
 
   constructor(socket: Socket, onFree: (connection: Connection) => void) {

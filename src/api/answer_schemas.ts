@@ -133,9 +133,7 @@ export const SCHEMAS = {
   },
   UnionSchema: closed({
     class: NAME,
-    fields: listOf(
-      closed({ path: TEXT, type: NAME, schemas: listOf(NAME), datasets: listOf(NAME) }, { open: YES }),
-    ),
+    fields: listOf(closed({ path: TEXT, type: NAME, schemas: listOf(NAME), datasets: listOf(NAME) }, { open: YES })),
   }),
   Definitions: closed({
     hash: { type: 'string', pattern: '^[0-9a-f]{64}$' },

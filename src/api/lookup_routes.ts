@@ -32,6 +32,7 @@ type Asked = {
   readonly timeout?: string;
 };
 
+/** Not by content type: then no body at all would be good. */
 const BODY = {
   type: 'object',
   additionalProperties: false,
@@ -53,8 +54,8 @@ const BODY = {
     fields: { type: 'array', items: { type: 'string' }, maxItems: FIELDS_MAX, description: 'only these fields' },
     timeout: TIMEOUT,
   },
+  examples: [{ identities: [{ namespace: 'customerId', id: '17850' }], fields: ['spend30d'], timeout: '2s' }],
 };
-const EXAMPLE = { identities: [{ namespace: 'customerId', id: '17850' }], fields: ['spend30d'], timeout: '2s' };
 
 export type LookupRoutes = { readonly reads: ReadService; readonly answer: Answer; readonly onDefect: OnDefect };
 
@@ -75,8 +76,9 @@ function lookupRoute(app: FastifyInstance, { reads, answer, onDefect }: LookupRo
       schema: {
         tags: ['profiles'],
         summary: 'Up to 1,000 profiles at once',
-        description: 'Each is answered or has an error of its own (`not_found`, `lookup_timeout`, …); the answer itself is 200 then.',
-        body: { content: { 'application/json': { schema: BODY, example: EXAMPLE } } },
+        description:
+          'Each is answered or has an error of its own (`not_found`, `lookup_timeout`, …); the answer itself is 200 then.',
+        body: BODY,
         response: answersOf('the profiles', refTo('LookupAnswer'), ['bad_query', 'bad_body', 'too_many_reads']),
       },
     },
@@ -124,7 +126,9 @@ async function lookUp({ identities, policy, fields, timeout }: Asked, { reads, a
 }
 
 function late(): VisageError {
-  return new VisageError('lookup_timeout', 'there was no time left for this one; ask for fewer, or allow more time', { kind: 'retry' });
+  return new VisageError('lookup_timeout', 'there was no time left for this one; ask for fewer, or allow more time', {
+    kind: 'retry',
+  });
 }
 
 function tooLarge(): VisageError {

@@ -50,7 +50,8 @@ function openApi({ routes, version }: { readonly routes: Routes; readonly versio
   const paths: Record<string, Record<string, object>> = {};
   const inOrder = [...routes].sort((a, b) => (a.url < b.url ? -1 : 1));
   for (const route of inOrder)
-    for (const method of [route.method].flat()) (paths[pathOf(route.url)] ??= {})[method.toLowerCase()] = operation(route, method);
+    for (const method of [route.method].flat())
+      (paths[pathOf(route.url)] ??= {})[method.toLowerCase()] = operation(route, method);
   return {
     openapi: '3.1.0',
     info: { title: 'Visage', version, description: ABOUT, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
@@ -112,7 +113,9 @@ function parametersOf(url: string, { params, querystring, headers }: FastifySche
 
 function ofSchema(place: 'query' | 'header', schema: unknown): Parameter[] {
   const { required = [] } = (schema ?? {}) as { readonly required?: readonly string[] };
-  return Object.entries(propertiesOf(schema)).map(([name, property]) => parameter(place, name, property, required.includes(name)));
+  return Object.entries(propertiesOf(schema)).map(([name, property]) =>
+    parameter(place, name, property, required.includes(name)),
+  );
 }
 
 function parameter(place: Parameter['in'], name: string, property: object, required: boolean): Parameter {
@@ -144,10 +147,15 @@ function responsesOf({ response = {} }: FastifySchema, { scope, method, hasBody,
       ...(method === 'GET' || method === 'HEAD' ? [] : ['unsupported_type']),
       'defect',
     ]),
-    ...(scope === 'open' ? {} : { 401: problemSaid('No token, or none that is known'), 403: problemSaid('The token lacks the scope') }),
+    ...(scope === 'open'
+      ? {}
+      : { 401: problemSaid('No token, or none that is known'), 403: problemSaid('The token lacks the scope') }),
     default: problemSaid('Any other problem: `code` and `detail` say which'),
   };
-  const own = Object.entries(response as Readonly<Record<string, object>>).map(([status, said]) => [status, documented(status, said)]);
+  const own = Object.entries(response as Readonly<Record<string, object>>).map(([status, said]) => [
+    status,
+    documented(status, said),
+  ]);
   const all = { ...common, ...(own.length === 0 ? { 200: { description: 'OK' } } : {}), ...Object.fromEntries(own) };
   return Object.fromEntries(
     Object.entries(all as Readonly<Record<string, DocumentedAnswer>>).map(([status, { content, ...answer }]) => [

@@ -35,7 +35,10 @@ export function profileRoutes(app: FastifyInstance, { reads, answer }: ProfileRo
         tags: ['profiles'],
         summary: 'Why a value is what it is',
         description: 'Of a computed attribute: the events that count. Of a field of the records: who says what, and who wins.',
-        params: parameters({ ...IDENTITY, field: { ...TEXT, description: 'a computed attribute, or the path of a record field' } }),
+        params: parameters({
+          ...IDENTITY,
+          field: { ...TEXT, description: 'a computed attribute, or the path of a record field' },
+        }),
         querystring: parameters({ policy: POLICY, limit: LIMIT, after: AFTER, timeout: TIMEOUT }),
         response: answersOf('the explanation', { anyOf: [refTo('Explanation'), refTo('FieldExplanation')] }, [
           ...READ_PROBLEMS,

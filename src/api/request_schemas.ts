@@ -72,7 +72,8 @@ export const EVENTS = {
     type: 'array',
     items: { type: 'string' },
     maxItems: 3,
-    description: 'only events for which this holds: a path, one of = != < <= > >=, and a value; at most 3, all of which must hold',
+    description:
+      'only events for which this holds: a path, one of = != < <= > >=, and a value; at most 3, all of which must hold',
     examples: [['commerce.order.priceTotal >= 100']],
   },
   order: { type: 'string', enum: ['asc', 'desc'], description: 'by timestamp: asc or desc' },

@@ -6,7 +6,10 @@ import type { Answer } from './answers.ts';
 import { parameters } from './request_schemas.ts';
 import { answersOf } from './route_schema.ts';
 
-export function rootRoutes(app: FastifyInstance, { reads, answer }: { readonly reads: ReadService; readonly answer: Answer }): void {
+export function rootRoutes(
+  app: FastifyInstance,
+  { reads, answer }: { readonly reads: ReadService; readonly answer: Answer },
+): void {
   const config = { scope: 'read' } as const;
   const querystring = parameters({});
   app.get(

@@ -1,6 +1,7 @@
 // What the worker answers about its shards, whoever asks: NATS, HTTP, the program around it.
 import { VisageError } from '../base/errors.ts';
 import { formatTime } from '../base/time.ts';
+import { documentOf } from '../definitions/definitions_document.ts';
 import { unionSchema } from '../definitions/union_schema.ts';
 import { identityKey, partitionOf, type IdentityKey } from '../message/identity.ts';
 import type { ProfileQuery, ReadService, WorkerStatus } from '../ports/reads.ts';
@@ -72,7 +73,7 @@ export function readService(options: {
     },
     async definitions() {
       const { document, sinceMs } = await definitions().liveSince();
-      const data = JSON.parse(document.canonical) as Readonly<Record<string, unknown>>;
+      const data = JSON.parse(documentOf(document.data).canonical) as Readonly<Record<string, unknown>>;
       return { hash: document.hash, since: sinceMs === null ? null : formatTime(sinceMs), definitions: data };
     },
     async exportPage(query) {

@@ -68,7 +68,8 @@ async function expectGood(route: Route, asked: OddRequest): Promise<Answer> {
   if (status >= 400 && asked.method !== 'HEAD') {
     const { code } = problemOf(answer);
     if (!/^[a-z_]+$/.test(code)) throw new Error(`${status} has no code: ${text}`);
-    if (text.includes(SECRET) || STACK.test(text)) throw new Error(`it says too much: ${text}`);
+    const said = text.replace(`"requestId":"${requestId}"`, ''); // the caller's own, where it is harmless
+    if (said.includes(SECRET) || STACK.test(said)) throw new Error(`it says too much: ${text}`);
   }
   const mistake = other === undefined ? undefined : check.mistake(other, answer);
   if (mistake !== undefined && asked.method !== 'HEAD') throw new Error(mistake);
@@ -103,7 +104,9 @@ test('bodies that are too large, of another type, or where none belongs', async 
     const other = { 'content-type': `text/${SECRET}` };
     expect((await expectGood(route, { method: route.method, path, headers: other, body: SECRET })).status, path).toBe(415);
   }
-  const without = routesOf(document).filter(({ method, operation }) => method === 'DELETE' && operation.requestBody === undefined);
+  const without = routesOf(document).filter(
+    ({ method, operation }) => method === 'DELETE' && operation.requestBody === undefined,
+  );
   for (const route of without) {
     const path = route.path.replaceAll(/\{\w+\}/g, 'fuzz');
     const asked = { method: 'DELETE', path, headers: { 'content-type': 'application/json' }, body: '{}' };

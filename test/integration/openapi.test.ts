@@ -1,8 +1,10 @@
 // What two real workers answer is what their OpenAPI document says, for every page that reads; lookups over shards of both.
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { headers } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseDefinitionsDocument } from '../../src/definitions/load_definitions.ts';
+import type { DefinitionsDocument } from '../../src/definitions/definitions_document.ts';
+import { loadDefinitionsFile } from '../../src/definitions/load_definitions.ts';
 import { identityKey } from '../../src/message/identity.ts';
 import type { DefinitionsAnswer, WorkerStatus } from '../../src/ports/reads.ts';
 import type { ProfileView } from '../../src/profile/view.ts';
@@ -50,14 +52,16 @@ beforeAll(async () => {
   beganMs = Date.now();
   world = await startWorld({ overrides: { 'lease.ttl': '2s' } });
   const as = (instance: string): Overrides => ({ instance, dataDirectory: join(world.folder, instance) });
-  const definitions = parseDefinitionsDocument(DEFINITIONS);
+  const definitions = await loaded(DEFINITIONS);
   a = await world.startReady(as('a'), { setup: true, definitions });
   client = await world.client();
   const write = async (dataset: string, first: string): Promise<void> => {
     const h = headers();
     h.set('Visage-Last-Updated', `2026-01-0${dataset.length}T00:00:00Z`);
     const subject = `visage.in.${dataset}.${identityKey({ namespace: 'customerId', id: 'ada@example.com' })}`;
-    const ack: { seq?: number } = (await client.nc.request(subject, JSON.stringify({ name: { first } }), { headers: h })).json();
+    const ack: { seq?: number } = (
+      await client.nc.request(subject, JSON.stringify({ name: { first } }), { headers: h, timeout: 5_000 })
+    ).json();
     expect(ack.seq).toBeGreaterThan(0);
   };
   await write('crm', 'Ada');
@@ -76,6 +80,13 @@ beforeAll(async () => {
   check = new AnswerCheck(document);
 });
 afterAll(() => world.stop());
+
+/** As a file has them. */
+async function loaded(text: string): Promise<DefinitionsDocument> {
+  const file = join(world.folder, 'definitions.yaml');
+  await writeFile(file, text);
+  return loadDefinitionsFile(file);
+}
 
 /** Asks a page of both workers; each answer must be as the document says. @returns that of the first */
 async function read<T>(path: string, { status = 200, ...options }: AskOptions & { status?: number } = {}): Promise<T> {
@@ -180,7 +191,7 @@ test('the shards have owners, the definitions a hash and the time since when the
     ['b', 2],
   ]);
   const first = await read<DefinitionsAnswer>('/definitions');
-  expect(first.hash).toBe(parseDefinitionsDocument(DEFINITIONS).hash);
+  expect(first.hash).toBe((await loaded(DEFINITIONS)).hash);
   expect(Date.parse(first.since!)).toBeGreaterThanOrEqual(beganMs - 1_000);
   expect(first.definitions).toMatchObject({
     namespaces: { customerId: { type: 'person' } },
@@ -188,9 +199,12 @@ test('the shards have owners, the definitions a hash and the time since when the
     computedAttributes: { spend: { function: 'sum', window: { sliding: '30d' } }, vip: { audience: true } },
   });
   // what the page shows is itself a definitions file
-  expect(parseDefinitionsDocument(JSON.stringify(first.definitions)).hash).toBe(first.hash);
-  const more = DEFINITIONS.replace('computedAttributes:', 'computedAttributes:\n  all: { class: individual, function: count, window: lifetime }');
-  await applyDefinitions(client, world.settings(), parseDefinitionsDocument(more));
+  expect((await loaded(JSON.stringify(first.definitions))).hash).toBe(first.hash);
+  const more = DEFINITIONS.replace(
+    'computedAttributes:',
+    'computedAttributes:\n  all: { class: individual, function: count, window: lifetime }',
+  );
+  await applyDefinitions(client, world.settings(), await loaded(more));
   const second = await read<DefinitionsAnswer>('/definitions');
   expect(second.definitions).toMatchObject({ computedAttributes: { all: { function: 'count' } } });
   expect(Date.parse(second.since!)).toBeGreaterThan(Date.parse(first.since!));

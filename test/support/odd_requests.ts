@@ -118,7 +118,16 @@ function oneParameter(known: readonly Parameter[]): fc.Arbitrary<string> {
 
 function headersOf(parameters: readonly Parameter[]): fc.Arbitrary<Record<string, string>> {
   const declared = parameters.filter((parameter) => parameter.in === 'header').map(({ name }) => name.toLowerCase());
-  const names = [...declared, 'last-event-id', 'visage-operation', 'visage-last-updated', 'authorization', 'accept', 'x-request-id', 'traceparent'];
+  const names = [
+    ...declared,
+    'last-event-id',
+    'visage-operation',
+    'visage-last-updated',
+    'authorization',
+    'accept',
+    'x-request-id',
+    'traceparent',
+  ];
   const value = secretText.map((given) => encodeURIComponent(given).slice(0, 200));
   return fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 2 });
 }
@@ -133,9 +142,9 @@ function bodyOf(samples: readonly unknown[]): fc.Arbitrary<string | Uint8Array |
   );
   if (samples.length === 0) return fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: odd });
   const good = fc.constantFrom(...samples).map(asText);
-  const changed = fc.tuple(fc.constantFrom(...samples), fc.nat(), json, fc.constantFrom('put', 'drop', 'add')).map(
-    ([sample, place, value, how]) => asText(changedAt(sample, place, value, how)),
-  );
+  const changed = fc
+    .tuple(fc.constantFrom(...samples), fc.nat(), json, fc.constantFrom('put', 'drop', 'add'))
+    .map(([sample, place, value, how]) => asText(changedAt(sample, place, value, how)));
   return fc.oneof(
     { weight: 2, arbitrary: good },
     { weight: 5, arbitrary: changed },
@@ -182,7 +191,9 @@ export function sampleOf(schema: JsonSchema, document: ApiDocument, depth = 0): 
   switch ([schema['type']].flat()[0]) {
     case 'object': {
       const properties = (schema['properties'] ?? {}) as Readonly<Record<string, JsonSchema>>;
-      return Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, sampleOf(property, document, depth + 1)]));
+      return Object.fromEntries(
+        Object.entries(properties).map(([name, property]) => [name, sampleOf(property, document, depth + 1)]),
+      );
     }
     case 'array':
       return depth > 8 ? [] : [sampleOf((schema['items'] ?? {}) as JsonSchema, document, depth + 1)];

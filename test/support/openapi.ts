@@ -55,7 +55,10 @@ export class AnswerCheck {
   }
 
   /** What is wrong with an answer of the route; undefined: it is as the document says. */
-  mistake({ method, path, operation }: Route, { status, type, text }: Pick<Answer, 'status' | 'type' | 'text'>): string | undefined {
+  mistake(
+    { method, path, operation }: Route,
+    { status, type, text }: Pick<Answer, 'status' | 'type' | 'text'>,
+  ): string | undefined {
     const key = [String(status), `${Math.floor(status / 100)}XX`, 'default'].find((name) => name in operation.responses);
     if (key === undefined) return `${status} is not documented`;
     const { content } = operation.responses[key]!;

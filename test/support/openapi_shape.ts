@@ -34,7 +34,11 @@ export const OPENAPI_SHAPE = {
       servers: { type: 'array', items: closed({ url: TEXT }, { description: TEXT }) },
       components: closed(
         {},
-        { schemas: mapOf(SCHEMA, NAME), headers: mapOf(ref('header'), NAME), securitySchemes: mapOf(ref('securityScheme'), NAME) },
+        {
+          schemas: mapOf(SCHEMA, NAME),
+          headers: mapOf(ref('header'), NAME),
+          securitySchemes: mapOf(ref('securityScheme'), NAME),
+        },
       ),
     },
   ),
@@ -72,9 +76,6 @@ export const OPENAPI_SHAPE = {
       oneOf: [closed({ $ref: TEXT }), closed({ schema: SCHEMA }, { description: TEXT, required: { type: 'boolean' } })],
     },
     content: mapOf(closed({}, { schema: SCHEMA, example: {} }), '^[\\w.+-]+/[\\w.+*-]+$'),
-    securityScheme: closed(
-      { type: { const: 'http' }, scheme: { const: 'bearer' } },
-      { description: TEXT, bearerFormat: TEXT },
-    ),
+    securityScheme: closed({ type: { const: 'http' }, scheme: { const: 'bearer' } }, { description: TEXT, bearerFormat: TEXT }),
   },
 };

@@ -32,8 +32,17 @@ function pageOf(read: (query: ProfileQuery) => unknown) {
   lookupRoutes(app, { reads: { ...NO_READS, profile }, answer, onDefect });
   const ask = async (payload: unknown, type = 'application/json') => {
     const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload);
-    const response = await app.inject({ method: 'POST', url: '/profiles/lookup', headers: { 'content-type': type }, payload: body });
-    const said = JSON.parse(response.body) as { readonly profiles: readonly Item[]; readonly code?: string; readonly detail?: string };
+    const response = await app.inject({
+      method: 'POST',
+      url: '/profiles/lookup',
+      headers: { 'content-type': type },
+      payload: body,
+    });
+    const said = JSON.parse(response.body) as {
+      readonly profiles: readonly Item[];
+      readonly code?: string;
+      readonly detail?: string;
+    };
     return { status: response.statusCode, type: response.headers['content-type'], said, text: response.body };
   };
   return { ask, defects, refused: () => refused };
@@ -70,7 +79,10 @@ test('what is asked with each; an error in its place fails none of the others', 
   const { status, said } = await ask({ identities: who(5), policy: 'crmFirst', fields: ['spend'], timeout: '2s' });
   expect(status).toBe(200);
   const [first, unknown, moving, broken, last] = said.profiles;
-  expect([first, last]).toMatchObject([{ id: 'c-0', profile: { version: 1 } }, { id: 'c-4', profile: { version: 1 } }]);
+  expect([first, last]).toMatchObject([
+    { id: 'c-0', profile: { version: 1 } },
+    { id: 'c-4', profile: { version: 1 } },
+  ]);
   expect(unknown).toMatchObject({ id: 'c-1', error: { status: 404, code: 'not_found' } });
   expect(moving).toMatchObject({ id: 'c-2', error: { status: 503, code: 'shard_not_ready', detail: 'try again' } });
   expect(broken).toMatchObject({ id: 'c-3', error: { status: 500, code: 'defect' } });
@@ -121,8 +133,20 @@ test.each<[string, unknown, number, string, RegExp]>([
   ['no identities', {}, 422, 'bad_body', /lacks the field identities/],
   ['none of them', { identities: [] }, 422, 'bad_body', /identities of the body .* 1 to 1000 identities/],
   ['too many', { identities: who(1_001) }, 422, 'bad_body', /1 to 1000 identities/],
-  ['an id that is a number', { identities: [{ namespace: 'a', id: 5 }] }, 422, 'bad_body', /^\/identities\/0\/id of the body must be string/],
-  ['an unknown field', { identities: who(1), secret: 1 }, 422, 'bad_body', /not known; known: identities, policy, fields, timeout/],
+  [
+    'an id that is a number',
+    { identities: [{ namespace: 'a', id: 5 }] },
+    422,
+    'bad_body',
+    /^\/identities\/0\/id of the body must be string/,
+  ],
+  [
+    'an unknown field',
+    { identities: who(1), secret: 1 },
+    422,
+    'bad_body',
+    /not known; known: identities, policy, fields, timeout/,
+  ],
   ['an unknown field below', { identities: [{ namespace: 'a', id: 'b', secret: 1 }] }, 422, 'bad_body', /known: namespace, id/],
   ['a timeout too long', { identities: who(1), timeout: '31s' }, 422, 'bad_query', /at most 30s/],
   ['half of JSON', '{"secret', 400, 'bad_json', /no JSON/],
@@ -144,6 +168,18 @@ test.each(['text/plain', 'application/xml', 'application/jsonp', 'secret', ''])(
   const answer = await ask('{"identities":[]}', type);
   expect(answer).toMatchObject({ status: 415, said: { code: 'unsupported_type' } });
   expect(answer.text).not.toContain('secret');
+});
+
+test('nothing at all, not even a type', async () => {
+  const { app } = application({ onDefect: () => undefined });
+  apps.push(app);
+  lookupRoutes(app, {
+    reads: NO_READS,
+    answer: answers({ onRefused: () => 0, onDefect: () => undefined }),
+    onDefect: () => undefined,
+  });
+  const answer = await app.inject({ method: 'POST', url: '/profiles/lookup' });
+  expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([422, 'bad_body']);
 });
 
 test('a page that says nothing of bodies takes none, and little of one that it does not have to read', async () => {

@@ -67,7 +67,10 @@ test('who may use a page is said, and what it can answer', () => {
     expect(['open', 'read', 'write', 'delete', 'admin'], what).toContain(scopeOf(operation));
     expect(operation.summary, what).not.toBe(undefined);
     expect(Object.keys(operation.responses), what).toEqual(expect.arrayContaining(['500', 'default']));
-    expect(Object.keys(operation.responses).some((status) => /^[23]/.test(status)), what).toBe(true);
+    expect(
+      Object.keys(operation.responses).some((status) => /^[23]/.test(status)),
+      what,
+    ).toBe(true);
   }
   const open = routesOf(document).filter(({ operation }) => scopeOf(operation) === 'open');
   for (const { path } of open) expect(path).toMatch(/^\/(healthz|readyz|metrics|openapi\.json|explorer(\/.*)?)?$/);
@@ -106,11 +109,20 @@ function table(): string {
     const body =
       requestBody === undefined || bytes === undefined
         ? ''
-        : `${Object.keys(requestBody.content).map((type) => `\`${type}\``).join(', ')}, ${bytes / 1024} KB`;
+        : `${Object.keys(requestBody.content)
+            .map((type) => `\`${type}\``)
+            .join(', ')}, ${bytes / 1024} KB`;
     return [`\`${method} ${path}\``, summary, `\`${scopeOf(operation)}\``, body, of(/^[23]/).join(', '), problems.join(' · ')];
   });
   const head = ['route', 'what', 'scope', 'body, at most', 'answers', 'problems'];
-  return ['', `| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...rows.map((row) => `| ${row.map(cell).join(' | ')} |`), '', ''].join('\n');
+  return [
+    '',
+    `| ${head.join(' | ')} |`,
+    `|${head.map(() => '---').join('|')}|`,
+    ...rows.map((row) => `| ${row.map(cell).join(' | ')} |`),
+    '',
+    '',
+  ].join('\n');
 }
 
 test('docs/api.md has every page', () => {

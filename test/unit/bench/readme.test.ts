@@ -99,7 +99,12 @@ function addHttpRows({ http, readers }: Some, add: Add): void {
   if (http !== undefined) {
     const { worker, echo } = http.arms;
     const rates = `${number(worker.requestsPerSecond.median)} ÷ ${number(echo.requestsPerSecond.median)}`;
-    add(http, `G20 profiles of ${number(http.bytes)} bytes read over HTTP ÷ bare node:http, requests/s (${rates})`, http.goals.G20, '≥ 0.5');
+    add(
+      http,
+      `G20 profiles of ${number(http.bytes)} bytes read over HTTP ÷ bare node:http, requests/s (${rates})`,
+      http.goals.G20,
+      '≥ 0.5',
+    );
   }
   if (readers !== undefined) {
     const { readersP99, badTokensP99 } = readers.goals;
