@@ -62,7 +62,13 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         'Clients that follow a profile over HTTP',
         'at most 1,000 a worker; more are told to come again',
       ),
-      metric('counter', 'visage_live_events_total', [], 'Change events sent to clients that follow a profile', 'what is looked at'),
+      metric(
+        'counter',
+        'visage_live_events_total',
+        [],
+        'Change events sent to clients that follow a profile',
+        'what is looked at',
+      ),
       metric(
         'counter',
         'visage_live_resets_total',
@@ -73,7 +79,7 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
       metric(
         'counter',
         'visage_live_cut_off_total',
-        ['why'],
+        ['reason'],
         'Clients cut off because they took too little: too much waited for them (`slow`), or nothing was taken (`stalled`)',
         'bad networks; a client goes on where it was when it comes again',
       ),
