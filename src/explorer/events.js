@@ -22,7 +22,10 @@ export function eventsSection({ namespace, id, signal, shade }) {
   const state = h('div', {});
   const remark = h('p', { class: 'fine', hidden: true });
   const more = h('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => void nextPage() }, 'Earlier events');
-  const show = keyedList(list, { key: (/** @type {ListedEvent} */ { dataset, sequence }) => `${dataset} ${sequence}`, make: (event) => eventNode(event, shade) });
+  const show = keyedList(list, {
+    key: (/** @type {ListedEvent} */ { dataset, sequence }) => `${dataset} ${sequence}`,
+    make: (event) => eventNode(event, shade),
+  });
   /** @type {ListedEvent[]} */
   let events = [];
   /** @type {string | null} */
@@ -35,7 +38,11 @@ export function eventsSection({ namespace, id, signal, shade }) {
   /** @param {string | null} page @param {number} after */
   const read = (page, after) =>
     /** @type {Promise<EventsPage>} */ (
-      getJson(`${profilePath(namespace, id)}/events`, { query: { order: 'desc', limit: LIMIT, page, ...(after > 0 ? { after } : {}) }, signal, slow: true })
+      getJson(`${profilePath(namespace, id)}/events`, {
+        query: { order: 'desc', limit: LIMIT, page, ...(after > 0 ? { after } : {}) },
+        signal,
+        slow: true,
+      })
     );
 
   /** @param {EventsPage} page @param {ListedEvent[]} all */
@@ -58,7 +65,11 @@ export function eventsSection({ namespace, id, signal, shade }) {
       pages++;
       shown(page, [...events, ...page.events]);
     } catch (error) {
-      if (!signal.aborted) fill(state, errorNode(error, () => void nextPage()));
+      if (!signal.aborted)
+        fill(
+          state,
+          errorNode(error, () => void nextPage()),
+        );
     } finally {
       isReading = false;
       setProps(more, { 'aria-busy': null });
@@ -76,7 +87,11 @@ export function eventsSection({ namespace, id, signal, shade }) {
       pages = 1;
       shown(page, [...page.events]);
     } catch (error) {
-      if (!signal.aborted && events.length === 0) fill(state, errorNode(error, () => void refresh(0)));
+      if (!signal.aborted && events.length === 0)
+        fill(
+          state,
+          errorNode(error, () => void refresh(0)),
+        );
     } finally {
       isReading = false;
     }
@@ -123,7 +138,8 @@ function factsOf(event) {
     if (facts.length >= FACTS_MAX) return;
     if (typeof value === 'object' && value !== null) {
       if (!Array.isArray(value)) for (const [key, each] of Object.entries(value)) look(each, [...path, key]);
-    } else if (path.length > 0) facts.push(`${pathText(path.slice(-1))} ${typeof value === 'string' ? exactText(value) : valueText(value)}`);
+    } else if (path.length > 0)
+      facts.push(`${pathText(path.slice(-1))} ${typeof value === 'string' ? exactText(value) : valueText(value)}`);
   };
   for (const [key, value] of Object.entries(event)) if (!COMMON.includes(key)) look(value, [key]);
   return facts;

@@ -67,7 +67,10 @@ export async function loadInto(place, { lines = 5, signal, load, show, failed = 
       if (said !== String(error)) {
         // only what is new: who is on its button stays there
         said = String(error);
-        fill(place, errorNode(error, () => press()));
+        fill(
+          place,
+          errorNode(error, () => press()),
+        );
         if (!(error instanceof Unreachable || error instanceof Problem)) console.error(error);
       }
       const passes = error instanceof Unreachable || (error instanceof Problem && error.passes);

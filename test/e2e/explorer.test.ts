@@ -30,7 +30,12 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     [world, browser] = await Promise.all([startExplorerWorld(), openBrowser(chromium!)]);
     await Promise.all([
       world.record('crm', 'ada', { person: { name: { firstName: 'Augusta', lastName: 'Lovelace' } } }, '2026-01-01T00:00:00Z'),
-      world.record('loyalty', 'ada', { person: { name: { firstName: 'Ada' } }, loyalty: { tier: 'gold' } }, '2026-02-01T00:00:00Z'),
+      world.record(
+        'loyalty',
+        'ada',
+        { person: { name: { firstName: 'Ada' } }, loyalty: { tier: 'gold' } },
+        '2026-02-01T00:00:00Z',
+      ),
       world.order('ada', 'a-1', 25),
       world.order('ada', 'a-2', 9.99),
       world.order('ada', 'a-3', 0.1),
@@ -83,7 +88,10 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   test('says of a field who says what, and what lost', async () => {
     const page = await opened(profileUrl(world.url, 'ada'));
     const leaf = page.locator('[data-path="attributes.person.name.firstName"]');
-    await eventually('its source is named', async () => (await leaf.locator('.leaf-source .dataset').textContent()) === 'loyalty');
+    await eventually(
+      'its source is named',
+      async () => (await leaf.locator('.leaf-source .dataset').textContent()) === 'loyalty',
+    );
     expect(await leaf.locator('.leaf-source time').getAttribute('title')).toBe('2026-02-01T00:00:00.000Z');
     await leaf.getByRole('button', { name: 'Who says what about person.name.firstName' }).click();
     const said = leaf.locator('.said li');
@@ -99,7 +107,10 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await eventually('by default', async () => (await name.textContent()) === 'Ada');
     await page.getByRole('combobox', { name: 'Merge policy' }).selectOption('crmFirst');
     await eventually('by crmFirst', async () => (await name.textContent()) === 'Augusta');
-    await eventually('its rule', async () => (await page.locator('.rule').textContent()) === 'Merged by crmFirst: crm before loyalty.');
+    await eventually(
+      'its rule',
+      async () => (await page.locator('.rule').textContent()) === 'Merged by crmFirst: crm before loyalty.',
+    );
     expect(await valueOf(page, 'spendLifetime')).toBe('35.09');
     expect(page.url()).toBe(`${profileUrl(world.url, 'ada')}?policy=crmFirst`);
     await page.reload();
@@ -138,15 +149,23 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.getByRole('button', { name: 'Why spendShort' }).click();
     await world.order('lin', 'l-2', 9.99);
     await shows(page, 'spendShort', '34.99');
-    await eventually('it is shown that it has changed', async () => (await page.locator('[data-name="spendShort"][data-changed]').count()) === 1);
-    await eventually('who cannot see it hears it', async () => (await page.locator('#said').textContent())?.includes('spendShort is now 34.99'));
+    await eventually(
+      'it is shown that it has changed',
+      async () => (await page.locator('[data-name="spendShort"][data-changed]').count()) === 1,
+    );
+    await eventually('who cannot see it hears it', async () =>
+      (await page.locator('#said').textContent())?.includes('spendShort is now 34.99'),
+    );
     await eventually('the list follows', async () => (await listed(page, 'spendShort')).values.length === 2);
     expect(await listed(page, 'spendShort')).toEqual({ values: [9.99, 25], total: 34.99, verdict: 'same' });
     expect(await rowOf(page, 'spendShort').locator('.next').textContent()).toMatch(/^changes (in \d s|now)$/);
     expect(await rowOf(page, 'isShopping').locator('.value').textContent()).toBe('in');
     await shows(page, 'spendShort', '0', 3 * SHORT_MS); // nobody has sent anything
     await rowOf(page, 'spendShort').getByText('No event counts just now.').waitFor();
-    await eventually('out of the audience', async () => (await rowOf(page, 'isShopping').locator('.value').textContent()) === 'not in');
+    await eventually(
+      'out of the audience',
+      async () => (await rowOf(page, 'isShopping').locator('.value').textContent()) === 'not in',
+    );
     await page.locator('.changes').getByText('time has passed').first().waitFor();
     expect(await page.locator('.event').count()).toBe(2);
     expect(await page.evaluate('globalThis.isTheSame')).toBe(true);
@@ -162,7 +181,10 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await eventually('the rest', async () => (await events.count()) === 25);
     expect(await page.getByRole('button', { name: 'Earlier events' }).count()).toBe(0);
     await events.last().getByRole('button').click();
-    expect(JSON.parse((await events.last().locator('pre').textContent())!)).toMatchObject({ _id: 'm-1', eventType: 'commerce.purchases' });
+    expect(JSON.parse((await events.last().locator('pre').textContent())!)).toMatchObject({
+      _id: 'm-1',
+      eventType: 'commerce.purchases',
+    });
     await closed();
   });
 

@@ -1,6 +1,5 @@
 // What the explorer must never do, in a real browser: run what somebody sent, ask anybody but its worker, weigh much, shut anybody out.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import {
@@ -17,7 +16,6 @@ import { eventually } from '../support/eventually.ts';
 import { openTokenDoor } from '../support/token_door.ts';
 
 const WEIGHT_MAX = 200 * 1024;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const HOSTILE = '<img src=x onerror="globalThis.hacked=1">"\'&<script>globalThis.hacked=1</script>';
 const chromium = await chromiumOrSkip();
 
@@ -31,9 +29,23 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     [world, browser] = await Promise.all([startExplorerWorld(), openBrowser(chromium!)]);
     for (const id of ['ada', HOSTILE]) {
       const [greeting, path] = [`${HOSTILE} `, 'javascript:globalThis.hacked=1'];
-      await world.record('crm', id, { person: { name: { firstName: greeting, lastName: path } }, [HOSTILE]: { [HOSTILE]: HOSTILE } }, '2026-01-01T00:00:00Z');
-      await world.record('loyalty', id, { person: { name: { firstName: `2 ${HOSTILE}` } }, loyalty: { tier: 'gold' } }, '2026-02-01T00:00:00Z');
-      await world.order(id, HOSTILE, 25, { eventType: HOSTILE, note: HOSTILE, commerce: { order: { priceTotal: 25, channel: HOSTILE } } });
+      await world.record(
+        'crm',
+        id,
+        { person: { name: { firstName: greeting, lastName: path } }, [HOSTILE]: { [HOSTILE]: HOSTILE } },
+        '2026-01-01T00:00:00Z',
+      );
+      await world.record(
+        'loyalty',
+        id,
+        { person: { name: { firstName: `2 ${HOSTILE}` } }, loyalty: { tier: 'gold' } },
+        '2026-02-01T00:00:00Z',
+      );
+      await world.order(id, HOSTILE, 25, {
+        eventType: HOSTILE,
+        note: HOSTILE,
+        commerce: { order: { priceTotal: 25, channel: HOSTILE } },
+      });
       await world.order(id, `${HOSTILE}2`, 10, { commerce: { order: { priceTotal: 10, channel: HOSTILE } } });
     }
   });
@@ -74,7 +86,8 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     const files: Promise<readonly [url: string, bytes: number]>[] = [];
     page.on('response', (response) => {
       const { pathname } = new URL(response.url());
-      if (pathname === '/' || pathname.startsWith('/explorer/')) files.push(response.body().then((body) => [pathname, body.length]));
+      if (pathname === '/' || pathname.startsWith('/explorer/'))
+        files.push(response.body().then((body) => [pathname, body.length]));
     });
     for (const view of ['', '#/fields', '#/definitions', '#/shards', '#/profile/customerId/ada']) {
       await page.goto(world.url + view);
@@ -91,8 +104,14 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
       const first = await fetch(new URL(path, world.url));
       await first.arrayBuffer();
       const { headers } = first;
-      expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self'; (?!.*unsafe).*frame-ancestors 'none'/);
-      expect([headers.get('x-content-type-options'), headers.get('referrer-policy'), headers.get('cache-control')]).toEqual(['nosniff', 'no-referrer', 'no-cache']);
+      expect(headers.get('content-security-policy')).toMatch(
+        /^default-src 'none'; script-src 'self'; (?!.*unsafe).*frame-ancestors 'none'/,
+      );
+      expect([headers.get('x-content-type-options'), headers.get('referrer-policy'), headers.get('cache-control')]).toEqual([
+        'nosniff',
+        'no-referrer',
+        'no-cache',
+      ]);
       const again = await fetch(new URL(path, world.url), { headers: { 'if-none-match': headers.get('etag')! } });
       expect([again.status, await again.text()]).toEqual([304, '']);
     }
@@ -103,12 +122,20 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   test.each(['light', 'dark'] as const)('no view shuts anybody out, %s', async (colorScheme) => {
     const { page } = await watchedPage(browser, { colorScheme, reducedMotion: 'reduce' });
     const found: string[] = [];
-    for (const view of ['#/', '#/profile/customerId/ada', '#/profile/customerId/nobody', '#/profile/1bad/x', '#/fields', '#/definitions', '#/shards']) {
+    for (const view of [
+      '#/',
+      '#/profile/customerId/ada',
+      '#/profile/customerId/nobody',
+      '#/profile/1bad/x',
+      '#/fields',
+      '#/definitions',
+      '#/shards',
+    ]) {
       await page.goto(`${world.url}${view}`);
       await page.reload(); // an address that differs behind # alone loads nothing
       await eventually('it is there', async () => (await page.locator('main .loading').count()) === 0);
       if (view.endsWith('/ada')) await openEverything(page);
-      await page.evaluate(AXE);
+      await page.evaluate(axe.source);
       const { violations } = await page.evaluate<{ violations: Finding[] }>(`axe.run(document, { resultTypes: ['violations'] })`);
       const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
       found.push(...serious.map(({ id, nodes }) => `${view} ${id}: ${nodes.map(({ html }) => html).join(' ')}`));
@@ -179,8 +206,12 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await rowOf(page, 'spendLifetime').waitFor();
     const place = await rowOf(page, 'spendLifetime').boundingBox();
     await world.order('ada', `late-${Date.now()}`, 5);
-    await eventually('it has changed', async () => (await page.locator('[data-name="spendLifetime"][data-changed]').count()) === 1);
-    expect(await rowOf(page, 'spendLifetime').boundingBox()).toEqual(place);
+    await eventually(
+      'it has changed',
+      async () => (await page.locator('[data-name="spendLifetime"][data-changed]').count()) === 1,
+    );
+    const moved = (await rowOf(page, 'spendLifetime').boundingBox())!.y - place!.y;
+    expect(Math.abs(moved)).toBeLessThan(2); // a line of text is 20 high
     await page.context().close();
   });
 });

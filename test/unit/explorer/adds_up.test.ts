@@ -6,7 +6,12 @@ import type { ExplainedEvent, Explanation } from '../../../src/profile/explanati
 
 const at = '2026-03-10T09:00:00.000Z';
 
-function explanation(name: string, values: readonly unknown[], rest: Partial<Explanation> = {}, decides: readonly number[] = []): Explanation {
+function explanation(
+  name: string,
+  values: readonly unknown[],
+  rest: Partial<Explanation> = {},
+  decides: readonly number[] = [],
+): Explanation {
   const events = values.map((value, n): ExplainedEvent => ({
     _id: `e-${n}`,
     dataset: 'orders',
@@ -49,12 +54,14 @@ test('another value is not the same', () => {
   expect(reckon(explanation('sum', [1], {})).verdict).toBe('other');
 });
 
-test.each<Partial<Explanation>>([{ truncated: true }, { agedOut: 2 }, { missing: 'the log begins later' }, { precision: { mode: 'tiled', hop: '1h' } }])(
-  'nothing is claimed where the list is not the whole of it: %j',
-  (rest) => {
-    expect(reckon(explanation('count', [undefined], { value: 9, ...rest })).verdict).toBe('unknown');
-  },
-);
+test.each<Partial<Explanation>>([
+  { truncated: true },
+  { agedOut: 2 },
+  { missing: 'the log begins later' },
+  { precision: { mode: 'tiled', hop: '1h' } },
+])('nothing is claimed where the list is not the whole of it: %j', (rest) => {
+  expect(reckon(explanation('count', [undefined], { value: 9, ...rest })).verdict).toBe('unknown');
+});
 
 test('a sum of cents is exact', () => {
   fc.assert(
