@@ -11,6 +11,7 @@ import type { ReadService } from '../ports/reads.ts';
 import { EventStream } from './event_stream.ts';
 import { isTooMany, sendProblem } from './problem.ts';
 import { refuseUnknown, type Query } from './read_query.ts';
+import type { RouteScope } from './route_scope.ts';
 
 const STREAMS_MAX = 1_000;
 const PENDING_BYTES_MAX = 1024 * 1024;
@@ -43,7 +44,7 @@ export function liveRoutes(app: FastifyInstance, options: LiveRoutes): void {
       throw error;
     }
   };
-  app.get('/profiles/:namespace/:id/changes', { config: { scope: 'read' } }, async (request, reply) => {
+  app.get('/profiles/:namespace/:id/changes', { config: { scope: 'read' satisfies RouteScope } }, async (request, reply) => {
     if (live.open >= STREAMS_MAX) {
       onRefused();
       return sendProblem(reply, new VisageError('too_many_streams', 'too many look on already; try again', { kind: 'retry' }));
