@@ -35,7 +35,7 @@ function titleOf(error) {
   if (error instanceof Unreachable) return 'The worker does not answer';
   if (!(error instanceof Problem)) return 'This page has a mistake';
   if (error.status === 401) return 'A token is needed';
-  if (error.status === 403) return 'This token may not read this';
+  if (error.status === 403) return error.code === 'missing_scope' ? 'This token may not read this' : 'Not allowed';
   if (error.status === 404) return 'Not found';
   return error.passes ? 'Not just now' : 'That cannot be read';
 }
