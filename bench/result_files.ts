@@ -97,6 +97,32 @@ export type Results = {
     readonly arms: { readonly search: { readonly sustainable: number } };
     readonly goals: Readonly<Record<'readersP99' | 'badTokensP99', Goal>>;
   };
+  readonly restart: ResultHead & {
+    readonly size: { readonly few: number; readonly many: number };
+    readonly arms: Readonly<Record<'few' | 'many', { readonly ms: Goal }>>;
+    readonly goals: { readonly G11: Goal };
+  };
+  readonly snapshot: ResultHead & {
+    readonly size: { readonly profiles: number; readonly rate: number };
+    readonly arms: Readonly<Record<string, unknown>>;
+    readonly goals: Readonly<Record<'G13' | 'G13checkpoints', Goal>>;
+  };
+  readonly workers: ResultHead & { readonly goals: { readonly G19: Goal } };
+  readonly rolling: ResultHead & {
+    readonly size: { readonly rate: number };
+    readonly arms: {
+      readonly outcomes: readonly {
+        readonly profiles: number;
+        readonly longestGapMs: number;
+        readonly failedReads: number;
+        readonly answeredReads: number;
+        readonly restartMs: readonly number[];
+        readonly p99Ms: number;
+        readonly events: number;
+      }[];
+    };
+    readonly goals: Readonly<Record<string, Goal>>;
+  };
 };
 
 /** Undefined when that bench has no committed result. */

@@ -1,7 +1,9 @@
 // A copy of a shard's LMDB while it works: everything as of one commit, without the pages that are free.
 // CP1: LMDB copies under a read transaction of its own, in another thread: what is written meanwhile is not in it.
+// CP2: where LMDB has lost sight of a free page (a crash between two of its commits leaves that for good) it refuses to leave out the free
+//      ones: the copy has all pages then, as they are.
 import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { VisageError } from '../base/errors.ts';
+import { errorText, VisageError } from '../base/errors.ts';
 import type { ShardMeta } from '../ports/profile_store.ts';
 import { checkDataFile, dataFile, unreadable } from './data_file.ts';
 import { MAP_SIZE_BYTES, META, openTables, type Tables } from './lmdb_tables.ts';
@@ -20,10 +22,20 @@ export async function copyTables(tables: Tables, folder: string): Promise<StoreC
   try {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    await tables.root.backup(folder, true);
+    await backup(tables, folder);
     return await inspectStore(folder);
   } catch (cause) {
     throw cause instanceof VisageError ? cause : unreadable(folder, cause);
+  }
+}
+
+async function backup({ root }: Tables, folder: string): Promise<void> {
+  try {
+    await root.backup(folder, true);
+  } catch (error) {
+    if (!errorText(error).includes('MDB_INCOMPATIBLE')) throw error;
+    rmSync(dataFile(folder), { force: true });
+    await root.backup(folder, false);
   }
 }
 

@@ -27,7 +27,7 @@ import { dueKey, parseDueKey } from './due_key.ts';
 import { encodeProfile } from './encode_profile.ts';
 import { LmdbSnapshot, TableChunks } from './lmdb_snapshot.ts';
 import { packMeta, parseMeta } from './meta_record.ts';
-import { BEFORE_ALL, MAP_SIZE_BYTES, META, openTables, type Tables } from './lmdb_tables.ts';
+import { beginFreeList, BEFORE_ALL, MAP_SIZE_BYTES, META, openTables, type Tables } from './lmdb_tables.ts';
 import type { ProfileRecords } from './records.ts';
 
 export type LmdbStoreOptions = {
@@ -59,12 +59,14 @@ export class LmdbStore implements ProfileStore {
   private failed = false;
   private closed = false;
 
-  /** @throws VisageError `store_unreadable` (stop_shard) */
+  /** @throws VisageError `store_unreadable`, `store_write_failed` (stop_shard) */
   static open(folder: string, options: LmdbStoreOptions = {}): LmdbStore {
     try {
       mkdirSync(folder, { recursive: true });
       checkDataFile(folder);
-      return new LmdbStore(folder, openTables(folder, options.mapSizeBytes ?? MAP_SIZE_BYTES), options);
+      const store = new LmdbStore(folder, openTables(folder, options.mapSizeBytes ?? MAP_SIZE_BYTES), options);
+      store.makeWritable();
+      return store;
     } catch (thrown) {
       throw thrown instanceof VisageError ? thrown : unreadable(folder, thrown);
     }
@@ -79,6 +81,16 @@ export class LmdbStore implements ProfileStore {
     if (tables.meta.getBinaryFast(HALF_WRITTEN) !== undefined) {
       void tables.root.close();
       throw new Error('a checkpoint was written in part');
+    }
+  }
+
+  private makeWritable(): void {
+    try {
+      beginFreeList(this.tables);
+    } catch (cause) {
+      void this.tables.root.close();
+      const text = `nothing can be written to ${this.folder}: ${errorText(cause)}`;
+      throw new VisageError('store_write_failed', text, { cause, kind: 'stop_shard' });
     }
   }
 

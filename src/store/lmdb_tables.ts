@@ -3,6 +3,8 @@
 // LT2: `eventTurnBatching` is off: with it, a failed commit also rejects a promise that nobody can reach.
 // LT3: never noSync, and no overlapping sync: that keeps the pages of one more generation from being used again, which took
 //      the file from 1.6 to 2.5 times its profiles, and was no faster (docs/adr/0013).
+// LT4: a file with an empty list of freed pages (a compacted copy) gets one entry before anything else is written. LMDB keeps the list in a
+//      tree of its own, and looks for room in it while it replaces its only entry: it reads past an empty page then, and ends the process.
 import { open, type RootDatabase, type Transaction } from 'lmdb';
 
 /** What the store uses of lmdb's Database; its own types leave out the options of `getBinaryFast`. */
@@ -28,6 +30,7 @@ export type RangeFrom = {
 export const BEFORE_ALL = '\0';
 /** Key of the one record in `meta` that lasts. */
 export const META = 'meta';
+const FREED = 'freed';
 /** Address space to begin with: neither memory nor disk. */
 export const MAP_SIZE_BYTES = 16 * 1024 ** 3;
 
@@ -64,4 +67,15 @@ export function openTables(folder: string, mapSizeBytes: number): Tables {
   });
   const table = (name: string): Table => root.openDB(name, { encoding: 'binary', keyEncoder } as object) as unknown as Table;
   return { root, heads: table('profiles'), chunks: table('chunks'), due: table('due'), meta: table('meta') };
+}
+
+/** See LT4. Costs a flush, of a file that needs it.
+ *  @throws what LMDB says, on a disk that takes no more */
+export function beginFreeList({ root, meta }: Tables): void {
+  const { free } = root.getStats() as { readonly free: { readonly entryCount: number } };
+  if (free.entryCount > 0) return;
+  root.transactionSync(() => {
+    void meta.put(FREED, new Uint8Array(0));
+    void meta.remove(FREED); // what frees pages is the writing
+  });
 }

@@ -116,4 +116,33 @@ export const RESULTS: Results = {
     arms: { search: { sustainable: 12_000 } },
     goals: { readersP99: goal(0.4, 0.45, 0.6), badTokensP99: goal(0.7, 0.8, 0.9) },
   },
+  restart: {
+    ...head,
+    size: { few: 10_000, many: 1_000_000 },
+    arms: { few: { ms: goal(900, 1_000, 1_100) }, many: { ms: goal(1_000, 1_200, 1_300) } },
+    goals: { G11: goal(1.1, 1.2, 1.3) },
+  },
+  snapshot: {
+    ...head,
+    size: { profiles: 100_000, rate: 2_000 },
+    arms: {},
+    goals: { G13: goal(1, 1.1, 1.2), G13checkpoints: goal(1, 1, 1.1) },
+  },
+  workers: { ...head, goals: { G19: goal(0.8, 0.9, 1) } },
+  rolling: {
+    ...head,
+    size: { rate: 1_000 },
+    arms: {
+      outcomes: [10_000, 500_000].map((profiles) => ({
+        profiles,
+        longestGapMs: 400,
+        failedReads: 0,
+        answeredReads: 5_000,
+        restartMs: [2_000, 2_100, 2_200],
+        p99Ms: 50,
+        events: 9_000,
+      })),
+    },
+    goals: {},
+  },
 };

@@ -74,7 +74,33 @@ function rowsOf(results: Some): Row[] {
   }
   addRecordRows(results, add);
   addHttpRows(results, add);
+  addWorkerRows(results, add);
   return rows;
+}
+
+function addWorkerRows({ restart, snapshot, workers, rolling }: Some, add: Add): void {
+  if (restart !== undefined) {
+    const { few, many } = restart.size;
+    const seconds = (restart.arms.many.ms.median / 1000).toFixed(1);
+    add(
+      restart,
+      `G11 from the start of a worker to its first event, ${number(many)} profiles (${seconds} s) ÷ ${number(few)}`,
+      restart.goals.G11,
+      '≤ 1.5',
+    );
+  }
+  if (snapshot !== undefined) {
+    const { profiles, rate } = snapshot.size;
+    const what = `G13 latency p99 at ${number(rate)} events/s of ${number(profiles)} profiles while snapshots are taken without a pause ÷ while nothing is stored`;
+    add(snapshot, what, snapshot.goals.G13, '≤ 1.5');
+    add(snapshot, 'G13 while checkpoints are written ÷ while nothing is stored', snapshot.goals.G13checkpoints, '≤ 1.5');
+  }
+  if (workers !== undefined) add(workers, 'G19 events per CPU second, two workers ÷ one', workers.goals.G19, '≥ 0.85');
+  for (const { profiles, longestGapMs, failedReads, answeredReads } of rolling?.arms.outcomes ?? []) {
+    const what = `rolling restart of three workers, ${number(profiles)} profiles, ${number(rolling!.size.rate)} events/s: seconds that reads of a shard failed or waited at most (${number(failedReads)} of ${number(answeredReads + failedReads)} failed)`;
+    const seconds = longestGapMs / 1000;
+    add(rolling!, what, { median: seconds, min: seconds, max: seconds, rounds: 1 }, '≤ 1');
+  }
 }
 
 function addRecordRows({ schemas, dataset_delete: deleting }: Some, add: Add): void {
@@ -191,7 +217,7 @@ test('a goal is met or missed by its median, on either side; what has no result 
     '| G15 files on disk ÷ encoded profiles | 1.50 (1.40–1.60) | ≤ 2 | met | abc1234 |',
     '| G15 after one more update of every profile | 2.10 (2.00–2.20) | ≤ 2 | **missed** | abc1234 |',
   ]);
-  expect(rowsOf(RESULTS)).toHaveLength(31);
+  expect(rowsOf(RESULTS)).toHaveLength(37);
   expect(
     table({ schemas: RESULTS.schemas, dataset_delete: RESULTS.dataset_delete }).map((row) => row.split(' | ').slice(1, 4)),
   ).toEqual([

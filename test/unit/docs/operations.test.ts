@@ -129,6 +129,16 @@ describe('figures', () => {
     const replay = result<{ arms: { replay: { eventsPerSecond: Goal } } }>('replay');
     const idle = result<{ size: { profiles: number }; goals: { G9: Goal } }>('idle');
 
+    const restart = result<{ size: { many: number }; arms: { many: { ms: Goal } } }>('restart');
+    const snapshot = result<{
+      size: { rate: number; profiles: number; seconds: number };
+      arms: Record<'neither' | 'snapshots', { p99Ms: Goal; rounds: { snapshots: number }[] }>;
+    }>('snapshot');
+    const rolling = result<{
+      size: { rate: number };
+      arms: { outcomes: { profiles: number; gapsMs: number[]; restartMs: number[] }[] };
+    }>('rolling');
+
     const { first, second } = disk.arms;
     const each = (rounds: readonly Stored[], of: (round: Stored) => number): string =>
       range(rounds.map((round) => of(round) / round.profiles));
@@ -170,6 +180,37 @@ describe('figures', () => {
         `percent of a core, idle with ${whole(idle.size.profiles)} values that are due some day`,
         idle.goals.G9.median.toFixed(2),
         'idle',
+      ],
+      [
+        `seconds from the start of a worker with ${whole(restart.size.many)} profiles in its folder to its first event`,
+        (restart.arms.many.ms.median / 1000).toFixed(1),
+        'restart',
+      ],
+      ...rolling.arms.outcomes.flatMap(({ profiles, gapsMs, restartMs }): (readonly [string, string, string])[] => [
+        [
+          `ms for which reads of a shard wait while it is handed over, ${whole(profiles)} profiles in 16 shards, ${whole(rolling.size.rate)} events a second`,
+          range(gapsMs),
+          'rolling',
+        ],
+        [
+          `seconds from SIGTERM to a worker until it is back with its share, ${whole(profiles)} profiles, three workers`,
+          `${(Math.min(...restartMs) / 1000).toFixed(1)} to ${(Math.max(...restartMs) / 1000).toFixed(1)}`,
+          'rolling',
+        ],
+      ]),
+      [
+        `snapshots a second, one after the other, of a shard with ${whole(snapshot.size.profiles / 16)} profiles, beside ${whole(snapshot.size.rate)} events a second`,
+        (
+          snapshot.arms.snapshots.rounds.reduce((sum, round) => sum + round.snapshots, 0) /
+          snapshot.arms.snapshots.rounds.length /
+          snapshot.size.seconds
+        ).toFixed(1),
+        'snapshot',
+      ],
+      [
+        `latency p99 while that is done, and while nothing is stored`,
+        `${whole(snapshot.arms.snapshots.p99Ms.median)}, ${whole(snapshot.arms.neither.p99Ms.median)} ms`,
+        'snapshot',
       ],
     ];
     const rows = lines.map(([what, figure, file]) => `| ${what} | ${figure} | \`bench/results/${file}.json\` |`);
