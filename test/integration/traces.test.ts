@@ -1,9 +1,9 @@
 // Traces from a message to the change event that it causes, also when the worker is killed in between.
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
+import type { LogMessage } from '../../src/message/log_message.ts';
 import { createProducer, type ProducerOptions } from '../../src/producer/create_producer.ts';
 import type { ChangeEvent as Event } from '../support/change_listener.ts';
-import { eventually } from '../support/eventually.ts';
 import { verifyAll } from '../support/verify.ts';
 import { spawnWorker } from '../support/worker_process.ts';
 import { startWorld } from '../support/world.ts';
@@ -83,13 +83,20 @@ test('a producer sends the headers that it is given, beside its own', async () =
     const identity = { namespace: 'customerId', id: 'ada' };
     const event = { _id: 'e', timestamp: new Date().toISOString() };
     await producer.send('orders', event, { identity, headers: { traceparent, tracestate: 'a=1' } });
+    await producer.send('orders', { ...event, _id: 'e-2' }, { identity });
     await producer.close();
-    const message = await eventually('it is in the log', async () => {
-      for await (const found of client.readDataset('orders', 0)) return found;
-      return undefined;
-    });
-    expect(message.headers?.()).toMatchObject({ traceparent, tracestate: 'a=1', 'Content-Type': 'application/msgpack' });
-    expect(message.headers?.()['Nats-Msg-Id']).toMatch(/-1$/);
+    const plain = await createProducer({ servers: world.server.url });
+    await plain.send('orders', event, { identity });
+    await plain.close();
+    const logged: LogMessage[] = [];
+    for await (const found of client.readDataset('orders', 0)) logged.push(found);
+    const [message] = logged;
+    const sizes = logged.map(({ headerBytes = NaN }) => headerBytes);
+    expect(sizes[0]).toBeGreaterThan(81);
+    expect(sizes[2]).toBeLessThan(81); // the usual message: its headers are not read to learn that it has no trace
+    expect(sizes[2]).toBeGreaterThan(40);
+    expect(message!.headers?.()).toMatchObject({ traceparent, tracestate: 'a=1', 'Content-Type': 'application/msgpack' });
+    expect(message!.headers?.()['Nats-Msg-Id']).toMatch(/-1$/);
   } finally {
     await world.stop();
   }
