@@ -37,7 +37,7 @@ export function registerToken(program: Command): void {
     .addHelpText(
       'after',
       `
-Examples:
+Example:
   $ npx visage token shop --scopes write --datasets orders --file tokens.yaml
   $ npx visage token support --scopes read,delete`,
     )

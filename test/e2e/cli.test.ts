@@ -28,6 +28,7 @@ const COMMANDS = [
   'verify',
   'simulate',
   'status',
+  'token',
   'resync',
   'definitions check',
   'definitions apply',
