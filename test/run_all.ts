@@ -80,7 +80,7 @@ const STAGES: readonly Stage[] = [
   vitestStage('simulation', 150_000, ['simulation']),
   vitestStage('integration', 400_000, ['integration']),
   vitestStage('faults', 420_000, ['faults']),
-  vitestStage('e2e', 200_000, ['e2e'], BUILD),
+  vitestStage('e2e', 320_000, ['e2e'], BUILD),
   {
     title: 'bench smoke',
     budgetMs: 200_000,

@@ -52,13 +52,17 @@ export function explorerRoutes(app: FastifyInstance): void {
   };
   const config = { scope: 'open' } as const;
   const tags = ['explorer'];
-  app.get('/', { config, schema: { tags, summary: 'The explorer: a page for people', response: answers(['text/html'], []) } }, (request, reply) =>
-    send(request, reply, INDEX),
+  app.get(
+    '/',
+    { config, schema: { tags, summary: 'The explorer: a page for people', response: answers(['text/html'], []) } },
+    (request, reply) => send(request, reply, INDEX),
   );
   const params = parameters({ file: { ...TEXT, description: 'the name of a file of the explorer', examples: ['main.js'] } });
   const response = answers(['text/html', 'text/css', 'text/javascript', 'image/svg+xml'], ['no_such_page']);
-  app.get('/explorer/:file', { config, schema: { tags, summary: 'A file of the explorer', params, response } }, (request, reply) =>
-    send(request, reply, (request.params as { readonly file: string }).file),
+  app.get(
+    '/explorer/:file',
+    { config, schema: { tags, summary: 'A file of the explorer', params, response } },
+    (request, reply) => send(request, reply, (request.params as { readonly file: string }).file),
   );
 }
 

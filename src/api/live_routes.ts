@@ -52,12 +52,12 @@ export function liveRoutes(app: FastifyInstance, options: LiveRoutes): void {
     reply.raw.once('close', () => live.open--);
     try {
       await open(request, reply);
-      return reply;
     } catch (error) {
       if (!(error instanceof VisageError)) onDefect(error);
       else if (isTooMany(error)) onRefused();
       return sendProblem(reply, error);
     }
+    return reply;
   });
 }
 

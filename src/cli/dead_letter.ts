@@ -119,7 +119,12 @@ function binaryLines(base64: string): string[] {
   const bytes = Buffer.from(base64, 'base64');
   const map = beginsAsMap(bytes) ? unpackMap(bytes) : undefined;
   if (map === undefined || map instanceof Unreadable) return [`  not UTF-8; in base64: ${base64}`];
-  return ['  MessagePack; as JSON:', ...JSON.stringify(map, null, 2).split('\n').map((line) => `  ${line}`)];
+  return [
+    '  MessagePack; as JSON:',
+    ...JSON.stringify(map, null, 2)
+      .split('\n')
+      .map((line) => `  ${line}`),
+  ];
 }
 
 function placeOf({ pointer }: Violation): string {

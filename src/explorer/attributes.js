@@ -78,7 +78,8 @@ export function attributesSection(options) {
       shown = view;
       showTree(view);
       if (Object.keys(view.attributes).length === 0) return;
-      if (before === undefined || before.policy !== view.policy || isOther(before.attributes, view.attributes)) void explain(ROOT);
+      if (before === undefined || before.policy !== view.policy || isOther(before.attributes, view.attributes))
+        void explain(ROOT);
     },
     /** @param {string} path */
     flash: (path) => leaves.get(path)?.flash(),
@@ -102,7 +103,11 @@ function depthClass(depth) {
 
 /** @param {Place} place @param {() => void} onToggle */
 function groupNode({ key, path, depth }, onToggle) {
-  const button = h('button', { type: 'button', class: 'group-button', 'aria-expanded': 'true', title: path, onclick: onToggle }, key);
+  const button = h(
+    'button',
+    { type: 'button', class: 'group-button', 'aria-expanded': 'true', title: path, onclick: onToggle },
+    key,
+  );
   return h('li', { class: `group ${depthClass(depth)}` }, button);
 }
 
@@ -122,7 +127,8 @@ class Leaf {
     const id = freshId('said');
     this.#button = h(
       'button',
-      { type: 'button', class: 'said-button', 'aria-expanded': 'false', 'aria-controls': id, 'aria-label': `Who says what about ${path.slice(ROOT.length + 1)}`, onclick: () => this.#toggle() },
+      { type: 'button', class: 'said-button', 'aria-expanded': 'false', 'aria-controls': id, onclick: () => this.#toggle() },
+      h('span', { class: 'unseen' }, `Who says what about ${path.slice(ROOT.length + 1)}: `),
       this.#source,
     );
     this.#panel = h('div', { id, class: 'said', hidden: true });
@@ -148,7 +154,14 @@ class Leaf {
     const rows = [
       ...(winner === undefined ? [] : [saidRow(winner, 'shown', this.#shade)]),
       ...losers.map((loser) => saidRow(loser, loser.why, this.#shade)),
-      ...notTakingPart.map((dataset) => h('li', { class: 'lost' }, h('span', { class: `dataset ${this.#shade(dataset)}` }, dataset), h('span', { class: 'why-not' }, 'takes no part in this policy'))),
+      ...notTakingPart.map((dataset) =>
+        h(
+          'li',
+          { class: 'lost' },
+          h('span', { class: `dataset ${this.#shade(dataset)}` }, dataset),
+          h('span', { class: 'why-not' }, 'takes no part in this policy'),
+        ),
+      ),
     ];
     fill(this.#panel, h('ul', {}, ...rows));
   }
@@ -166,7 +179,10 @@ class Leaf {
 
   /** @param {unknown} error */
   failed(error) {
-    fill(this.#panel, errorNode(error, () => this.#ask()));
+    fill(
+      this.#panel,
+      errorNode(error, () => this.#ask()),
+    );
   }
 
   flash() {

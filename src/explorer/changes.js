@@ -27,16 +27,18 @@ export function changesSection() {
 
 /** @param {Change} change */
 function changeNode({ time, type, data: { changes, audiences, cause = [] } }) {
-  const rows = changes.slice(0, LEAVES_MAX).map(({ path, before, after }) =>
-    h(
-      'li',
-      {},
-      h('span', { class: 'change-path', title: path }, path.replace(/^(computed|attributes)\./, '')),
-      h('span', { class: 'before', title: exactText(before) }, before === undefined ? 'nothing' : valueText(before)),
-      h('span', { class: 'arrow' }, '→'),
-      h('span', { class: 'after', title: exactText(after) }, after === undefined ? 'nothing' : valueText(after)),
-    ),
-  );
+  const rows = changes
+    .slice(0, LEAVES_MAX)
+    .map(({ path, before, after }) =>
+      h(
+        'li',
+        {},
+        h('span', { class: 'change-path', title: path }, path.replace(/^(computed|attributes)\./, '')),
+        h('span', { class: 'before', title: exactText(before) }, before === undefined ? 'nothing' : valueText(before)),
+        h('span', { class: 'arrow' }, '→'),
+        h('span', { class: 'after', title: exactText(after) }, after === undefined ? 'nothing' : valueText(after)),
+      ),
+    );
   const moved = [...audiences.entered.map((name) => `enters ${name}`), ...audiences.exited.map((name) => `leaves ${name}`)];
   return h(
     'li',

@@ -46,7 +46,8 @@ export function onSecond(act, signal) {
 
 export function startClock() {
   setInterval(() => {
-    for (const node of document.querySelectorAll('[data-until]')) setText(node, untilText(Number(node.getAttribute('data-until'))));
+    for (const node of document.querySelectorAll('[data-until]'))
+      setText(node, untilText(Number(node.getAttribute('data-until'))));
     for (const act of everySecond) act();
   }, SECOND_MS);
 }

@@ -40,7 +40,10 @@ export function computedSection(options) {
     /** @param {ProfileView} view @param {Definitions} definitions */
     update(view, definitions) {
       const items = itemsOf(view, definitions);
-      const [computed, boolean] = [items.filter(({ definition }) => definition.audience !== true), items.filter(({ definition }) => definition.audience === true)];
+      const [computed, boolean] = [
+        items.filter(({ definition }) => definition.audience !== true),
+        items.filter(({ definition }) => definition.audience === true),
+      ];
       showValues(computed);
       showAudiences(boolean);
       setProps(noValues, { hidden: computed.length > 0 });
@@ -52,14 +55,17 @@ export function computedSection(options) {
   };
 }
 
-/** Each that is defined, also those without a value; and whatever has a value, should the definitions be older. @param {ProfileView} view @param {Definitions} definitions @returns {Item[]} */
+/** Each that is defined, also those without a value; and whatever has a value, should the definitions be older. Those with a window first:
+ *  they change by themselves. @param {ProfileView} view @param {Definitions} definitions @returns {Item[]} */
 function itemsOf({ computed }, { computedAttributes }) {
   const names = new Set([...Object.keys(computedAttributes), ...Object.keys(computed)]);
-  return [...names].sort().map((name) => ({
+  const items = [...names].sort().map((name) => ({
     name,
     definition: computedAttributes[name] ?? { function: '' },
     value: Object.hasOwn(computed, name) ? computed[name] : undefined,
   }));
+  const isStill = (/** @type {Item} */ { definition }) => Number(typeof definition.window !== 'object');
+  return items.sort((a, b) => isStill(a) - isStill(b));
 }
 
 class Row {
@@ -89,12 +95,22 @@ class Row {
     const id = freshId('why');
     this.#button = h(
       'button',
-      { type: 'button', class: 'why-button', 'aria-expanded': 'false', 'aria-controls': id, 'aria-label': `Why ${name}`, onclick: () => this.#toggle() },
+      {
+        type: 'button',
+        class: 'why-button',
+        'aria-expanded': 'false',
+        'aria-controls': id,
+        'aria-label': `Why ${name}`,
+        onclick: () => this.#toggle(),
+      },
       'Why',
     );
     this.#panel = h('div', { id, hidden: true });
     const about = h('p', { class: 'fine' }, kindText(definition));
-    const described = definition.description === undefined ? null : h('p', { class: 'described' }, definition.description);
+    const described =
+      definition.description === undefined
+        ? null
+        : h('p', { class: 'described', title: definition.description }, definition.description);
     const head = h(
       'div',
       { class: 'row-head' },
@@ -111,7 +127,10 @@ class Row {
     this.#json = JSON.stringify(value ?? null);
     this.node.classList.toggle('absent', value === undefined);
     setText(this.#value, this.#textOf(value?.value));
-    setProps(this.#value, { title: exactText(value?.value), 'data-state': this.#isAudience ? String(value?.value === true) : null });
+    setProps(this.#value, {
+      title: exactText(value?.value),
+      'data-state': this.#isAudience ? String(value?.value === true) : null,
+    });
     this.#showNext(value);
   }
 

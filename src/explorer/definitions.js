@@ -41,6 +41,8 @@ export function kindText(attribute) {
 
 /** A dataset has the same shade everywhere on the page. @param {Definitions | undefined} definitions @param {string} dataset */
 export function shadeOf(definitions, dataset) {
-  const at = Object.keys(definitions?.datasets ?? {}).sort().indexOf(dataset);
+  const at = Object.keys(definitions?.datasets ?? {})
+    .sort()
+    .indexOf(dataset);
   return `shade-${at < 0 ? 0 : (at % SHADES) + 1}`;
 }

@@ -53,7 +53,10 @@ function sections(definitions) {
       'Merge policies',
       table(
         ['Policy', 'Where datasets disagree'],
-        Object.entries(mergePolicies).map(([name, policy]) => [`${name}${policy.default === true ? ' (default)' : ''}`, ruleText(policy)]),
+        Object.entries(mergePolicies).map(([name, policy]) => [
+          `${name}${policy.default === true ? ' (default)' : ''}`,
+          ruleText(policy),
+        ]),
       ),
       Object.keys(mergePolicies).length,
     ),
@@ -61,13 +64,22 @@ function sections(definitions) {
       'Namespaces',
       table(
         ['Namespace', 'Type', 'Priority', ''],
-        Object.entries(namespaces).map(([name, { type, priority, unique }]) => [name, type, String(priority), unique === true ? 'one a person' : '']),
+        Object.entries(namespaces).map(([name, { type, priority, unique }]) => [
+          name,
+          type,
+          String(priority),
+          unique === true ? 'one a person' : '',
+        ]),
       ),
       Object.keys(namespaces).length,
     ),
     card(
       'Schemas',
-      h('div', { class: 'rows' }, ...Object.entries(schemas).map(([name, { behavior, jsonSchema }]) => schemaNode(name, behavior, jsonSchema))),
+      h(
+        'div',
+        { class: 'rows' },
+        ...Object.entries(schemas).map(([name, { behavior, jsonSchema }]) => schemaNode(name, behavior, jsonSchema)),
+      ),
       Object.keys(schemas).length,
     ),
   ];
@@ -76,17 +88,28 @@ function sections(definitions) {
 /** @param {string} title @param {HTMLElement} body @param {number} count */
 function card(title, body, count) {
   const id = `part-${title.toLowerCase().replace(' ', '-')}`;
-  return h('section', { class: 'card wide', 'aria-labelledby': id }, h('h2', { id }, title), count === 0 ? h('p', { class: 'none' }, 'None.') : body);
+  return h(
+    'section',
+    { class: 'card wide', 'aria-labelledby': id },
+    h('h2', { id }, title),
+    count === 0 ? h('p', { class: 'none' }, 'None.') : body,
+  );
 }
 
 /** @param {readonly string[]} heads @param {readonly (readonly Child[])[]} rows */
 function table(heads, rows) {
-  const cells = (/** @type {readonly Child[]} */ row) => row.map((cell, n) => (n === 0 ? h('th', { scope: 'row' }, cell) : h('td', {}, cell)));
+  const cells = (/** @type {readonly Child[]} */ row) =>
+    row.map((cell, n) => (n === 0 ? h('th', { scope: 'row' }, cell) : h('td', {}, cell)));
   const head = heads.map((text) => (text === '' ? h('td', {}) : h('th', { scope: 'col' }, text)));
   return h(
     'div',
     { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': heads[0] },
-    h('table', { class: 'list' }, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows.map((row) => h('tr', {}, ...cells(row))))),
+    h(
+      'table',
+      { class: 'list' },
+      h('thead', {}, h('tr', {}, ...head)),
+      h('tbody', {}, ...rows.map((row) => h('tr', {}, ...cells(row)))),
+    ),
   );
 }
 
@@ -101,7 +124,9 @@ function attributeNode([name, definition]) {
     ['limit', limit === undefined ? undefined : String(limit)],
     ['expression', expression],
   ];
-  const shown = parts.flatMap(([word, text]) => (text === undefined ? [] : [h('div', {}, h('dt', {}, word), h('dd', {}, h('code', {}, text)))]));
+  const shown = parts.flatMap(([word, text]) =>
+    text === undefined ? [] : [h('div', {}, h('dt', {}, word), h('dd', {}, h('code', {}, text)))],
+  );
   return h(
     'li',
     { class: 'definition' },
@@ -115,5 +140,10 @@ function attributeNode([name, definition]) {
 /** @param {string} name @param {string} behavior @param {unknown} jsonSchema */
 function schemaNode(name, behavior, jsonSchema) {
   const text = h('pre', { class: 'payload', tabindex: 0 }, JSON.stringify(jsonSchema, null, 2));
-  return h('details', { class: 'schema' }, h('summary', {}, h('strong', {}, name), h('span', { class: 'fine' }, ` ${behavior}s`)), text);
+  return h(
+    'details',
+    { class: 'schema' },
+    h('summary', {}, h('strong', {}, name), h('span', { class: 'fine' }, ` ${behavior}s`)),
+    text,
+  );
 }

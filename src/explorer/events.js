@@ -22,19 +22,27 @@ export function eventsSection({ namespace, id, signal, shade }) {
   const state = h('div', {});
   const remark = h('p', { class: 'fine', hidden: true });
   const more = h('button', { type: 'button', class: 'quiet', hidden: true, onclick: () => void nextPage() }, 'Earlier events');
-  const show = keyedList(list, { key: (/** @type {ListedEvent} */ { dataset, sequence }) => `${dataset} ${sequence}`, make: (event) => eventNode(event, shade) });
+  const show = keyedList(list, {
+    key: (/** @type {ListedEvent} */ { dataset, sequence }) => `${dataset} ${sequence}`,
+    make: (event) => eventNode(event, shade),
+  });
   /** @type {ListedEvent[]} */
   let events = [];
   /** @type {string | null} */
   let next = null;
   let pages = 0;
-  let isBusy = false;
+  let isReading = false;
+  let isResting = false;
   let wanted = 0;
 
   /** @param {string | null} page @param {number} after */
   const read = (page, after) =>
     /** @type {Promise<EventsPage>} */ (
-      getJson(`${profilePath(namespace, id)}/events`, { query: { order: 'desc', limit: LIMIT, page, ...(after > 0 ? { after } : {}) }, signal, slow: true })
+      getJson(`${profilePath(namespace, id)}/events`, {
+        query: { order: 'desc', limit: LIMIT, page, ...(after > 0 ? { after } : {}) },
+        signal,
+        slow: true,
+      })
     );
 
   /** @param {EventsPage} page @param {ListedEvent[]} all */
@@ -49,17 +57,21 @@ export function eventsSection({ namespace, id, signal, shade }) {
   };
 
   const nextPage = async () => {
-    if (next === null || isBusy) return;
-    isBusy = true;
+    if (next === null || isReading) return;
+    isReading = true;
     setProps(more, { 'aria-busy': 'true' });
     try {
       const page = await read(next, 0);
       pages++;
       shown(page, [...events, ...page.events]);
     } catch (error) {
-      if (!signal.aborted) fill(state, errorNode(error, () => void nextPage()));
+      if (!signal.aborted)
+        fill(
+          state,
+          errorNode(error, () => void nextPage()),
+        );
     } finally {
-      isBusy = false;
+      isReading = false;
       setProps(more, { 'aria-busy': null });
     }
   };
@@ -67,21 +79,25 @@ export function eventsSection({ namespace, id, signal, shade }) {
   /** With everything up to this sequence in it. @param {number} after */
   const refresh = async (after) => {
     wanted = Math.max(wanted, after);
-    if (isBusy || pages > 1) return; // who reads further back is not disturbed
-    isBusy = true;
+    if (isReading || isResting || pages > 1) return; // who reads further back is not disturbed
+    const asked = wanted;
+    isReading = isResting = true;
     try {
-      const asked = wanted;
       const page = await read(null, asked);
       pages = 1;
       shown(page, [...page.events]);
-      await pause(REST_MS, signal);
-      isBusy = false;
-      if (wanted > asked && !signal.aborted) await refresh(wanted);
     } catch (error) {
-      if (!signal.aborted && events.length === 0) fill(state, errorNode(error, () => void refresh(0)));
+      if (!signal.aborted && events.length === 0)
+        fill(
+          state,
+          errorNode(error, () => void refresh(0)),
+        );
     } finally {
-      isBusy = false;
+      isReading = false;
     }
+    await pause(REST_MS, signal);
+    isResting = false;
+    if (wanted > asked && !signal.aborted) await refresh(wanted);
   };
 
   fill(state, loadingNode(4, 'Loading events'));
@@ -122,7 +138,8 @@ function factsOf(event) {
     if (facts.length >= FACTS_MAX) return;
     if (typeof value === 'object' && value !== null) {
       if (!Array.isArray(value)) for (const [key, each] of Object.entries(value)) look(each, [...path, key]);
-    } else if (path.length > 0) facts.push(`${pathText(path.slice(-1))} ${typeof value === 'string' ? exactText(value) : valueText(value)}`);
+    } else if (path.length > 0)
+      facts.push(`${pathText(path.slice(-1))} ${typeof value === 'string' ? exactText(value) : valueText(value)}`);
   };
   for (const [key, value] of Object.entries(event)) if (!COMMON.includes(key)) look(value, [key]);
   return facts;

@@ -14,14 +14,33 @@ export function fieldsView(main, signal) {
   const place = h('div', { class: 'card wide' });
   fill(
     main,
-    h('header', { class: 'page-head' }, h('h1', { tabindex: -1 }, 'Fields'), h('p', { class: 'lead' }, 'The union of all schemas of a person: what records and events may say, and which datasets say it.')),
+    h(
+      'header',
+      { class: 'page-head' },
+      h('h1', { tabindex: -1 }, 'Fields'),
+      h(
+        'p',
+        { class: 'lead' },
+        'The union of all schemas of a person: what records and events may say, and which datasets say it.',
+      ),
+    ),
     place,
   );
   return loadInto(place, {
     lines: 8,
     signal,
-    load: () => Promise.all([/** @type {Promise<UnionSchema>} */ (getJson('schemas/union/individual', { signal })), liveDefinitions(signal)]),
-    show: ([{ fields }, live]) => fill(place, ...(fields.length === 0 ? [emptyNode('No fields', 'The schemas of the live definitions name none.')] : fieldNodes(fields, live))),
+    load: () =>
+      Promise.all([
+        /** @type {Promise<UnionSchema>} */ (getJson('schemas/union/individual', { signal })),
+        liveDefinitions(signal),
+      ]),
+    show: ([{ fields }, live]) =>
+      fill(
+        place,
+        ...(fields.length === 0
+          ? [emptyNode('No fields', 'The schemas of the live definitions name none.')]
+          : fieldNodes(fields, live)),
+      ),
   });
 }
 
@@ -59,7 +78,13 @@ function fieldNodes(fields, { definitions }) {
   };
   filter();
   const heads = ['Field', 'Type', 'Datasets', 'Schemas'].map((text) => h('th', { scope: 'col' }, text));
-  const table = h('table', { class: 'list' }, h('caption', { class: 'unseen' }, 'Fields'), h('thead', {}, h('tr', {}, ...heads)), body);
+  const table = h(
+    'table',
+    { class: 'list' },
+    h('caption', { class: 'unseen' }, 'Fields'),
+    h('thead', {}, h('tr', {}, ...heads)),
+    body,
+  );
   return [
     h('div', { class: 'filter' }, h('label', { for: 'filter' }, 'Filter'), input, count),
     h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Fields' }, table),

@@ -19,7 +19,8 @@ export function startFind({ form, namespace, id }) {
   });
   document.addEventListener('keydown', (event) => {
     const { target } = event;
-    const isTyping = target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement;
+    const isTyping =
+      target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement;
     if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     id.focus();

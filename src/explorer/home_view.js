@@ -18,7 +18,11 @@ export function homeView(main, signal) {
       'header',
       { class: 'home-head' },
       h('h1', { tabindex: -1 }, 'Whom are you looking for?'),
-      h('p', { class: 'lead' }, 'A profile is found by its identity: a namespace and an id, letter by letter. It then stays up to date before your eyes, and says of every value why it is so.'),
+      h(
+        'p',
+        { class: 'lead' },
+        'A profile is found by its identity: a namespace and an id, letter by letter. It then stays up to date before your eyes, and says of every value why it is so.',
+      ),
     ),
     place,
   );
@@ -44,7 +48,12 @@ function definitionsTile({ definitions, since }) {
   const attributes = Object.values(definitions.computedAttributes);
   const audiences = attributes.filter(({ audience }) => audience === true).length;
   const text = `${countText(audiences, 'audience')} among them${since === null ? '' : `; live since ${valueText(since)}`}.`;
-  return tile('#/definitions', numberText(attributes.length), attributes.length === 1 ? 'computed attribute' : 'computed attributes', text);
+  return tile(
+    '#/definitions',
+    numberText(attributes.length),
+    attributes.length === 1 ? 'computed attribute' : 'computed attributes',
+    text,
+  );
 }
 
 /** @param {LiveDefinitions} live */
@@ -56,5 +65,11 @@ function datasetsTile({ definitions: { datasets } }) {
 
 /** @param {string} href @param {string} figure @param {string} noun @param {string} text */
 function tile(href, figure, noun, text) {
-  return h('a', { class: 'tile', href }, h('span', { class: 'figure' }, figure), h('span', { class: 'noun' }, noun), h('span', { class: 'fine' }, text));
+  return h(
+    'a',
+    { class: 'tile', href },
+    h('span', { class: 'figure' }, figure),
+    h('span', { class: 'noun' }, noun),
+    h('span', { class: 'fine' }, text),
+  );
 }

@@ -5,7 +5,12 @@ import { h, setProps, setText } from './dom.js';
 
 export function livePill() {
   const text = h('span', {}, 'Connecting');
-  const node = h('p', { class: 'pill', 'data-live': 'connecting', role: 'status' }, h('span', { class: 'dot', 'aria-hidden': 'true' }), text);
+  const node = h(
+    'p',
+    { class: 'pill', 'data-live': 'connecting', role: 'status' },
+    h('span', { class: 'dot', 'aria-hidden': 'true' }),
+    text,
+  );
   let wasLive = false;
   return {
     node,

@@ -25,7 +25,11 @@ const main = part('main', HTMLElement);
 const bar = part('bar', HTMLElement);
 const tokenForm = part('token-form', HTMLFormElement);
 const tokenInput = part('token', HTMLInputElement);
-const find = startFind({ form: part('find', HTMLFormElement), namespace: part('namespace', HTMLSelectElement), id: part('id', HTMLInputElement) });
+const find = startFind({
+  form: part('find', HTMLFormElement),
+  namespace: part('namespace', HTMLSelectElement),
+  id: part('id', HTMLInputElement),
+});
 
 let leaving = new AbortController();
 /** @type {{ route: Route, setPolicy?: (policy: string | null) => boolean } | undefined} */
@@ -40,7 +44,9 @@ function go() {
   here = { route };
   setProps(document.body, { 'data-page': route.page });
   for (const link of document.querySelectorAll('nav a'))
-    setProps(link, { 'aria-current': link.getAttribute('data-page') === (route.page === 'profile' ? 'home' : route.page) ? 'page' : null });
+    setProps(link, {
+      'aria-current': link.getAttribute('data-page') === (route.page === 'profile' ? 'home' : route.page) ? 'page' : null,
+    });
   const setPolicy = show(route, leaving.signal);
   if (setPolicy !== undefined) here.setPolicy = setPolicy;
   if (isFirst) return;
@@ -72,7 +78,10 @@ function show(route, signal) {
 
 worker.addEventListener('reachable', () => {
   setProps(bar, { hidden: isReachable() });
-  setText(bar, isReachable() ? '' : 'The worker does not answer. What you see is what it said last; it is asked again all the time.');
+  setText(
+    bar,
+    isReachable() ? '' : 'The worker does not answer. What you see is what it said last; it is asked again all the time.',
+  );
   announce(isReachable() ? 'The worker answers again' : 'The worker does not answer');
 });
 

@@ -6,7 +6,7 @@ import { changesSection } from './changes.js';
 import { onSecond, setTime } from './clock.js';
 import { computedSection } from './computed.js';
 import { liveDefinitions, policyNames, ruleText, shadeOf } from './definitions.js';
-import { announce, fill, h, setProps, setText } from './dom.js';
+import { announce, fill, h, setText } from './dom.js';
 import { eventsSection } from './events.js';
 import { exactText, numberText, valueText } from './format.js';
 import { follow, pause } from './live.js';
@@ -56,7 +56,9 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
 
   const load = async () => {
     const [view, live] = await Promise.all([
-      /** @type {Promise<ProfileView>} */ (getJson(path, { query: { policy, ...(wanted > 0 ? { after: wanted } : {}) }, signal })),
+      /** @type {Promise<ProfileView>} */ (
+        getJson(path, { query: { policy, ...(wanted > 0 ? { after: wanted } : {}) }, signal })
+      ),
       liveDefinitions(signal),
     ]);
     return { view, live };
@@ -82,7 +84,13 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
         shown = undefined;
         fill(meta);
         fill(policyPlace);
-        fill(place, emptyNode('There is no such profile', 'Ids are exact: capitals and spaces count. When its first message comes, it appears here by itself.'));
+        fill(
+          place,
+          emptyNode(
+            'There is no such profile',
+            'Ids are exact: capitals and spaces count. When its first message comes, it appears here by itself.',
+          ),
+        );
         announce('There is no such profile');
         if (!isFollowing) watch();
         return true;
@@ -135,7 +143,11 @@ function showPolicies(place, { namespace, id, view, live: { definitions } }) {
   }
   const options = names.map((name) => {
     const policy = definitions.mergePolicies?.[name];
-    return h('option', { value: name, selected: name === view.policy }, `${name}: ${policy === undefined ? '' : ruleText(policy)}`);
+    return h(
+      'option',
+      { value: name, selected: name === view.policy },
+      `${name}: ${policy === undefined ? '' : ruleText(policy)}`,
+    );
   });
   const select = h(
     'select',
@@ -178,8 +190,14 @@ class Shown {
     this.node = h(
       'div',
       { class: 'profile' },
-      h('div', { class: 'column' }, section('Computed attributes', this.#computed.values), section('Audiences', this.#computed.audiences)),
-      h('div', { class: 'column' }, section('Attributes', this.#attributes.node), section('As it happens', changes.node)),
+      h('div', { class: 'column' }, section('Computed attributes', this.#computed.values)),
+      h(
+        'div',
+        { class: 'column' },
+        section('Attributes', this.#attributes.node),
+        section('Audiences', this.#computed.audiences),
+        section('As it happens', changes.node),
+      ),
       section('Recent events', this.#events.node, 'wide'),
     );
   }
@@ -209,7 +227,15 @@ class Shown {
   #showMeta({ version, shard, sequence, time }) {
     const { meta } = this.#options;
     setTime(this.#time, time);
-    if (this.#time.parentNode !== meta) fill(meta, h('span', {}, 'version '), h('span', { class: 'version' }), ' · as of ', this.#time, h('span', { class: 'where' }));
+    if (this.#time.parentNode !== meta)
+      fill(
+        meta,
+        h('span', {}, 'version '),
+        h('span', { class: 'version' }),
+        ' · as of ',
+        this.#time,
+        h('span', { class: 'where' }),
+      );
     const [version_, where] = [meta.querySelector('.version'), meta.querySelector('.where')];
     if (version_ !== null) setText(version_, numberText(version));
     if (where !== null) setText(where, ` · shard ${shard}, sequence ${numberText(sequence)}`);
@@ -246,7 +272,9 @@ class Shown {
   isOverdue() {
     const nowMs = workerNowMs();
     if (this.#view === undefined || nowMs - this.#lookedMs < OVERDUE_MS) return false;
-    const due = Object.values(this.#view.computed).some(({ nextChangeAt }) => nextChangeAt !== undefined && Date.parse(nextChangeAt) < nowMs - OVERDUE_MS);
+    const due = Object.values(this.#view.computed).some(
+      ({ nextChangeAt }) => nextChangeAt !== undefined && Date.parse(nextChangeAt) < nowMs - OVERDUE_MS,
+    );
     if (due) this.#lookedMs = nowMs;
     return due;
   }

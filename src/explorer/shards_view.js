@@ -16,7 +16,12 @@ export function shardsView(main, signal) {
   const place = h('div', { class: 'stack' });
   fill(
     main,
-    h('header', { class: 'page-head' }, h('h1', { tabindex: -1 }, 'Shards'), h('p', { class: 'lead' }, 'Each shard is a part of all identities: one log, one owner at a time.')),
+    h(
+      'header',
+      { class: 'page-head' },
+      h('h1', { tabindex: -1 }, 'Shards'),
+      h('p', { class: 'lead' }, 'Each shard is a part of all identities: one log, one owner at a time.'),
+    ),
     place,
   );
   const load = () => /** @type {Promise<WorkerStatus>} */ (getJson('shards', { signal }));
@@ -50,8 +55,16 @@ function statusPage() {
   const workers = h('ul', { class: 'workers' });
   const body = h('tbody');
   const sum = h('p', { class: 'fine' });
-  const showWorkers = keyedList(workers, { key: (/** @type {WorkerSummary} */ { instance }) => instance, make: () => h('li', { class: 'worker' }), update: (node, worker) => fill(node, ...workerNodes(worker)) });
-  const showShards = keyedList(body, { key: (/** @type {ShardSummary} */ { shard }) => String(shard), make: shardRow, update: updateRow });
+  const showWorkers = keyedList(workers, {
+    key: (/** @type {WorkerSummary} */ { instance }) => instance,
+    make: () => h('li', { class: 'worker' }),
+    update: (node, worker) => fill(node, ...workerNodes(worker)),
+  });
+  const showShards = keyedList(body, {
+    key: (/** @type {ShardSummary} */ { shard }) => String(shard),
+    make: shardRow,
+    update: updateRow,
+  });
   const heads = [
     h('th', { scope: 'col' }, 'Shard'),
     h('th', { scope: 'col' }, 'State'),
@@ -61,11 +74,23 @@ function statusPage() {
     h('th', { scope: 'col', class: 'number' }, 'Applied'),
     h('th', { scope: 'col' }, 'Time'),
   ];
-  const table = h('table', { class: 'list shards' }, h('caption', { class: 'unseen' }, 'Shards'), h('thead', {}, h('tr', {}, ...heads)), body);
+  const table = h(
+    'table',
+    { class: 'list shards' },
+    h('caption', { class: 'unseen' }, 'Shards'),
+    h('thead', {}, h('tr', {}, ...heads)),
+    body,
+  );
   return {
     nodes: [
       h('section', { class: 'card wide', 'aria-labelledby': 'workers' }, h('h2', { id: 'workers' }, 'Workers'), workers),
-      h('section', { class: 'card wide', 'aria-labelledby': 'shards' }, h('h2', { id: 'shards' }, 'Shards'), h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Shards' }, table), sum),
+      h(
+        'section',
+        { class: 'card wide', 'aria-labelledby': 'shards' },
+        h('h2', { id: 'shards' }, 'Shards'),
+        h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Shards' }, table),
+        sum,
+      ),
     ],
     /** @param {WorkerStatus} status */
     update(status) {
@@ -73,9 +98,14 @@ function statusPage() {
       const self = { ...status, answers: true, draining: false, shards: shards.length };
       showWorkers(all.length === 0 ? [self] : all);
       showShards(shards);
-      const figures = ['lag', 'profiles', 'applied'].map((name) => shards.reduce((total, shard) => total + Number(shard[name] ?? 0), 0));
+      const figures = ['lag', 'profiles', 'applied'].map((name) =>
+        shards.reduce((total, shard) => total + Number(shard[name] ?? 0), 0),
+      );
       const [lag = 0, profiles = 0] = figures;
-      setText(sum, `${countText(shards.length, 'shard')}, ${countText(profiles, 'profile')}, ${lag === 0 ? 'nothing waits' : `${countText(lag, 'message')} wait`}.`);
+      setText(
+        sum,
+        `${countText(shards.length, 'shard')}, ${countText(profiles, 'profile')}, ${lag === 0 ? 'nothing waits' : `${countText(lag, 'message')} wait`}.`,
+      );
     },
   };
 }
@@ -96,7 +126,7 @@ function shardRow({ shard }) {
   return h(
     'tr',
     { 'data-shard': shard },
-    h('th', { scope: 'row', class: 'number' }, String(shard)),
+    h('th', { scope: 'row' }, String(shard)),
     h('td', {}, h('span', { class: 'state' }), h('span', { class: 'reason' })),
     h('td', { class: 'owner' }),
     h('td', { class: 'number' }),

@@ -35,7 +35,7 @@ function titleOf(error) {
   if (error instanceof Unreachable) return 'The worker does not answer';
   if (!(error instanceof Problem)) return 'This page has a mistake';
   if (error.status === 401) return 'A token is needed';
-  if (error.status === 403) return 'This token may not read this';
+  if (error.status === 403) return error.code === 'missing_scope' ? 'This token may not read this' : 'Not allowed';
   if (error.status === 404) return 'Not found';
   return error.passes ? 'Not just now' : 'That cannot be read';
 }
@@ -67,7 +67,10 @@ export async function loadInto(place, { lines = 5, signal, load, show, failed = 
       if (said !== String(error)) {
         // only what is new: who is on its button stays there
         said = String(error);
-        fill(place, errorNode(error, () => press()));
+        fill(
+          place,
+          errorNode(error, () => press()),
+        );
         if (!(error instanceof Unreachable || error instanceof Problem)) console.error(error);
       }
       const passes = error instanceof Unreachable || (error instanceof Problem && error.passes);

@@ -18,7 +18,13 @@ export function timeline(signal) {
   const marks = svg('g');
   const node = svg(
     'svg',
-    { class: 'timeline', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true', focusable: 'false' },
+    {
+      class: 'timeline',
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: 'none',
+      'aria-hidden': 'true',
+      focusable: 'false',
+    },
     svg('line', { x1: 0, x2: WIDTH, y1: BASE, y2: BASE, class: 'axis' }),
     svg('line', { x1: 1, x2: 1, y1: 4, y2: HEIGHT - 2, class: 'edge' }),
     marks,
@@ -48,7 +54,10 @@ export function timeline(signal) {
       drawn = listed.map(({ timestamp, value }) => {
         const share = typeof value === 'number' ? Math.abs(value) / greatest : 0.5;
         const height = BAR_MIN + share * (BAR_MAX - BAR_MIN);
-        return { atMs: Date.parse(timestamp), mark: svg('rect', { x: 0, y: BASE - height, width: 4, height, rx: 1.5, class: 'mark' }) };
+        return {
+          atMs: Date.parse(timestamp),
+          mark: svg('rect', { x: 0, y: BASE - height, width: 4, height, rx: 1.5, class: 'mark' }),
+        };
       });
       fill(marks, ...drawn.map(({ mark }) => mark));
       place();

@@ -50,7 +50,10 @@ export class Why {
     } catch (error) {
       if (signal.aborted) return;
       this.#table = undefined;
-      fill(this.#list, errorNode(error, () => void this.ask(after)));
+      fill(
+        this.#list,
+        errorNode(error, () => void this.ask(after)),
+      );
     } finally {
       this.#isAsking = false;
     }
@@ -107,8 +110,8 @@ function eventTable({ name, shade, signal }) {
     h('th', { scope: 'col', class: 'leaves' }, 'Leaves'),
     h('th', { scope: 'col', class: 'number' }, 'Value'),
   ];
-  const foot = h('tfoot', {}, h('tr', {}, how, total));
-  setProps(how, { colspan: 4 });
+  const foot = h('tfoot', {}, h('tr', {}, how, h('td', { class: 'leaves' }), total));
+  setProps(how, { colspan: 3 });
   const table = h('table', { class: 'events-table' }, caption, h('thead', {}, h('tr', {}, ...heads)), body, foot);
   let text = valueText;
   /** @type {(events: readonly ExplainedEvent[]) => void} */
@@ -124,7 +127,15 @@ function eventTable({ name, shade, signal }) {
     },
   });
   return {
-    node: h('div', {}, strip.node, h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': `Events of ${name}` }, table), none, verdict, remarks),
+    node: h(
+      'div',
+      {},
+      strip.node,
+      h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': `Events of ${name}` }, table),
+      none,
+      verdict,
+      remarks,
+    ),
     /** @param {Explanation} explanation */
     update(explanation) {
       const { events, value } = explanation;
@@ -173,7 +184,9 @@ function remarksOf({ truncated, counted, events, agedOut, missing, precision, si
     ...(truncated === true ? [`${countText(counted, 'event')} count; ${events.length} are listed.`] : []),
     ...(agedOut === undefined ? [] : [`${countText(agedOut, 'event')} past their time to live count and are not listed.`]),
     ...(missing === undefined ? [] : [`Not whole: ${missing}.`]),
-    ...(precision === undefined ? [] : [precision.mode === 'tiled' ? `Not exact: the window's start is off by at most ${precision.hop}.` : 'Estimated.']),
+    ...(precision === undefined
+      ? []
+      : [precision.mode === 'tiled' ? `Not exact: the window's start is off by at most ${precision.hop}.` : 'Estimated.']),
     ...(since === undefined ? [] : [`It counts what came after ${valueText(since)}.`]),
   ];
 }
@@ -192,6 +205,10 @@ function inputTable({ inputs = {}, field }, { onInput }) {
     ),
   );
   const caption = h('caption', { class: 'unseen' }, `What ${field} is made from`);
-  const heads = [h('th', { scope: 'col' }, 'Made from'), h('th', { scope: 'col', class: 'leaves' }, 'Changes'), h('th', { scope: 'col', class: 'number' }, 'Value')];
+  const heads = [
+    h('th', { scope: 'col' }, 'Made from'),
+    h('th', { scope: 'col', class: 'leaves' }, 'Changes'),
+    h('th', { scope: 'col', class: 'number' }, 'Value'),
+  ];
   return h('table', { class: 'events-table' }, caption, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...rows));
 }

@@ -208,7 +208,8 @@ class Unpacker {
 
   private long(high: number): number {
     const value = high * TWO_32 + this.uint(4);
-    if (!Number.isSafeInteger(value)) throw new Stop('the whole number is beyond what a double holds: send it as text', 'not_finite');
+    if (!Number.isSafeInteger(value))
+      throw new Stop('the whole number is beyond what a double holds: send it as text', 'not_finite');
     return value;
   }
 

@@ -83,10 +83,12 @@ function writeSize(size: number, small: number, smallMax: number, type: number):
   if (size <= smallMax) return byte(small | size);
   if (size < 0x10000) {
     byte(type);
-    view.setUint16(room(2), size);
+    const from = room(2);
+    view.setUint16(from, size);
   } else {
     byte(type + 1);
-    view.setUint32(room(4), size);
+    const from = room(4);
+    view.setUint32(from, size);
   }
 }
 
@@ -94,15 +96,18 @@ function writeNumber(value: number): void {
   if (!Number.isFinite(value)) return byte(0xc0); // as in JSON
   if (!Number.isSafeInteger(value)) {
     byte(0xcb);
-    return view.setFloat64(room(8), value);
+    const from = room(8);
+    return view.setFloat64(from, value);
   }
   if (value >= 0 ? value < 0x80 : value >= -32) return byte(value & 0xff);
   if (value >= -0x80000000 && value < 0x80000000) {
     byte(0xd2);
-    return view.setInt32(room(4), value);
+    const from = room(4);
+    return view.setInt32(from, value);
   }
   byte(0xd3);
-  view.setBigInt64(room(8), BigInt(value));
+  const from = room(8);
+  view.setBigInt64(from, BigInt(value));
 }
 
 function writeText(text: string): void {
@@ -116,7 +121,8 @@ function writeText(text: string): void {
     byte(0xd9);
     byte(size);
   } else writeSize(size, 0, -1, 0xda);
-  bytes.set(encoded, room(size));
+  const from = room(size);
+  bytes.set(encoded, from);
 }
 
 /** @returns false, and nothing is written, when it is something else */
@@ -141,10 +147,11 @@ function writeAscii(text: string): boolean {
 }
 
 function byte(value: number): void {
-  bytes[room(1)] = value;
+  const from = room(1);
+  bytes[from] = value;
 }
 
-/** Where so many bytes may be written. */
+/** Where so many bytes may be written. It may put larger ones in the place of `bytes` and `view`: they are looked up after it. */
 function room(size: number): number {
   const from = at;
   at += size;

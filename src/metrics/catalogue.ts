@@ -100,7 +100,7 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
       metric(
         'counter',
         'visage_live_cut_off_total',
-        ['why'],
+        ['reason'],
         'Clients cut off because they took too little: too much waited for them (`slow`), or nothing was taken (`stalled`)',
         'bad networks; a client goes on where it was when it comes again',
       ),

@@ -134,7 +134,10 @@ export class NatsProducer implements Producer {
     const subject = inputSubject(setup.root, dataset, identity);
     const bytes = encodeBody(body, setup.encoding);
     const id = this.lastId + 1;
-    const headers = headersOf({ ...contentTypeOf(bytes, options.headers), ...options.headers, ...kind }, options.messageId ?? `${setup.nonce}-${id}`);
+    const headers = headersOf(
+      { ...contentTypeOf(bytes, options.headers), ...options.headers, ...kind },
+      options.messageId ?? `${setup.nonce}-${id}`,
+    );
     const size = sizeOf(bytes, headers);
     this.refuseTooLarge(size);
     if (this.queued >= setup.maxQueued) this.pump(); // this turn's messages have not gone out yet

@@ -6,12 +6,12 @@ import type { LogMessage } from '../message/log_message.ts';
 import type { ChangeEvent } from '../profile/change_event.ts';
 
 /** The subject of a profile's events, as bytes that stand in every commit that has one. */
-export function subjectBytes(identity: Identity): Uint8Array {
+export function subjectBytes(identity: Identity): Buffer {
   return Buffer.from(`"subject":${JSON.stringify(identityName(identity))},`);
 }
 
 /** Is one of these in it? A value of a profile may look the same: then it is parsed in vain. Cost: about 0.1 ns a byte and subject */
-export function mentions({ body }: LogMessage, subjects: Iterable<Uint8Array>): boolean {
+export function mentions({ body }: LogMessage, subjects: Iterable<Buffer>): boolean {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   for (const subject of subjects) if (bytes.includes(subject)) return true;
   return false;

@@ -81,7 +81,7 @@ function positionLost(why: LostWhy): VisageError {
 class Following implements ChangeStream {
   private readonly reader: LogReader;
   private readonly created: string;
-  private readonly wanted: { readonly subject: string; readonly bytes: Uint8Array } | undefined;
+  private readonly wanted: { readonly subject: string; readonly bytes: Buffer } | undefined;
   private readonly onEnd: () => void;
   private readonly chain = new ChangeChain();
   private place: ChangePlace;

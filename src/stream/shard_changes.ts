@@ -26,7 +26,7 @@ const TURN_MS_MAX = 60_000;
 /** One who looks at a profile. */
 export class Subscriber {
   readonly subject: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly listener: ChangeListener;
   gone = false;
   isLive = false;
@@ -75,7 +75,8 @@ export class ShardChanges {
     this.members.add(subscriber);
     try {
       await this.opened;
-      if (this.ended) throw new VisageError('unavailable', 'the change stream is not read any more; try again', { kind: 'retry' });
+      if (this.ended)
+        throw new VisageError('unavailable', 'the change stream is not read any more; try again', { kind: 'retry' });
     } catch (error) {
       this.leave(subscriber);
       throw error;
@@ -244,6 +245,6 @@ export class ShardChanges {
   }
 }
 
-function* subjectsOf(live: ReadonlyMap<string, ReadonlySet<Subscriber>>): Iterable<Uint8Array> {
+function* subjectsOf(live: ReadonlyMap<string, ReadonlySet<Subscriber>>): Iterable<Buffer> {
   for (const [first] of live.values()) if (first !== undefined) yield first.bytes;
 }

@@ -25,10 +25,10 @@ export class StoredMessage implements LogMessage {
     return text.includes('\ufffd') ? undefined : text;
   }
 
-  /** The size of a message is that of its subjects, its headers and its body. */
+  /** The size of a message is that of its subjects, its headers and its body; the client knows it, and does not say so in its types. */
   get headerBytes(): number {
-    const { raw } = this;
-    return raw.size() - raw.subject.length - (raw.reply?.length ?? 0) - this.body.length;
+    const raw = this.raw as Msg & { readonly size?: () => number };
+    return (raw.size?.() ?? Infinity) - raw.subject.length - (raw.reply?.length ?? 0) - this.body.length;
   }
 
   headers(): Readonly<Record<string, string>> {

@@ -1,5 +1,6 @@
 // A program that reads: profiles and why they are what they are, asked of the workers; change events, read from their stream.
 // CR1: it needs the rights of a reader (config/nats/reader.conf) and no more: it writes nothing.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import type { Identity } from '../message/identity.ts';
@@ -12,6 +13,8 @@ import type { Explanation, FieldExplanation } from '../profile/explanation.ts';
 import { followChanges, type ChangeStream, type FollowOptions } from '../stream/follow_changes.ts';
 import { openMetaBucket } from '../stream/meta_bucket.ts';
 import { questions } from './questions.ts';
+
+const FLUSH_MS = 500;
 
 export type ReaderOptions = ConnectOptions & {
   /** Used instead of one of its own; `close` leaves it open. */
@@ -59,7 +62,10 @@ export async function createReader(options: ReaderOptions = {}): Promise<Reader>
     throw new VisageError('no_connection', 'the connection that was given is closed', { kind: 'usage' });
   const nc = options.connection ?? (await connectWith(options, 'visage reader'));
   const close = async (): Promise<void> => {
-    if (options.connection === undefined) await nc.close();
+    if (options.connection !== undefined) return;
+    // what ends the readers at the server is on its way; a server that is away ends them by itself
+    await Promise.race([nc.flush().catch(() => undefined), delay(FLUSH_MS, undefined, { ref: false })]);
+    await nc.close();
   };
   try {
     const partitions = await (await openMetaBucket(nc, topology)).partitions();
@@ -89,10 +95,13 @@ function reader(of: {
     events: ({ namespace, id }, options = {}) => reads.events({ ...options, namespace, id }),
     explain: ({ namespace, id }, field, options = {}) => reads.explain({ ...options, namespace, id, field }),
     status: () => reads.status(),
-    async subscribe<T extends ProfileShape>(options: FollowOptions = {}) {
-      const stream = await followChanges({ nc, topology, partitions, onEnd: () => following.delete(stream) }, options);
+    async subscribe(options: FollowOptions = {}) {
+      const stream: ChangeStream = await followChanges(
+        { nc, topology, partitions, onEnd: () => following.delete(stream) },
+        options,
+      );
       following.add(stream);
-      return stream as ChangeStream<T>;
+      return stream;
     },
     async close() {
       await endAll();

@@ -78,7 +78,7 @@ export class WorkerMetrics implements MetricsSource {
     yield one('live_streams', live.open);
     yield one('live_events_total', live.events);
     yield one('live_resets_total', live.resets);
-    for (const [why, times] of Object.entries(live.cutOff)) yield one('live_cut_off_total', times, { why });
+    for (const [reason, times] of Object.entries(live.cutOff)) yield one('live_cut_off_total', times, { reason });
     yield one('cache_budget_bytes', now.cacheBudgetBytes);
     for (const [state, shards] of Map.groupBy(now.shards, (shard) => shard.state)) yield one('shards', shards.length, { state });
     const { commitSeconds, endToEndSeconds, checkpointSeconds, expiryLatenessSeconds } = this.meter;

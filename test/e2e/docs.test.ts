@@ -120,12 +120,12 @@ test('the programs of docs/publish.md, docs/read.md and docs/watch.md do what th
   expect(JSON.parse(grace.out)).toMatchObject({ computed: { spendLifetime: { value: 20 } } });
   const one = await run('npx visage get customerId customer-7 --json --config worker.yaml');
   expect(JSON.parse(one.out)).toMatchObject({ computed: { spendLifetime: { value: 200 } } });
-  const tail = await run('npx visage tail --profile customerId grace@example.com --from start --until now --json --config worker.yaml');
+  const tail = await run(
+    'npx visage tail --profile customerId grace@example.com --from start --until now --json --config worker.yaml',
+  );
   expect(tail.out).toContain('"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"');
   expect(await programsOf('read.md')).toEqual([expect.stringMatching(/^spend 20\n2 events, of which 2 count\n\d+ shards\n$/)]);
-  expect(await programsOf('watch.md')).toEqual([
-    'spend none, now 12.5\nspend 12.5, now 20\nup to date, at a position to keep\n',
-  ]);
+  expect(await programsOf('watch.md')).toEqual(['spend none, now 12.5\nspend 12.5, now 20\nup to date, at a position to keep\n']);
 });
 
 test('the event of docs/publish.md is JSON, and the same as the one it publishes', () => {

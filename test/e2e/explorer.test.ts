@@ -17,6 +17,8 @@ import {
 } from '../support/explorer.ts';
 import { eventually } from '../support/eventually.ts';
 
+/** Its name, and how it shows that it is. */
+const FOCUSED = `((node) => [node.ariaLabel ?? node.textContent, getComputedStyle(node).outlineStyle])(document.activeElement)`;
 const chromium = await chromiumOrSkip();
 
 describe.skipIf(chromium === undefined)('in Chromium', () => {
@@ -28,7 +30,12 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     [world, browser] = await Promise.all([startExplorerWorld(), openBrowser(chromium!)]);
     await Promise.all([
       world.record('crm', 'ada', { person: { name: { firstName: 'Augusta', lastName: 'Lovelace' } } }, '2026-01-01T00:00:00Z'),
-      world.record('loyalty', 'ada', { person: { name: { firstName: 'Ada' } }, loyalty: { tier: 'gold' } }, '2026-02-01T00:00:00Z'),
+      world.record(
+        'loyalty',
+        'ada',
+        { person: { name: { firstName: 'Ada' } }, loyalty: { tier: 'gold' } },
+        '2026-02-01T00:00:00Z',
+      ),
       world.order('ada', 'a-1', 25),
       world.order('ada', 'a-2', 9.99),
       world.order('ada', 'a-3', 0.1),
@@ -81,7 +88,10 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   test('says of a field who says what, and what lost', async () => {
     const page = await opened(profileUrl(world.url, 'ada'));
     const leaf = page.locator('[data-path="attributes.person.name.firstName"]');
-    await eventually('its source is named', async () => (await leaf.locator('.leaf-source .dataset').textContent()) === 'loyalty');
+    await eventually(
+      'its source is named',
+      async () => (await leaf.locator('.leaf-source .dataset').textContent()) === 'loyalty',
+    );
     expect(await leaf.locator('.leaf-source time').getAttribute('title')).toBe('2026-02-01T00:00:00.000Z');
     await leaf.getByRole('button', { name: 'Who says what about person.name.firstName' }).click();
     const said = leaf.locator('.said li');
@@ -97,7 +107,10 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await eventually('by default', async () => (await name.textContent()) === 'Ada');
     await page.getByRole('combobox', { name: 'Merge policy' }).selectOption('crmFirst');
     await eventually('by crmFirst', async () => (await name.textContent()) === 'Augusta');
-    await eventually('its rule', async () => (await page.locator('.rule').textContent()) === 'Merged by crmFirst: crm before loyalty.');
+    await eventually(
+      'its rule',
+      async () => (await page.locator('.rule').textContent()) === 'Merged by crmFirst: crm before loyalty.',
+    );
     expect(await valueOf(page, 'spendLifetime')).toBe('35.09');
     expect(page.url()).toBe(`${profileUrl(world.url, 'ada')}?policy=crmFirst`);
     await page.reload();
@@ -122,7 +135,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     expect(Math.round(values.reduce((sum, value) => sum + value, 0) * 100) / 100).toBe(35.09);
     await page.getByRole('button', { name: 'Why averageOrder' }).click();
     await rowOf(page, 'averageOrder').getByRole('button', { name: 'spendLifetime' }).click();
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Why spendLifetime');
+    expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe('Why spendLifetime');
     await closed();
   });
 
@@ -130,24 +143,32 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     const page = await opened(profileUrl(world.url, 'lin'));
     await page.getByText('There is no such profile').waitFor();
     await live(page);
-    await page.evaluate(() => Object.assign(window, { isTheSame: true }));
+    await page.evaluate('globalThis.isTheSame = true');
     await world.order('lin', 'l-1', 25);
     await shows(page, 'spendShort', '25'); // it was not there: it appears by itself
     await page.getByRole('button', { name: 'Why spendShort' }).click();
     await world.order('lin', 'l-2', 9.99);
     await shows(page, 'spendShort', '34.99');
-    await eventually('it is shown that it has changed', async () => (await page.locator('[data-name="spendShort"][data-changed]').count()) === 1);
-    await eventually('who cannot see it hears it', async () => (await page.locator('#said').textContent())?.includes('spendShort is now 34.99'));
+    await eventually(
+      'it is shown that it has changed',
+      async () => (await page.locator('[data-name="spendShort"][data-changed]').count()) === 1,
+    );
+    await eventually('who cannot see it hears it', async () =>
+      (await page.locator('#said').textContent())?.includes('spendShort is now 34.99'),
+    );
     await eventually('the list follows', async () => (await listed(page, 'spendShort')).values.length === 2);
     expect(await listed(page, 'spendShort')).toEqual({ values: [9.99, 25], total: 34.99, verdict: 'same' });
     expect(await rowOf(page, 'spendShort').locator('.next').textContent()).toMatch(/^changes (in \d s|now)$/);
     expect(await rowOf(page, 'isShopping').locator('.value').textContent()).toBe('in');
     await shows(page, 'spendShort', '0', 3 * SHORT_MS); // nobody has sent anything
     await rowOf(page, 'spendShort').getByText('No event counts just now.').waitFor();
-    await eventually('out of the audience', async () => (await rowOf(page, 'isShopping').locator('.value').textContent()) === 'not in');
+    await eventually(
+      'out of the audience',
+      async () => (await rowOf(page, 'isShopping').locator('.value').textContent()) === 'not in',
+    );
     await page.locator('.changes').getByText('time has passed').first().waitFor();
     expect(await page.locator('.event').count()).toBe(2);
-    expect(await page.evaluate(() => Object.hasOwn(window, 'isTheSame'))).toBe(true);
+    expect(await page.evaluate('globalThis.isTheSame')).toBe(true);
     await closed();
   });
 
@@ -160,7 +181,10 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await eventually('the rest', async () => (await events.count()) === 25);
     expect(await page.getByRole('button', { name: 'Earlier events' }).count()).toBe(0);
     await events.last().getByRole('button').click();
-    expect(JSON.parse((await events.last().locator('pre').textContent())!)).toMatchObject({ _id: 'm-1', eventType: 'commerce.purchases' });
+    expect(JSON.parse((await events.last().locator('pre').textContent())!)).toMatchObject({
+      _id: 'm-1',
+      eventType: 'commerce.purchases',
+    });
     await closed();
   });
 
@@ -179,7 +203,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   test('the worker is killed and comes back: the page says so and goes on by itself', async () => {
     const page = await opened(profileUrl(world.url, 'ada'));
     await live(page);
-    await page.evaluate(() => Object.assign(window, { isTheSame: true }));
+    await page.evaluate('globalThis.isTheSame = true');
     await world.killWorker();
     await page.locator('#bar:not([hidden])').waitFor();
     await page.locator('.pill:not([data-live="live"])').waitFor();
@@ -191,7 +215,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.locator('#bar').waitFor({ state: 'hidden' });
     await world.order('ada', 'a-4', 4.91);
     await shows(page, 'spendLifetime', '40');
-    expect(await page.evaluate(() => Object.hasOwn(window, 'isTheSame'))).toBe(true);
+    expect(await page.evaluate('globalThis.isTheSame')).toBe(true);
     await closed();
   });
 
@@ -213,14 +237,11 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.keyboard.type('ada');
     await page.keyboard.press('Enter');
     await shows(page, 'spendLifetime', '40');
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1'); // where the new view begins
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('H1'); // where the new view begins
     const wanted = 'Why spendLifetime';
     for (let n = 0; n < 40; n++) {
       await page.keyboard.press('Tab');
-      const { name, outline } = await page.evaluate(() => {
-        const node = document.activeElement!;
-        return { name: node.getAttribute('aria-label') ?? node.textContent, outline: getComputedStyle(node).outlineStyle };
-      });
+      const [name, outline] = await page.evaluate<[string, string]>(FOCUSED);
       expect(outline, `where the focus is can be seen: ${name}`).not.toBe('none');
       if (name === wanted) break;
     }

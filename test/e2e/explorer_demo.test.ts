@@ -18,43 +18,56 @@ const ROUND_MS = 60_000;
 const chromium = await chromiumOrSkip();
 
 describe.skipIf(chromium === undefined)('in Chromium', () => {
-  test('the customer whom the demo names: a value changes and leaves its window; why, and the events add up', { timeout: 240_000 }, async () => {
-    const demo = start(['demo', '--events', '2000']);
-    const browser = await openBrowser(chromium!);
-    try {
-      const url = await untilNamed(demo.stdout!);
-      const { page, complaints, requests } = await watchedPage(browser, { reducedMotion: 'reduce' });
-      await page.goto(url.replace(/#.*/, '')); // as one who types it in: the page, then whom the demo names
-      const [, namespace, id] = /#\/profile\/([^/]+)\/([^/]+)$/.exec(url)!;
-      await page.getByRole('combobox', { name: 'Namespace' }).selectOption(namespace!);
-      await page.getByRole('searchbox', { name: 'Id' }).fill(id!);
-      await page.keyboard.press('Enter');
-      const value = rowOf(page, VALUE).locator('.value');
-      await page.locator('.pill[data-live="live"]').waitFor();
-      const amounts = new Watch(() => value.getAttribute('title'));
+  test(
+    'the customer whom the demo names: a value changes and leaves its window; why, and the events add up',
+    { timeout: 240_000 },
+    async () => {
+      const demo = start(['demo', '--events', '2000']);
+      const browser = await openBrowser(chromium!);
+      try {
+        const url = await untilNamed(demo.stdout!);
+        const { page, complaints, requests } = await watchedPage(browser, { reducedMotion: 'reduce' });
+        await page.goto(url.replace(/#.*/, '')); // as one who types it in: the page, then whom the demo names
+        const [, namespace, id] = /#\/profile\/([^/]+)\/([^/]+)$/.exec(url)!;
+        await page.getByRole('combobox', { name: 'Namespace' }).selectOption(namespace!);
+        await page.getByRole('searchbox', { name: 'Id' }).fill(id!);
+        await page.keyboard.press('Enter');
+        const value = rowOf(page, VALUE).locator('.value');
+        await page.locator('.pill[data-live="live"]').waitFor();
+        const amounts = new Watch(() => value.getAttribute('title'));
 
-      await eventually('she orders: the value rises', () => amounts.moved((before, after) => after > before), { timeoutMs: ROUND_MS, everyMs: 50 });
-      await page.getByRole('button', { name: `Why ${VALUE}` }).click();
-      await eventually('three of her orders are in the window', async () => (await listed(page, VALUE)).values.length >= 3, { timeoutMs: ROUND_MS });
-      const { values, total, verdict } = await listed(page, VALUE);
-      expect(Math.round(values.reduce((sum, each) => sum + each, 0) * 100)).toBe(Math.round(total * 100));
-      expect(verdict).toBe('same');
-      if (TAKES_PICTURES) await pictures(page, url);
+        await eventually('she orders: the value rises', () => amounts.moved((before, after) => after > before), {
+          timeoutMs: ROUND_MS,
+          everyMs: 50,
+        });
+        await page.getByRole('button', { name: `Why ${VALUE}` }).click();
+        await eventually('three of her orders are in the window', async () => (await listed(page, VALUE)).values.length >= 3, {
+          timeoutMs: ROUND_MS,
+        });
+        const { values, total, verdict } = await listed(page, VALUE);
+        expect(Math.round(values.reduce((sum, each) => sum + each, 0) * 100)).toBe(Math.round(total * 100));
+        expect(verdict).toBe('same');
+        if (TAKES_PICTURES) await pictures(page, url);
 
-      await eventually('an order leaves: the value falls, and nobody has sent anything', () => amounts.moved((before, after) => after < before), { timeoutMs: ROUND_MS, everyMs: 50 });
-      await page.locator('.change', { hasText: 'time has passed' }).first().waitFor();
-      await eventually('the list is that of the value', async () => {
-        const now = await listed(page, VALUE);
-        return now.verdict === 'same' && String(now.total) === (await value.getAttribute('title'));
-      });
-      expect(complaints).toEqual([]);
-      expect(requests.filter((address) => new URL(address).origin !== new URL(url).origin)).toEqual([]);
-    } finally {
-      await browser.close();
-      demo.kill('SIGINT');
-      await once(demo, 'close');
-    }
-  });
+        await eventually(
+          'an order leaves: the value falls, and nobody has sent anything',
+          () => amounts.moved((before, after) => after < before),
+          { timeoutMs: ROUND_MS, everyMs: 50 },
+        );
+        await page.locator('.change', { hasText: 'time has passed' }).first().waitFor();
+        await eventually('the list is that of the value', async () => {
+          const now = await listed(page, VALUE);
+          return now.verdict === 'same' && String(now.total) === (await value.getAttribute('title'));
+        });
+        expect(complaints).toEqual([]);
+        expect(requests.filter((address) => new URL(address).origin !== new URL(url).origin)).toEqual([]);
+      } finally {
+        await browser.close();
+        demo.kill('SIGINT');
+        await once(demo, 'close');
+      }
+    },
+  );
 });
 
 /** What a value was, look by look. */
@@ -85,10 +98,13 @@ async function untilNamed(stdout: NodeJS.ReadableStream): Promise<string> {
 
 async function pictures(page: Page, url: string): Promise<void> {
   mkdirSync(PICTURES, { recursive: true });
+  await page.setViewportSize({ width: 1280, height: 990 });
+  await page.getByRole('button', { name: 'Who says what about person.name.firstName' }).click();
+  await eventually('nothing has just changed', async () => (await page.locator('.changed').count()) === 0);
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     const path = join(PICTURES, `explorer_${colorScheme}.png`);
-    await page.screenshot({ path, fullPage: false });
+    await page.screenshot({ path });
     expect(statSync(path).size).toBeLessThan(PICTURE_BYTES_MAX);
   }
   await page.emulateMedia({ colorScheme: 'light' });

@@ -75,6 +75,8 @@ test('the steps of the Dockerfile give a worker that runs, is healthy, becomes r
     while (!(await isHealthy(ports))) expect(worker.exitCode).toBeNull();
     await isReady;
     for (const port of [admin, http]) expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+    const page = await fetch(`http://127.0.0.1:${http}/`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const events = await ended(run([...entry, 'status', '--json'], settings));
     expect(JSON.parse(events.stdout)).toMatchObject({ ready: true });
     expect(await readdir(inRoot(final, '/data'))).not.toEqual([]);

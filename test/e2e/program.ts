@@ -48,7 +48,9 @@ export function untilLogged(child: ChildProcess, words: string): Promise<void> {
 function isUpToDate(): boolean {
   try {
     const builtMs = statSync(BUILT).mtimeMs;
-    return globSync('src/**/*.{ts,js,css,html,svg}', { cwd: ROOT }).every((file) => statSync(join(ROOT, file)).mtimeMs <= builtMs);
+    return globSync('src/**/*.{ts,js,css,html,svg}', { cwd: ROOT }).every(
+      (file) => statSync(join(ROOT, file)).mtimeMs <= builtMs,
+    );
   } catch {
     return false;
   }

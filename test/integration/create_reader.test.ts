@@ -6,9 +6,11 @@ import { jetstreamManagerOf } from '../../src/stream/streams.ts';
 import type { Client } from '../../src/worker/client.ts';
 import { createReader, type Reader } from '../../src/worker/create_reader.ts';
 import { eventually, rejectionOf, within } from '../support/eventually.ts';
+import { publishAll } from '../support/publish_all.ts';
+import { purchase } from '../support/purchase.ts';
 import { ADA, as, produce, send, startRoleWorld } from '../support/roles.ts';
 import { shardsOf } from '../support/shards_of.ts';
-import type { World } from '../support/world.ts';
+import { startWorld, type World } from '../support/world.ts';
 
 type Shop = { readonly computed: { readonly spendLifetime: number; readonly lastChannel: string } };
 
@@ -37,14 +39,22 @@ function openReader(): Promise<Reader> {
 }
 
 let n = 0;
-/** One after the other, each seen before the next: no two of them are folded into one change event. */
+/** One after the other, each in the stream before the next: no two of them are folded into one change event. */
 async function buy(times = 1): Promise<number> {
   let sequence = 0;
   for (let i = 0; i < times; i++) {
     ({ sequence } = await send(producer, ++n));
-    await reader.profile(ADA, { after: sequence });
+    await committed(administrator, sequence);
   }
   return sequence;
+}
+
+async function committed(client: Client, version: number): Promise<void> {
+  await eventually('it is in the stream', async () => {
+    for await (const { body } of client.readStream('changes', { from: 'start', until: 'now' }))
+      if (Buffer.from(body).includes(`"version":${version},`)) return true;
+    return false;
+  });
 }
 
 async function take(stream: ChangeStream<Shop>, count: number): Promise<Changed<Shop>[]> {
@@ -74,18 +84,30 @@ test('profiles, their events, why a value is what it is, and the shards', async 
 });
 
 test('what is wrong is said as the worker says it, with what can be done about it', async () => {
-  expect(await rejectionOf(reader.profile({ namespace: 'no name', id: 'x' }))).toMatchObject({ code: 'bad_identity', kind: 'usage' });
+  expect(await rejectionOf(reader.profile({ namespace: 'no name', id: 'x' }))).toMatchObject({
+    code: 'bad_identity',
+    kind: 'usage',
+  });
   expect(await rejectionOf(reader.profile(ADA, { policy: 'none' }))).toMatchObject({ code: 'no_such_policy', kind: 'usage' });
-  expect(await rejectionOf(reader.profile(ADA, { after: 999_999, timeoutMs: 50 }))).toMatchObject({ code: 'not_yet', kind: 'retry' });
+  expect(await rejectionOf(reader.profile(ADA, { after: 999_999, timeoutMs: 50 }))).toMatchObject({
+    code: 'not_yet',
+    kind: 'retry',
+  });
   expect(await rejectionOf(reader.explain(ADA, 'computed.none'))).toMatchObject({ code: 'no_such_field' });
   expect(await rejectionOf(reader.subscribe({ from: 'yesterday' }))).toMatchObject({ code: 'bad_query', kind: 'usage' });
-  expect(await rejectionOf(reader.subscribe({ identity: { namespace: 'email', id: '' } }))).toMatchObject({ code: 'bad_identity' });
+  expect(await rejectionOf(reader.subscribe({ identity: { namespace: 'email', id: '' } }))).toMatchObject({
+    code: 'bad_identity',
+  });
 });
 
 describe('change events', () => {
   test('of one profile, from when it subscribed on; each follows on the one before', async () => {
     const stream = await reader.subscribe<Shop>({ identity: ADA });
-    await producer.send('orders', { _id: 'other', timestamp: new Date().toISOString() }, { identity: { namespace: 'email', id: 'x' } });
+    await producer.send(
+      'orders',
+      { _id: 'other', timestamp: new Date().toISOString() },
+      { identity: { namespace: 'email', id: 'x' } },
+    );
     const before = (await reader.profile(ADA))!.version;
     const last = await buy(3);
     const changed = await take(stream, 3);
@@ -114,15 +136,15 @@ describe('change events', () => {
   });
 
   test('of all profiles, in a loop that is left', async () => {
-    const baseline = await consumers();
     const version = await buy();
+    await eventually('what others have left is gone', async () => (await consumers()) === 0);
     const seen: string[] = [];
     for await (const { event } of await reader.subscribe({ from: 'start' })) {
       seen.push(event.subject);
       if (event.data.version === version) break;
     }
     expect(new Set(seen)).toEqual(new Set([`customerId:${ADA.id}`, 'email:x']));
-    await eventually('the loop has left nothing behind', async () => (await consumers()) === baseline);
+    await eventually('the loop has left nothing behind', async () => (await consumers()) === 0);
   });
 
   test('whoever waits for the next one learns that it was closed', async () => {
@@ -130,29 +152,6 @@ describe('change events', () => {
     const next = stream.next();
     await stream.close();
     expect((await within('it ends', 5_000, next)).done).toBe(true);
-  });
-
-  test('a link that is missing is an error behind everything that comes before it', async () => {
-    const stream = await reader.subscribe<Shop>({ identity: ADA });
-    const jsm = await jetstreamManagerOf(administrator.nc);
-    await buy(3);
-    const all: number[] = [];
-    const own: number[] = [];
-    for await (const { sequence, body } of administrator.readStream('changes', { from: 'start', until: 'now' })) {
-      all.push(sequence);
-      if (Buffer.from(body).includes(ADA.id)) own.push(sequence);
-    }
-    await jsm.streams.deleteMessage('VISAGE_CHANGES', own.at(-2)!); // by hand: nothing of ours does that
-    const again = await reader.subscribe<Shop>({ identity: ADA, from: 'start' });
-    const error = await rejectionOf(take(again, 1_000));
-    expect(error).toMatchObject({ code: 'chain_broken', kind: 'refuse' });
-    expect(error.message).not.toContain('ada');
-    const [, position] = /go on from (\S+)$/.exec(error.message)!;
-    const on = await reader.subscribe<Shop>({ identity: ADA, from: position! });
-    const version = await buy();
-    expect(versionsOf(await take(on, 1))).toEqual([version]);
-    await on.close();
-    await stream.close();
   });
 
   test('a position that aged out, or is of another stream, is lost: that is said at once', async () => {
@@ -172,6 +171,40 @@ describe('change events', () => {
     const now = await reader.subscribe({ from: position });
     await now.close();
   });
+});
+
+test('a link that is missing is an error, behind everything that comes before it', async () => {
+  const apart = await startWorld();
+  await apart.startReady({}, { setup: true, definitions: apart.document });
+  const other = await createReader({ servers: apart.server.url });
+  try {
+    const client = await apart.client();
+    const versions: number[] = [];
+    for (let k = 0; k < 4; k++) {
+      const version = await publishAll([purchase('ada', { _id: `e-${k}`, atMs: Date.now() })], { nc: client.nc });
+      await committed(client, version);
+      versions.push(version);
+    }
+    const own: number[] = [];
+    for await (const { sequence, body } of client.readStream('changes', { from: 'start', until: 'now' }))
+      if (Buffer.from(body).includes('"ada"')) own.push(sequence);
+    expect(own).toHaveLength(4);
+    await (await jetstreamManagerOf(client.nc)).streams.deleteMessage('VISAGE_CHANGES', own[2]!); // nothing of ours does that
+    const identity = { namespace: 'customerId', id: 'ada' };
+    const stream = await other.subscribe<Shop>({ identity, from: 'start' });
+    expect(versionsOf(await take(stream, 2))).toEqual(versions.slice(0, 2));
+    const error = await rejectionOf(stream.next());
+    expect(error).toMatchObject({ code: 'chain_broken', kind: 'refuse' });
+    expect(error.message).not.toContain('ada');
+    expect((await stream.next()).done).toBe(true);
+    const [, position] = /go on from (\S+)$/.exec(error.message)!;
+    const on = await other.subscribe<Shop>({ identity, from: position! });
+    const version = await publishAll([purchase('ada', { _id: 'last', atMs: Date.now() })], { nc: client.nc });
+    expect(versionsOf(await take(on, 1))).toEqual([version]);
+  } finally {
+    await other.close();
+    await apart.stop();
+  }
 });
 
 test('one whose connection is somebody else’s leaves it open', async () => {

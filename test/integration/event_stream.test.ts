@@ -32,7 +32,9 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-async function start(position: () => string | undefined = () => undefined): Promise<{ stream: EventStream; source: EventSource }> {
+async function start(
+  position: () => string | undefined = () => undefined,
+): Promise<{ stream: EventStream; source: EventSource }> {
   const asked = openEvents((server.address() as AddressInfo).port, '/');
   const response = await opened.promise;
   const stream = new EventStream({ response, headers: {}, position, onCutOff: (why) => void cutOff.push(why) });
@@ -42,13 +44,13 @@ async function start(position: () => string | undefined = () => undefined): Prom
 }
 
 test('heartbeats are no events; those with a position move on where the client would go on', async () => {
-  let position: string | undefined;
-  const { stream, source } = await start(() => position);
+  const at: { position?: string } = {};
+  const { stream, source } = await start(() => at.position);
   vi.advanceTimersByTime(BEAT_MS);
   await eventually('a heartbeat', () => source.beats() === 1);
   expect(source.lastId()).toBe('');
   stream.event('change', '{"n":1}', 'p-1');
-  position = 'p-9';
+  at.position = 'p-9';
   vi.advanceTimersByTime(BEAT_MS);
   await eventually('another', () => source.beats() === 2);
   await eventually('the position', () => source.lastId() === 'p-9');

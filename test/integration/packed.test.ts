@@ -130,7 +130,10 @@ test('bytes that are none, however broken, are refused with a reason; the shard 
   const { sequence } = await producer.send('orders', { _id: 'last', timestamp: new Date().toISOString() }, who('last'));
   expect((await records.client.profile({ namespace: 'customerId', id: 'last', after: sequence }))?.version).toBe(sequence);
   expect((await records.client.status()).shards.map(({ state }) => state)).toEqual(Array(4).fill('active'));
-  const refused = await eventually('refused ones', async () => (await records.client.streamState('dead')).lastSequence - before > 100);
+  const refused = await eventually(
+    'refused ones',
+    async () => (await records.client.streamState('dead')).lastSequence - before > 100,
+  );
   expect(refused).toBe(true);
   const verdict = await verifyAll(records.client, 500);
   expect(verdict.problems).toEqual([]);

@@ -141,7 +141,7 @@ test('while the server is away it is alive, not ready, and answers from memory; 
     expect(await ask(httpPort, '/profiles/customerId/ada')).toMatchObject({ status: 200 });
   });
   await eventually('it is ready', async () => (await readiness(adminPort)).status === 200);
-  expect(total(await metricsOf(adminPort), 'visage_nats_disconnects_total')).toBe(4);
+  expect(total(await metricsOf(adminPort), 'visage_nats_disconnects_total')).toBe(5);
 });
 
 test('with a full log it stays ready, says that it is degraded, and counts', async () => {

@@ -160,6 +160,7 @@ describe('a server that goes away', () => {
       root: 'paused',
       partitions: 4,
       priorities: new Priorities(null),
+      encoding: 'json' as const,
       nonce: 'paused',
       maxInFlight: 100,
       maxQueued: 1_000,
@@ -199,6 +200,7 @@ describe('a server that goes away', () => {
       root: 'deaf',
       partitions: 4,
       priorities: new Priorities(null),
+      encoding: 'json' as const,
       nonce: 'deaf',
     };
     const limits = { maxInFlight: 500, maxQueued: 500, retryForMs: 20_000, attemptMs: 300, onWaiting: () => undefined };
@@ -234,6 +236,7 @@ describe('a server that goes away', () => {
       root: 'edited',
       partitions: 4,
       priorities: new Priorities(null),
+      encoding: 'json' as const,
       nonce: 'edited',
     };
     const limits = { maxInFlight: 10, maxQueued: 10, retryForMs: 20_000, attemptMs: 200, onWaiting: () => undefined };

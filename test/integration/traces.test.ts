@@ -33,7 +33,12 @@ test('each change event has the trace of its first cause that has one, once, how
         if (n % 3 !== 0) traces.set(_id, newTrace());
         const traceparent = n % 9 === 0 ? 'not a trace' : (traces.get(_id) ?? '');
         const headers = traceparent === '' ? {} : { traceparent, ...(n % 2 === 0 ? { tracestate: 'shop=1' } : {}) };
-        const event = { _id, timestamp: new Date().toISOString(), eventType: 'commerce.purchases', commerce: { order: { priceTotal: 1 } } };
+        const event = {
+          _id,
+          timestamp: new Date().toISOString(),
+          eventType: 'commerce.purchases',
+          commerce: { order: { priceTotal: 1 } },
+        };
         await producers[n % 2]!.send('orders', event, { identity: { namespace: 'customerId', id: `c-${n % 11}` }, headers });
       }
     };
@@ -56,7 +61,9 @@ test('each change event has the trace of its first cause that has one, once, how
     await last.kill('SIGTERM');
     expect(last.said()).toBe('stopped drained');
     const found = events.map(({ traceparent }) => traceparent);
-    const wanted = events.map(({ data }) => data.cause.map(({ _id }) => traces.get(_id as string)).find((trace) => trace !== undefined));
+    const wanted = events.map(({ data }) =>
+      data.cause.map(({ _id }) => traces.get(_id as string)).find((trace) => trace !== undefined),
+    );
     expect(found).toEqual(wanted);
     expect(new Set(found).size).toBeGreaterThan(100);
     expect(events.some(({ tracestate }) => tracestate === 'shop=1')).toBe(true);

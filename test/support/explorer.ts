@@ -147,7 +147,12 @@ export type Watched = {
 
 /** A page in a browser that has nothing of another. */
 export async function watchedPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Watched> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', timezoneId: 'UTC', ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    ...options,
+  });
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   const [requests, complaints]: [string[], string[]] = [[], []];
@@ -180,7 +185,9 @@ export async function shows(page: Page, name: string, value: string, timeoutMs =
 /** What the page lists for a value that was asked why: exact values of the events, and what it says that they come to. */
 export async function listed(page: Page, name: string): Promise<{ values: number[]; total: number; verdict: string | null }> {
   const why = rowOf(page, name).locator('.why');
-  const values = await why.locator('tbody td.number').evaluateAll((cells) => cells.map((cell) => Number(cell.getAttribute('title'))));
+  const values = await why
+    .locator('tbody td.number')
+    .evaluateAll((cells) => cells.map((cell) => Number(cell.getAttribute('title'))));
   const total = Number(await why.locator('[data-total]').getAttribute('title'));
   return { values, total, verdict: await why.locator('.verdict').getAttribute('data-verdict') };
 }

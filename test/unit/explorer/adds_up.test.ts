@@ -6,7 +6,12 @@ import type { ExplainedEvent, Explanation } from '../../../src/profile/explanati
 
 const at = '2026-03-10T09:00:00.000Z';
 
-function explanation(name: string, values: readonly unknown[], rest: Partial<Explanation> = {}, decides: readonly number[] = []): Explanation {
+function explanation(
+  name: string,
+  values: readonly unknown[],
+  rest: Partial<Explanation> = {},
+  decides: readonly number[] = [],
+): Explanation {
   const events = values.map((value, n): ExplainedEvent => ({
     _id: `e-${n}`,
     dataset: 'orders',
@@ -19,7 +24,7 @@ function explanation(name: string, values: readonly unknown[], rest: Partial<Exp
   return { ...about, function: name, counted: events.length, events, ...rest };
 }
 
-test.each<[string, readonly unknown[], unknown, readonly number[]?]>([
+test.each<[string, readonly unknown[], unknown, (readonly number[])?]>([
   ['sum', [0.1, 0.2], 0.3],
   ['sum', [25, 9.99, -0.01, 1e-7], 34.9800001],
   ['sum', [], 0],
@@ -49,12 +54,14 @@ test('another value is not the same', () => {
   expect(reckon(explanation('sum', [1], {})).verdict).toBe('other');
 });
 
-test.each<Partial<Explanation>>([{ truncated: true }, { agedOut: 2 }, { missing: 'the log begins later' }, { precision: { mode: 'tiled', hop: '1h' } }])(
-  'nothing is claimed where the list is not the whole of it: %j',
-  (rest) => {
-    expect(reckon(explanation('count', [undefined], { value: 9, ...rest })).verdict).toBe('unknown');
-  },
-);
+test.each<Partial<Explanation>>([
+  { truncated: true },
+  { agedOut: 2 },
+  { missing: 'the log begins later' },
+  { precision: { mode: 'tiled', hop: '1h' } },
+])('nothing is claimed where the list is not the whole of it: %j', (rest) => {
+  expect(reckon(explanation('count', [undefined], { value: 9, ...rest })).verdict).toBe('unknown');
+});
 
 test('a sum of cents is exact', () => {
   fc.assert(

@@ -62,17 +62,27 @@ describe('addresses', () => {
     for (const page of ['home', 'fields', 'definitions', 'shards'] as const) expect(routeOf(hashOf({ page }))).toEqual({ page });
   });
 
-  test.each(['', '#', '#/nothing', '#/profile', '#/profile/customerId', '#/profile/customerId/', '#/profile/a/b/c', '#/profile/a/%ff'])(
-    '%s leads home',
-    (hash) => {
-      expect(routeOf(hash)).toEqual({ page: 'home' });
-    },
-  );
+  test.each([
+    '',
+    '#',
+    '#/nothing',
+    '#/profile',
+    '#/profile/customerId',
+    '#/profile/customerId/',
+    '#/profile/a/b/c',
+    '#/profile/a/%ff',
+  ])('%s leads home', (hash) => {
+    expect(routeOf(hash)).toEqual({ page: 'home' });
+  });
 });
 
 describe('paths', () => {
   test('are written as change events write them', () => {
-    fc.assert(fc.property(fc.array(anyText), (path) => expect(pathText(path)).toBe(workersPathText(path))));
+    fc.assert(
+      fc.property(fc.array(anyText), (path) => {
+        expect(pathText(path)).toBe(workersPathText(path));
+      }),
+    );
   });
 
   test('every place of a tree, parents first', () => {
@@ -88,7 +98,8 @@ describe('paths', () => {
 });
 
 describe('the stream of changes', () => {
-  const text = 'event: ready\nid: 1\ndata: {"version":3}\n\n: still here\n\nid: 2\n\nevent: change\r\nid: 3\r\ndata: a\r\ndata:  b\r\n\r\nretry: 10\ndata\n\nevent: lost\n\n';
+  const text =
+    'event: ready\nid: 1\ndata: {"version":3}\n\n: still here\n\nid: 2\n\nevent: change\r\nid: 3\r\ndata: a\r\ndata:  b\r\n\r\nretry: 10\ndata\n\nevent: lost\n\n';
   const expected = [
     { type: 'ready', data: '{"version":3}' },
     { type: 'change', data: 'a\n b' },

@@ -14,7 +14,10 @@ function message(headers: Readonly<Record<string, string>> | (() => never), head
 test('is read whatever the case of its name', () => {
   for (const name of ['traceparent', 'Traceparent', 'TRACEPARENT'])
     expect(traceOf(message({ 'Nats-Msg-Id': 'x', [name]: PARENT }))).toEqual({ parent: PARENT, state: null });
-  expect(traceOf(message({ traceparent: PARENT, TraceState: 'a=1, b="x\\y"' }))).toEqual({ parent: PARENT, state: 'a=1, b="x\\y"' });
+  expect(traceOf(message({ traceparent: PARENT, TraceState: 'a=1, b="x\\y"' }))).toEqual({
+    parent: PARENT,
+    state: 'a=1, b="x\\y"',
+  });
   expect(traceOf(message({ traceparent: PARENT.replace('00-', 'cc-') }))?.parent).toBe(PARENT.replace('00-', 'cc-'));
 });
 

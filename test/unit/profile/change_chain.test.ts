@@ -18,7 +18,15 @@ function event({ id = 'ada', version, previousVersion, source = FIRST, type = 'u
     subject: `${profile.namespace}:${id}`,
     time: '2026-03-10T09:00:00.000Z',
     datacontenttype: 'application/json',
-    data: { profile, version, previousVersion, sequence: version, cause: [], changes: [], audiences: { entered: [], exited: [] } },
+    data: {
+      profile,
+      version,
+      previousVersion,
+      sequence: version,
+      cause: [],
+      changes: [],
+      audiences: { entered: [], exited: [] },
+    },
   };
 }
 
@@ -95,7 +103,10 @@ describe('a later generation', () => {
   });
 
   test('after it, the one before says nothing any more', () => {
-    expect(follow({ version: 7, previousVersion: 0, source: SECOND }, { version: 9, previousVersion: 7 })).toEqual(['next', 'broken']);
+    expect(follow({ version: 7, previousVersion: 0, source: SECOND }, { version: 9, previousVersion: 7 })).toEqual([
+      'next',
+      'broken',
+    ]);
   });
 
   test('may not have somebody: created later, they begin at 0', () => {
@@ -112,7 +123,8 @@ describe('a later generation', () => {
 
 test('it remembers so many profiles, and lets go of those that were quiet for longest', () => {
   const chain = new ChangeChain(2);
-  const take = (id: string, version: number, previousVersion: number): string => chain.take(event({ id, version, previousVersion }));
+  const take = (id: string, version: number, previousVersion: number): string =>
+    chain.take(event({ id, version, previousVersion }));
   expect([take('a', 1, 0), take('b', 2, 0), take('a', 3, 1), take('c', 4, 0)]).toEqual(['next', 'next', 'next', 'next']);
   expect(chain.size).toBe(2);
   expect([take('a', 5, 2), take('b', 9, 7), take('b', 10, 8)]).toEqual(['broken', 'next', 'broken']);

@@ -16,8 +16,20 @@ test('a position is read as it was written', () => {
 });
 
 test('anything else is none', async () => {
-  for (const text of ['', '7', '00000000-0-0', '00000000-1', '0000000g-1-1', '00000000-1-1 ', '00000000--1-1', `${'0'.repeat(8)}-1-1234567`])
-    expect(await rejectionOf(Promise.resolve().then(() => parsePosition(text)))).toMatchObject({ code: 'bad_query', kind: 'usage' });
+  for (const text of [
+    '',
+    '7',
+    '00000000-0-0',
+    '00000000-1',
+    '0000000g-1-1',
+    '00000000-1-1 ',
+    '00000000--1-1',
+    `${'0'.repeat(8)}-1-1234567`,
+  ])
+    expect(await rejectionOf(Promise.resolve().then(() => parsePosition(text)))).toMatchObject({
+      code: 'bad_query',
+      kind: 'usage',
+    });
 });
 
 test('it is lost where the stream may have had more, or is another one', () => {
