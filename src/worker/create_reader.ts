@@ -1,7 +1,7 @@
 // A program that reads: profiles and why they are what they are, asked of the workers; change events, read from their stream.
 // CR1: it needs the rights of a reader (config/nats/reader.conf) and no more: it writes nothing.
+import type { Connection } from '../nats/connection.ts';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import type { Identity } from '../message/identity.ts';
 import { topologyOf } from '../message/subject.ts';
@@ -18,7 +18,7 @@ const FLUSH_MS = 500;
 
 export type ReaderOptions = ConnectOptions & {
   /** Used instead of one of its own; `close` leaves it open. */
-  readonly connection?: NatsConnection;
+  readonly connection?: Connection;
   /** Default: visage */
   readonly root?: string;
 };
@@ -77,7 +77,7 @@ export async function createReader(options: ReaderOptions = {}): Promise<Reader>
 }
 
 function reader(of: {
-  readonly nc: NatsConnection;
+  readonly nc: Connection;
   readonly topology: ReturnType<typeof topologyOf>;
   readonly partitions: number;
   readonly close: () => Promise<void>;

@@ -1,5 +1,5 @@
 // What is asked of workers over NATS, whichever of them takes it: for commands, and for programs that read.
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { Connection } from '../nats/connection.ts';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
 import type { EventsQuery, ExplainQuery, ProfileQuery, WorkerStatus } from '../ports/reads.ts';
@@ -25,7 +25,7 @@ type Questions = {
   };
 };
 
-export function questions(nc: NatsConnection, root: string): Questions {
+export function questions(nc: Connection, root: string): Questions {
   const ask = async <T>(verb: string, query: unknown, timeoutMs: number = REQUEST_MS): Promise<T> =>
     (await askWorker(nc, { subject: apiSubject(root, verb), query, timeoutMs }, (cause) => unanswered(root, cause))) as T;
   return {
