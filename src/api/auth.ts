@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; null where nobody is asked. */
     caller: Grant | null;
+    /** For answers that last: may they still? */
+    isStillAllowed: () => boolean;
   }
 }
 
@@ -35,6 +37,7 @@ const SAID: Readonly<Record<Denial, { readonly status: number; readonly detail: 
 /** For every page that is registered from now on. */
 export function authenticate(app: FastifyInstance, access: Access): void {
   app.decorateRequest('caller', null);
+  app.decorateRequest('isStillAllowed', () => true);
   app.addHook('onRequest', (request, reply, done) => {
     const why = request.is404 ? undefined : denial(request, access);
     if (why === undefined) return done();
@@ -53,6 +56,7 @@ function denial(request: FastifyRequest, { tokens, loopbackOnly }: Access): Deni
   const grant = token === undefined ? undefined : tokens.grantOf(token);
   if (grant === undefined) return 'bad_token';
   request.caller = grant;
+  request.isStillAllowed = () => tokens.grantOf(token!)?.scopes.has(scope) === true;
   if (!grant.scopes.has(scope)) return 'missing_scope';
   // a delete of a whole profile reaches every dataset
   const { dataset } = request.params as { readonly dataset?: string };

@@ -3,17 +3,20 @@
 //      event may begin at an earlier version than that, never at a later one.
 // LR2: `id` is a position: with it in `Last-Event-ID`, or as `from`, any worker goes on behind it. Where that cannot be, `reset` says so.
 // LR3: at most STREAMS_MAX at once; each holds what event_stream.ts lets it hold, also while `ready` is not out.
+// LR4: a stream ends within seconds when its token is taken away.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { VisageError } from '../base/errors.ts';
 import type { ChangeFeed, ChangeListener, ChangesQuery, ChangeSubscription, LostWhy } from '../ports/changes.ts';
 import type { LiveMeter } from '../ports/metrics.ts';
 import type { ReadService } from '../ports/reads.ts';
 import { EventStream } from './event_stream.ts';
+import './auth.ts';
 import { isTooMany, sendProblem } from './problem.ts';
 import { IDENTITY, parameters, TEXT } from './request_schemas.ts';
 import { problemsOf, READ_PROBLEMS } from './route_schema.ts';
 
 const STREAMS_MAX = 1_000;
+const ALLOWED_LOOK_MS = 2_000;
 const PENDING_BYTES_MAX = 1024 * 1024;
 
 const CHANGES_SCHEMA = {
@@ -62,7 +65,13 @@ export function liveRoutes(app: FastifyInstance, options: LiveRoutes): void {
       return sendProblem(reply, new VisageError('too_many_streams', 'too many look on already; try again', { kind: 'retry' }));
     }
     live.open++;
-    reply.raw.once('close', () => live.open--);
+    const looking = setInterval(() => {
+      if (!request.isStillAllowed()) reply.raw.destroy();
+    }, ALLOWED_LOOK_MS);
+    reply.raw.once('close', () => {
+      live.open--;
+      clearInterval(looking);
+    });
     try {
       await open(request, reply);
     } catch (error) {

@@ -10,7 +10,8 @@ import type { Faults } from './swarm.ts';
 
 const CUT_MS = 1_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
-const NEVER = new Promise<never>(() => undefined);
+/** One of its own for who waits: a shared one would keep everybody who ever waited for it, world after world. */
+const never = (): Promise<never> => new Promise(() => undefined);
 
 /** A failure that the world made; what a life may end with. */
 export class SimulatedFault extends Error {}
@@ -64,7 +65,7 @@ export class Life {
    *  `lasting`: what a process sent before it died may arrive all the same. */
   call<T>(port: string, act: () => T, lasting = false): Promise<T> {
     const { scheduler, random } = this.world;
-    if (this.dead) return NEVER;
+    if (this.dead) return never();
     if (this.isCut(port.slice(0, port.indexOf('.')).replace('reader', 'log'))) return this.cutOff(port);
     const goingMs = this.latencyMs();
     const comingMs = this.latencyMs();
@@ -139,7 +140,7 @@ export class Life {
       wallMs: world.wallMs,
       timer: (ms, callback) => this.later(Math.min(ms, TIMER_MAX_MS), callback),
       yieldNow: () => {
-        const turn = this.dead ? NEVER : new Promise<void>((resolve) => void this.later(0, resolve));
+        const turn = this.dead ? never() : new Promise<void>((resolve) => void this.later(0, resolve));
         this.count('clock.yieldNow');
         return turn;
       },

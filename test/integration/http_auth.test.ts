@@ -11,6 +11,7 @@ import type { AuditEntry } from '../../src/api/audit.ts';
 import { SCOPES, type Scope } from '../../src/base/scope.ts';
 import { loadTokens } from '../../src/definitions/load_tokens.ts';
 import { ask, problemOf, type Answer } from '../support/ask.ts';
+import { openEvents, type EventSource } from '../support/event_source.ts';
 import { eventually, within } from '../support/eventually.ts';
 import { documentOf, routesOf } from '../support/openapi.ts';
 import { runCommand } from '../support/run_command.ts';
@@ -273,6 +274,21 @@ describe('a file that changes', () => {
     writeFileSync(file, book(BOOK));
     await eventually('it is let in again', () => may(ALL.read), { timeoutMs: 5_000 });
     expect(await may('fresh')).toBe(false);
+  });
+
+  test('who was taken out sees no more of a profile live; who was not goes on', async () => {
+    const path = '/profiles/customerId/looked-at/changes';
+    const open = (token: string): Promise<EventSource> => openEvents(started.worker.ports.httpPort, path, { token });
+    const [theirs, others] = [await open(ALL.read), await open('not-write')];
+    let isOver = false;
+    void others.over.then(() => (isOver = true));
+    for (const stream of [theirs, others]) await stream.first('it begins', ({ event }) => event === 'ready');
+    replaceFile(book(without));
+    expect(await within('the end of the stream', 10_000, theirs.over)).toBe('cut');
+    expect(isOver).toBe(false);
+    others.close();
+    replaceFile(book(BOOK));
+    await eventually('it is let in again', () => may(ALL.read), { timeoutMs: 5_000 });
   });
 
   test('one that is broken, or gone, changes nothing, is said once and counted; corrected it counts', async () => {

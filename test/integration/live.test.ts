@@ -41,7 +41,7 @@ function as(instance: string): Overrides {
 const pathOf = (id: string, query = ''): string => `/profiles/customerId/${encodeURIComponent(id)}/changes${query}`;
 const portOf = (n: number): number => workers[n]!.worker.ports.httpPort!;
 async function follow(id: string, { at = 0, from = '', query = '' } = {}): Promise<EventSource> {
-  const source = await openEvents(portOf(at), pathOf(id, query), from);
+  const source = await openEvents(portOf(at), pathOf(id, query), { lastId: from });
   open.push(source);
   return source;
 }

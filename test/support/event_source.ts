@@ -24,8 +24,16 @@ export interface EventSource {
 }
 
 /** @throws Error when it is answered with anything but an event stream */
-export async function openEvents(port: number | undefined, path: string, lastId = ''): Promise<EventSource> {
-  const headers = { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) };
+export async function openEvents(
+  port: number | undefined,
+  path: string,
+  { lastId = '', token }: { readonly lastId?: string; readonly token?: string } = {},
+): Promise<EventSource> {
+  const headers = {
+    accept: 'text/event-stream',
+    ...(lastId !== '' && { 'last-event-id': lastId }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  };
   const sent = request({ host: '127.0.0.1', port, path, headers, agent: false });
   sent.end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
