@@ -17,6 +17,9 @@ export interface WorkerProcess {
 
 const SCRIPT = new URL('./worker_child.ts', import.meta.url).pathname;
 const ANY_PORTS = { 'http.port': 0, 'admin.port': 0 };
+/** What docs/operations.md has an orchestrator wait: with servers away, others to hand over to and a last snapshot. */
+const DRAIN_MS_MAX = 90_000;
+const END_MS_MAX = 20_000;
 const LOG_LINES_MAX = 2_000;
 
 /** @param overrides all settings of the worker: a child knows no world
@@ -47,7 +50,7 @@ export function spawnWorker(overrides: Overrides, { fileKB }: { readonly fileKB?
     said: () => last,
     async kill(signal) {
       child.kill(signal);
-      await within(`the worker ends after ${signal}`, 20_000, gone);
+      await within(`the worker ends after ${signal}`, signal === 'SIGTERM' ? DRAIN_MS_MAX : END_MS_MAX, gone);
     },
   };
 }
