@@ -58,9 +58,9 @@ function denial(request: FastifyRequest, { tokens, loopbackOnly }: Access): Deni
   request.caller = grant;
   request.isStillAllowed = () => tokens.grantOf(token!)?.scopes.has(scope) === true;
   if (!grant.scopes.has(scope)) return 'missing_scope';
-  // a delete of a whole profile reaches every dataset
+  // a delete of a whole profile reaches every dataset, and so does an erasure
   const { dataset } = request.params as { readonly dataset?: string };
-  const isBounded = grant.datasets !== null && (scope === 'write' || scope === 'delete');
+  const isBounded = grant.datasets !== null && scope !== 'read';
   return isBounded && (dataset === undefined || !grant.datasets.has(dataset)) ? 'other_dataset' : undefined;
 }
 

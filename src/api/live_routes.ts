@@ -11,6 +11,7 @@ import type { LiveMeter } from '../ports/metrics.ts';
 import type { ReadService } from '../ports/reads.ts';
 import { EventStream } from './event_stream.ts';
 import './auth.ts';
+import { isQueued, oneAtATime } from './pipelined.ts';
 import { isTooMany, sendProblem } from './problem.ts';
 import { IDENTITY, parameters, TEXT } from './request_schemas.ts';
 import { problemsOf, READ_PROBLEMS } from './route_schema.ts';
@@ -28,7 +29,7 @@ const CHANGES_SCHEMA = {
   headers: { type: 'object', properties: { 'Last-Event-ID': { ...TEXT, description: 'as `from`, and goes before it' } } },
   response: {
     200: { description: 'a stream of events', content: { 'text/event-stream': { schema: { type: 'string' } } } },
-    ...problemsOf([...READ_PROBLEMS, 'too_many_streams']),
+    ...problemsOf([...READ_PROBLEMS, 'too_many_streams', 'pipelined']),
   },
 };
 
@@ -47,19 +48,24 @@ export function liveRoutes(app: FastifyInstance, options: LiveRoutes): void {
     const { namespace, id } = request.params as { readonly namespace: string; readonly id: string };
     const outlet = new Outlet(live, reply);
     const subscription = await changes.subscribe({ namespace, id, ...positionOf(request) }, outlet);
-    if (reply.raw.closed) return subscription.close();
-    reply.raw.once('close', () => subscription.close());
+    const close = (): void => {
+      outlet.abandon();
+      subscription.close();
+    };
+    if (reply.raw.closed) return close();
+    reply.raw.once('close', close);
     try {
       const version = (await reads.profile({ namespace, id }))?.version ?? null;
       if (reply.raw.closed) return;
       reply.hijack();
       outlet.begin(subscription, version);
     } catch (error) {
-      subscription.close();
+      close();
       throw error;
     }
   };
   app.get('/profiles/:namespace/:id/changes', { config: { scope: 'read' }, schema: CHANGES_SCHEMA }, async (request, reply) => {
+    if (isQueued(reply)) return sendProblem(reply, oneAtATime());
     if (live.open >= STREAMS_MAX) {
       onRefused();
       return sendProblem(reply, new VisageError('too_many_streams', 'too many look on already; try again', { kind: 'retry' }));
@@ -141,7 +147,12 @@ class Outlet implements ChangeListener {
 
   async drained(): Promise<void> {
     await this.begun.promise;
-    await this.stream!.drained();
+    await this.stream?.drained();
+  }
+
+  /** Nobody waits for it any more, whether it has begun or not. */
+  abandon(): void {
+    this.begun.resolve();
   }
 
   private act(bytes: number, act: (stream: EventStream) => void): void {

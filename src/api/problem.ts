@@ -15,6 +15,7 @@ const STATUS: Readonly<Record<string, number>> = {
   bad_json: 400,
   malformed: 400,
   no_messages: 400,
+  pipelined: 400,
   not_found: 404,
   no_such_page: 404,
   no_such_field: 404,

@@ -11,6 +11,7 @@ import { audited, type Audit, type AuditEntry } from './audit.ts';
 import { messageTexts } from './message_texts.ts';
 import type { OnDefect } from './application.ts';
 import { JSON_TYPE } from './bodies.ts';
+import { isQueued, oneAtATime } from './pipelined.ts';
 import { sendProblem } from './problem.ts';
 import type { RouteScope } from './route_scope.ts';
 import { answerWritten, faultOf } from './write_answer.ts';
@@ -57,6 +58,7 @@ function messageRoute(app: FastifyInstance, { writes, onWritten, onDefect }: Wri
     config: { scope: 'write' },
     bodyLimit: BODY_BYTES_MAX,
     onRequest: (request, reply, done) => {
+      if (isQueued(reply)) return void sendProblem(reply, oneAtATime());
       const declared = Number(request.headers['content-length'] ?? BODY_BYTES_MAX);
       const leave = room.enter(Math.min(declared, BODY_BYTES_MAX));
       if (leave === undefined) {

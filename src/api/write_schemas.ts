@@ -73,6 +73,7 @@ export const MESSAGES_SCHEMA = {
     ...accepted('at least one is in the log', 'Written'),
     ...problemsWithResults([
       'malformed',
+      'pipelined',
       'no_messages',
       'unknown_dataset',
       'bad_query',

@@ -54,15 +54,20 @@ export function attributesSection(options) {
     const paths = new Set(places.map(({ path }) => path));
     for (const path of leaves.keys()) if (!paths.has(path)) leaves.delete(path);
   };
+  let asked = 0;
+  let answered = 0;
   /** Who says what at a place and below. @param {string} field */
   const explain = async (field) => {
     if (shown === undefined) return;
     const { policy, sequence } = shown;
+    const turn = (asked += 1);
     const path = `${profilePath(options.namespace, options.id)}/explain/${encodeURIComponent(field)}`;
     try {
       /** @type {FieldExplanation} */
       const found = await getJson(path, { query: { policy, after: sequence }, signal: options.signal, slow: true });
       if (shown.policy !== found.policy) return; // another was chosen meanwhile
+      if (turn < answered) return; // what was asked later is there already
+      answered = turn;
       setText(rule, `Merged by ${found.policy}: ${found.rule.replace(/^\w+: /, '')}.`);
       const fields = 'fields' in found ? found.fields : [found];
       for (const each of fields) leaves.get(each.field)?.explain(each);

@@ -1,6 +1,6 @@
 // A profile's recent events, newest first, page by page. EV1: the first page is asked for again when something has happened, not more
 // often than every few seconds: the worker reads the log for it.
-import { getJson, profilePath } from './api.js';
+import { getJson, Problem, profilePath, Unreachable } from './api.js';
 import { timeNode } from './clock.js';
 import { fill, freshId, h, keyedList, setOpen, setProps, setText } from './dom.js';
 import { exactText, numberText, valueText } from './format.js';
@@ -81,12 +81,14 @@ export function eventsSection({ namespace, id, signal, shade }) {
     wanted = Math.max(wanted, after);
     if (isReading || isResting || pages > 1) return; // who reads further back is not disturbed
     const asked = wanted;
+    let isMissed = false;
     isReading = isResting = true;
     try {
       const page = await read(null, asked);
       pages = 1;
       shown(page, [...page.events]);
     } catch (error) {
+      isMissed = error instanceof Unreachable || (error instanceof Problem && error.passes);
       if (!signal.aborted && events.length === 0)
         fill(
           state,
@@ -97,7 +99,7 @@ export function eventsSection({ namespace, id, signal, shade }) {
     }
     await pause(REST_MS, signal);
     isResting = false;
-    if (wanted > asked && !signal.aborted) await refresh(wanted);
+    if ((wanted > asked || isMissed) && !signal.aborted) await refresh(wanted);
   };
 
   fill(state, loadingNode(4, 'Loading events'));

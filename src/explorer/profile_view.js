@@ -1,7 +1,7 @@
 // One profile, live. PV1: what is shown is always a whole answer of the worker; a change event says that there is a new one, and is
 // itself shown in the list of changes. PV2: what is open, selected or focused stays so when something changes.
 import { attributesSection } from './attributes.js';
-import { getJson, isReachable, Problem, profilePath, worker, workerNowMs } from './api.js';
+import { getJson, isReachable, Problem, profilePath, Unreachable, worker, workerNowMs } from './api.js';
 import { changesSection } from './changes.js';
 import { onSecond, setTime } from './clock.js';
 import { computedSection } from './computed.js';
@@ -20,6 +20,8 @@ import { emptyNode, loadInto } from './states.js';
 /** @import { Change } from './live.js' */
 
 const REST_MS = 200;
+/** After an answer that may be another when it is asked again. */
+const AGAIN_MS = 1_000;
 /** A change that was due so long ago and of which nothing was heard is looked for. */
 const OVERDUE_MS = 3_000;
 
@@ -76,7 +78,8 @@ export function profileView(main, { namespace, id, policy: first }, signal) {
         shown.policy = policy;
         fill(place, shown.node);
         shown.update(view);
-        if (wanted > view.sequence) void shown.renew(wanted);
+        // also when it is gone by now: after this showing, which is one that begins
+        if (wanted > view.sequence) void Promise.resolve(beginning).then(() => renew(wanted));
         if (!isFollowing) watch();
       },
       failed: (error) => {
@@ -250,14 +253,22 @@ class Shown {
     try {
       while (this.#wanted >= 0 && !signal.aborted) {
         const asked = this.#wanted;
+        let restMs = REST_MS;
         this.#wanted = -1;
-        /** @type {ProfileView} */
-        const view = await getJson(path, { query: { policy: this.policy, ...(asked > 0 ? { after: asked } : {}) }, signal });
-        this.update(view);
-        await pause(REST_MS, signal);
+        try {
+          /** @type {ProfileView} */
+          const view = await getJson(path, { query: { policy: this.policy, ...(asked > 0 ? { after: asked } : {}) }, signal });
+          this.update(view);
+        } catch (error) {
+          // the stream of changes may go on meanwhile: nobody else would ask again
+          if (!(error instanceof Unreachable || (error instanceof Problem && error.passes))) throw error;
+          this.#wanted = Math.max(this.#wanted, asked);
+          restMs = AGAIN_MS;
+        }
+        await pause(restMs, signal);
       }
     } catch (error) {
-      return error instanceof Problem && error.code === 'not_found'; // else the stream of changes says when the worker is back
+      return error instanceof Problem && error.code === 'not_found';
     } finally {
       this.#isBusy = false;
     }

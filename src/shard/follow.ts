@@ -2,6 +2,7 @@
 // Whoever is to take the shard over does so first: when the owner lets go, there is hardly anything left to replay.
 // FO1: nothing past the last commit that was read is applied (I8): what another owner has not emitted yet might come out otherwise.
 // FO2: it can be ended at any time: the store holds a checkpoint, as after a crash.
+// FO3: the change stream only grows; where it does not, following begins anew.
 import { VisageError } from '../base/errors.ts';
 import { parseControl } from '../message/control.ts';
 import type { LogMessage } from '../message/log_message.ts';
@@ -53,7 +54,7 @@ export class Follower {
   }
 
   /** Follows until `stop` or `finish`. `onClose` is called once little is left.
-   *  @throws VisageError as `checkBeforeReplay`; `no_commit`, `generation_ended`, `unavailable` (retry) */
+   *  @throws VisageError as `checkBeforeReplay`; `no_commit`, `generation_ended`, `changes_moved`, `unavailable` (retry) */
   async run(onClose: () => void): Promise<void> {
     const { signal } = this.ending;
     await this.begin();
@@ -137,7 +138,14 @@ export class Follower {
   }
 
   private async look(): Promise<void> {
-    this.last = (await this.options.sink.last()) ?? this.last;
+    const { sink, shard } = this.options;
+    const read = await sink.last();
+    if (read === undefined || read.streamSequence < this.last.streamSequence) {
+      // what was folded and not stored yet is given up; what was stored is held against the stream when it is followed again
+      const text = `the change stream no longer has the commit ${this.last.streamSequence} of shard ${shard}, up to which it was followed`;
+      throw new VisageError('changes_moved', text, { kind: 'retry' });
+    }
+    this.last = read;
     if (this.last.header.generation !== this.fold.generation) this.ended();
   }
 

@@ -16,6 +16,9 @@ export async function nextOrEnd(reader: LogReader, through: number): Promise<rea
     if (batch !== 'look') return batch.messages;
     const reached = await reader.readThrough().catch(() => undefined);
     if (reached === undefined || reached < through) continue;
+    // what came while that was asked is not given up
+    const last = await Promise.race([next, Promise.resolve('none' as const)]);
+    if (last !== 'none') return last?.messages ?? null;
     next.catch(() => undefined); // nobody waits for it any more
     return null;
   }

@@ -3,6 +3,7 @@
 //      missed, nothing comes twice.
 // SC2: a position from which nothing can be promised is said to be lost, never passed over.
 // SC3: a reader is open while somebody is a member, and no longer.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
@@ -20,6 +21,7 @@ import type { Turns } from './turns.ts';
 
 /** With more profiles than this, parsing a commit is cheaper than looking for each of them. */
 const SUBJECTS_MAX = 64;
+const OPEN_MS_MAX = 8_000;
 /** Who does not get a turn in this time is let go, and comes again. */
 const TURN_MS_MAX = 60_000;
 
@@ -119,10 +121,23 @@ export class ShardChanges {
     return streamState(this.options.jsm, this.options.topology.changesStream);
   }
 
-  private openReader(after: number): Promise<LogReader> {
+  /** @throws VisageError `unavailable` (retry) when the server does not give one in time */
+  private async openReader(after: number): Promise<LogReader> {
     const { nc, topology, shard } = this.options;
     const filter = changesSubject(topology.root, shard);
-    return PartitionReader.open({ nc, stream: topology.changesStream, filter, after });
+    const opening = PartitionReader.open({ nc, stream: topology.changesStream, filter, after });
+    const late = new AbortController();
+    try {
+      const given = await Promise.race([opening, delay(OPEN_MS_MAX, undefined, { signal: late.signal })]);
+      if (given !== undefined) return given;
+    } finally {
+      late.abort();
+    }
+    void opening.then(
+      (reader) => reader.close(),
+      () => undefined,
+    );
+    throw new VisageError('unavailable', 'the change stream cannot be read; try again', { kind: 'retry' });
   }
 
   private async run(reader: LogReader): Promise<void> {
@@ -214,10 +229,15 @@ export class ShardChanges {
         const { through } = this;
         const messages = await nextOrEnd(reader, through);
         if (subscriber.gone) return undefined;
-        for (const message of messages ?? []) this.catchUpOn(message, subscriber);
+        for (const message of messages ?? []) {
+          this.catchUpOn(message, subscriber);
+          await subscriber.listener.drained(); // what waits for somebody is bounded, also when much was missed
+          if (subscriber.gone) return undefined;
+        }
         if (messages === null && subscriber.place.sequence <= through) subscriber.place = { sequence: through + 1, index: 0 };
         if (this.isCaughtUp(subscriber)) return undefined;
-        await subscriber.listener.drained();
+        // what comes now may go to the question that was given up: another reader asks
+        if (messages === null) return await this.catchUp(subscriber);
       }
     } finally {
       void reader.close();

@@ -7,9 +7,11 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorText } from '../base/errors.ts';
 import { loadTokens, type TokenEntry } from '../definitions/load_tokens.ts';
+import { MistakesError } from '../definitions/mistakes.ts';
 import type { Grant, TokenBook } from '../ports/access.ts';
 
 const LOOK_MS = 1_000;
+const UNREAD = 'unread';
 
 type Known = { readonly digest: Buffer; readonly grant: Grant };
 
@@ -25,6 +27,8 @@ export class TokenFile implements TokenBook {
   /** How the file looked when it was last read; '' before, and where there was none. */
   private seen = '';
   private looking = false;
+  /** Why it could not be used last, '' when it could. */
+  private said = '';
 
   /** @param onFailure hears of each change of the file that cannot be used
    *  @throws MistakesError `bad_tokens` · VisageError `bad_tokens`: it cannot be read */
@@ -72,11 +76,17 @@ export class TokenFile implements TokenBook {
       this.seen = looks;
       const before = this.known.length;
       this.known = loadTokens(this.path).map(knownOf);
+      this.said = '';
       if (!isFirst) this.log('info', 'the tokens were read again', { tokens: this.known.length, before });
     } catch (error) {
+      // what is wrong is not in the file: it is read again at the next look
+      if (!(error instanceof MistakesError) && this.seen.includes(' ')) this.seen = UNREAD;
+      const reason = errorText(error);
+      if (this.seen === UNREAD && this.said === reason) return;
+      this.said = reason;
       this.onFailure();
       const event = 'the file of tokens cannot be used: those of before hold, what was taken out of it too; correct it';
-      this.log('warn', event, { file: this.path, reason: errorText(error) });
+      this.log('warn', event, { file: this.path, reason });
     } finally {
       this.looking = false;
     }

@@ -43,8 +43,11 @@ type Opened = { readonly nc: Connection; readonly producer: Producer };
 export class Writes implements WriteService {
   private readonly options: WriteServiceOptions;
   private opening: Promise<Opened> | undefined;
-  /** One for all that wait, however many come while the log is away. */
+  /** One for all that wait, however many come while the log is away: the first that wakes has the place. */
   private place: Promise<void> | undefined;
+  private waiting = 0;
+  /** Places that somebody has and has not sent into yet. */
+  private reserved = 0;
   private readonly underWay = new Set<Promise<unknown>>();
   private closed = false;
 
@@ -72,7 +75,8 @@ export class Writes implements WriteService {
       const late = new Late();
       try {
         if (!(await this.hasPlace(producer, late))) throw noPlace(producer);
-        const written = await settled(producer.send(PROFILE_TOKEN, null, { identity, operation: 'delete' }), late);
+        const sending = this.into(() => producer.send(PROFILE_TOKEN, null, { identity, operation: 'delete' }));
+        const written = await settled(sending, late);
         if ('error' in written) throw written.error;
         return written;
       } finally {
@@ -152,7 +156,13 @@ export class Writes implements WriteService {
       if (first !== undefined && 'error' in first && first.error.kind === 'retry')
         return void results.push(Promise.resolve({ error: notBefore(first.error) }));
       if (full === undefined && !(await this.hasPlace(producer, late))) full = noPlace(producer);
-      const written = full === undefined ? settled(sendOne(producer, batch, message), late) : Promise.resolve({ error: full });
+      const written =
+        full === undefined
+          ? settled(
+              this.into(() => sendOne(producer, batch, message)),
+              late,
+            )
+          : Promise.resolve({ error: full });
       results.push(written);
       if (inTurn) before.set(key, written);
     };
@@ -173,19 +183,45 @@ export class Writes implements WriteService {
     }
   }
 
-  /** False: none is free, and was not for long enough. */
+  /** Reserves a place, for `into`. False: none is free, and was not for long enough. */
   private async hasPlace(producer: Producer, late: Late): Promise<boolean> {
-    const waitMs = Math.min(PLACE_MS, late.placesMs);
-    if (waitMs <= 0) return false;
-    if (producer.waitingCode === null && producer.inFlight + producer.queued < PLACES) return true;
-    this.place ??= producer.ready().finally(() => (this.place = undefined));
-    const waited = Promise.withResolvers<false>();
-    const timer = setTimeout(() => waited.resolve(false), waitMs);
-    try {
-      return await Promise.race([this.place.then(() => true), waited.promise]);
-    } finally {
-      clearTimeout(timer);
+    const untilMs = performance.now() + Math.min(PLACE_MS, late.placesMs);
+    for (;;) {
+      const waitMs = untilMs - performance.now();
+      if (waitMs <= 0) return false;
+      if (producer.waitingCode === null && producer.inFlight + producer.queued + this.reserved < PLACES) break;
+      const place = (this.place ??= this.nextPlace(producer));
+      this.waiting++;
+      const waited = Promise.withResolvers<false>();
+      const timer = setTimeout(() => waited.resolve(false), waitMs);
+      const isFree = await Promise.race([place.then(() => true), waited.promise]).finally(() => {
+        clearTimeout(timer);
+        this.waiting--;
+      });
+      if (!isFree) return false;
+      if (this.place === place) {
+        this.place = undefined;
+        break;
+      }
+      await setImmediate(); // whoever has it has sent by then
     }
+    this.reserved++;
+    return true;
+  }
+
+  private nextPlace(producer: Producer): Promise<void> {
+    const place = producer.ready();
+    void place.then(() => {
+      if (this.waiting === 0) this.place = undefined; // it is nobody's, and may be gone when the next one comes
+    });
+    return place;
+  }
+
+  /** Sends into the place that was reserved: the producer counts it from this turn on. */
+  private into<T>(send: () => Promise<T>): Promise<T> {
+    const sending = send();
+    this.reserved--;
+    return sending;
   }
 }
 

@@ -1,10 +1,13 @@
 // Server-sent events on a real socket: what bounds them, and how they end.
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { serveHttp } from '../../src/api/http_server.ts';
+import { serveHttp, type HttpServer } from '../../src/api/http_server.ts';
 import { EventStream, type CutOff } from '../../src/api/event_stream.ts';
+import { VisageError } from '../../src/base/errors.ts';
 import type { ChangeListener } from '../../src/ports/changes.ts';
+import type { LiveMeter } from '../../src/ports/metrics.ts';
+import type { ReadService } from '../../src/ports/reads.ts';
 import { newWorkerMeter } from '../../src/shard/metering.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { NO_READS, NO_WRITES } from '../support/pages.ts';
@@ -12,6 +15,7 @@ import { openEvents, type EventSource } from '../support/event_source.ts';
 import { eventually, within } from '../support/eventually.ts';
 
 const BEAT_MS = 15_000;
+const PATH = '/profiles/customerId/ada/changes';
 
 let server: Server;
 let opened: PromiseWithResolvers<ServerResponse>;
@@ -100,7 +104,13 @@ test('a client that takes nothing at all is cut off between two heartbeats; one 
   expect(cutOff).toEqual(['stalled']);
 });
 
-test('more than a thousand are told to come again; a place is free when somebody goes', async () => {
+/** The HTTP port, with profiles that are read as said and changes that this test makes. */
+async function port(profile: ReadService['profile']): Promise<{
+  http: HttpServer;
+  live: LiveMeter;
+  listeners: ChangeListener[];
+  refused: () => number;
+}> {
   vi.useRealTimers();
   const listeners: ChangeListener[] = [];
   const { live } = newWorkerMeter();
@@ -112,7 +122,7 @@ test('more than a thousand are told to come again; a place is free when somebody
     metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },
     ...NO_WRITES,
     version: '0',
-    reads: { ...NO_READS, profile: () => Promise.resolve(undefined) },
+    reads: { ...NO_READS, profile },
     changes: {
       subscribe: (_, listener) => {
         listeners.push(listener);
@@ -125,22 +135,58 @@ test('more than a thousand are told to come again; a place is free when somebody
       throw error;
     },
   });
+  return { http, live, listeners, refused: () => refused };
+}
+
+test('more than a thousand are told to come again; a place is free when somebody goes', async () => {
+  const { http, live, listeners, refused } = await port(() => Promise.resolve(undefined));
   try {
     live.open = 999;
-    const last = await openEvents(http.port, '/profiles/customerId/ada/changes');
+    const last = await openEvents(http.port, PATH);
     expect((await last.first('ready', () => true)).data).toEqual({ version: null });
-    expect(problemOf(await ask(http.port, '/profiles/customerId/ada/changes'))).toMatchObject({
-      status: 503,
-      code: 'too_many_streams',
-    });
-    expect([live.open, refused, listeners.length]).toEqual([1_000, 1, 1]);
+    expect(problemOf(await ask(http.port, PATH))).toMatchObject({ status: 503, code: 'too_many_streams' });
+    expect([live.open, refused(), listeners.length]).toEqual([1_000, 1, 1]);
     last.close();
     await eventually('its place is free', () => live.open === 999 && listeners.length === 0);
-    const again = await openEvents(http.port, '/profiles/customerId/ada/changes');
+    const again = await openEvents(http.port, PATH);
     await again.first('ready', () => true);
     listeners[0]!.end();
     expect(await within('it ends', 5_000, again.over)).toBe('ended');
   } finally {
+    await http.close();
+  }
+});
+
+test('who reads what somebody has missed does not wait for one who never begins', async () => {
+  const reading = Promise.withResolvers<undefined>();
+  const moving = new VisageError('shard_not_ready', 'the shard is moving', { kind: 'retry' });
+  const { http, live, listeners } = await port(() => reading.promise);
+  try {
+    const answers = [ask(http.port, PATH), ask(http.port, PATH)];
+    await eventually('both are listened for', () => listeners.length === 2);
+    const drained = listeners.map((listener) => listener.drained());
+    reading.reject(moving);
+    for (const answer of answers) expect((await answer).status).toBe(503);
+    await within('the reader goes on', 5_000, Promise.all(drained));
+    await eventually('the places are free', () => live.open === 0 && listeners.length === 0);
+  } finally {
+    await http.close();
+  }
+});
+
+test('what comes behind another request of its connection is refused, and holds nothing when the connection ends', async () => {
+  const { http, live, listeners } = await port(() => Promise.resolve(undefined));
+  const get = `GET ${PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+  const socket = connect(http.port, '127.0.0.1');
+  try {
+    socket.write(get.repeat(5));
+    await eventually('the first is answered', () => listeners.length > 0);
+    await ask(http.port, '/healthz'); // by then those behind it were looked at
+    expect([live.open, listeners.length]).toEqual([1, 1]);
+    socket.destroy();
+    await eventually('its place is free', () => live.open === 0 && listeners.length === 0);
+  } finally {
+    socket.destroy();
     await http.close();
   }
 });

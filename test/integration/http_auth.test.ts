@@ -35,6 +35,7 @@ const BOOK: readonly Entry[] = [
   ...SCOPES.map((scope) => ({ name: `only-${scope}`, token: ALL[scope], scopes: [scope] })),
   ...SCOPES.map((scope) => ({ name: `not-${scope}`, token: `not-${scope}`, scopes: SCOPES.filter((each) => each !== scope) })),
   { name: 'orders-writer', token: BOUNDED.write, scopes: ['write'], datasets: ['orders'] },
+  { name: 'orders-admin', token: 'bounded-a', scopes: ['admin'], datasets: ['orders'] },
   { name: 'orders-deleter', token: BOUNDED.delete, scopes: ['delete'], datasets: ['orders'] },
 ];
 
@@ -197,6 +198,7 @@ test('a token for some datasets: messages to them, deletes of them, and no whole
       ['POST', '/datasets/_profile/messages'],
     ]),
   ).toEqual([422, 403, 403]);
+  expect(await statuses('bounded-a', [['POST', '/profiles/customerId/x/erase']])).toEqual([403]);
   expect(
     await statuses(BOUNDED.delete, [
       ['DELETE', '/datasets/orders/profiles'],

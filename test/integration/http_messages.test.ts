@@ -361,6 +361,19 @@ test('many large ones at once: what there is no room for is told so before its b
   expect((await orders(event(somebody()))).status).toBe(202);
 });
 
+test('what comes behind another request of its connection is refused, and takes no room when the connection ends', async () => {
+  const behind = `POST /datasets/orders/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${BODY_BYTES_MAX}\r\n\r\n[`;
+  const { httpPort } = started.worker.ports;
+  for (let n = 0; n < 8; n++) {
+    const socket = connect(httpPort!, '127.0.0.1');
+    socket.write(`GET /profiles/customerId/${somebody()}/changes HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n${behind}`);
+    await once(socket, 'data'); // the first is answered, the second was looked at
+    socket.destroy();
+    await once(socket, 'close');
+  }
+  expect((await post('/datasets/orders/messages', JSON.stringify(event(somebody())))).status).toBe(202);
+});
+
 test('a log that is full is 429, and there is nothing of it in the log; when there is room it goes on', async () => {
   const overrides = { root: 'full', 'log.maxBytes': '1MB', instance: 'full', dataDirectory: join(world.folder, 'full') };
   const { worker } = await world.startReady(overrides, { setup: true, definitions: document });

@@ -50,9 +50,9 @@ let ids = 0;
 const buy = (id: string, more: { price?: number; channel?: string } = {}): Promise<number> =>
   publishAll([purchase(id, { _id: `e-${++ids}`, atMs: Date.now() - 1_000, ...more })], { nc: client.nc });
 /** Buys one after the other, each in the stream before the next: no two of them are folded into one change event. */
-async function buyOneByOne(id: string, times: number): Promise<void> {
+async function buyOneByOne(id: string, times: number, more: { channel?: string } = {}): Promise<void> {
   for (let n = 0; n < times; n++) {
-    const version = await buy(id);
+    const version = await buy(id, more);
     await eventually('it is in the stream', async () => (await inStream(id)).some(({ data }) => data.version === version));
   }
 }
@@ -166,6 +166,20 @@ describe('who comes again', () => {
     expect(rest.length).toBeGreaterThan(50);
     expect(told.filter(({ event }) => event === 'reset')).toEqual([]);
     last.close();
+  });
+
+  test('gets all of it where it missed much more than may wait for one who is slow', async () => {
+    const first = await buy('hot');
+    const source = await follow('hot');
+    const { id } = await source.first('a position', ({ event }) => event === 'ready');
+    source.close();
+    for (let n = 0; n < 60; n++) await buyOneByOne('hot', 1, { channel: `${n}`.padStart(9_000, '-') });
+    const again = await follow('hot', { from: id });
+    const all = (await inStream('hot')).filter(({ data }) => data.version > first);
+    expect(JSON.stringify(all).length).toBeGreaterThan(1.5 * 1024 * 1024);
+    await again.first('the last', isVersion(all.at(-1)!.data.version));
+    expect(changesOf(again.told)).toEqual(all);
+    again.close();
   });
 
   test('is told when what came next may be gone, or was of another stream, and goes on from now', async () => {
