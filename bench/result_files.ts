@@ -94,7 +94,9 @@ export type Results = {
     readonly goals: { readonly G20: Goal };
   };
   readonly readers: ResultHead & {
-    readonly arms: { readonly search: { readonly sustainable: number } };
+    readonly arms: { readonly search: { readonly sustainable: number } } & Readonly<
+      Record<'readers' | 'badTokens', { readonly rounds: readonly { readonly lagGrowth: number }[] }>
+    >;
     readonly goals: Readonly<Record<'readersP99' | 'badTokensP99', Goal>>;
   };
   readonly restart: ResultHead & {

@@ -113,7 +113,11 @@ export const RESULTS: Results = {
   },
   readers: {
     ...head,
-    arms: { search: { sustainable: 12_000 } },
+    arms: {
+      search: { sustainable: 12_000 },
+      readers: { rounds: [{ lagGrowth: 0.001 }, { lagGrowth: 0.02 }] },
+      badTokens: { rounds: [{ lagGrowth: 0 }] },
+    },
     goals: { readersP99: goal(0.4, 0.45, 0.6), badTokensP99: goal(0.7, 0.8, 0.9) },
   },
   restart: {
