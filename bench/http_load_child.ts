@@ -123,11 +123,12 @@ function onFree(connection: Connection): void {
   else free.push(connection);
 }
 
-/** Sends what is due, as far as there are connections for it; the rest is late, and counts from when it was due. */
+/** Sends what is due, as far as there are connections for it; the rest is late, and counts from when it was due. In turns: the worker
+ *  closes a connection whose first request does not come within seconds. */
 function sendDue(rate: number): void {
   if (ended) return;
   const due = Math.floor(((performance.now() - startMs) * rate) / 1000);
-  for (let n = 0; n < BURST_MAX && asked < due && free.length > 0; n++) free.pop()!.ask(startMs + (asked++ * 1000) / rate);
+  for (let n = 0; n < BURST_MAX && asked < due && free.length > 0; n++) free.shift()!.ask(startMs + (asked++ * 1000) / rate);
   setTimeout(() => sendDue(rate), 1);
 }
 
