@@ -236,12 +236,12 @@ export class ShardChanges {
         }
         if (messages === null && subscriber.place.sequence <= through) subscriber.place = { sequence: through + 1, index: 0 };
         if (this.isCaughtUp(subscriber)) return undefined;
-        // what comes now may go to the question that was given up: another reader asks
-        if (messages === null) return await this.catchUp(subscriber);
+        if (messages === null) break;
       }
     } finally {
       void reader.close();
     }
+    return this.catchUp(subscriber); // what comes now may go to the question that was given up: another reader asks
   }
 
   /** SC1: in one turn of the loop with what was read last. */
