@@ -7,7 +7,7 @@ import { everyCustomer } from './events.ts';
 import { spread } from './figures.ts';
 import { LoadGenerator, type LoadOrder, type LoadResult } from './load.ts';
 import { exportState } from './stored_state.ts';
-import { caughtUp, startWorker } from './worker_process.ts';
+import { caughtUp, startWorker, type BenchWorker } from './worker_process.ts';
 import { checkExport, DEFINITIONS, fillLog, startWorld, writeResult, type World } from './world.ts';
 
 const SEED = 20_260_312;
@@ -63,41 +63,65 @@ export async function runLatency(smoke: boolean, rounds?: number): Promise<void>
 }
 
 async function measure(world: World, size: Size, smoke: boolean): Promise<void> {
-  const folder = join(world.folder, 'state');
-  await fillLog(world, ROOT, everyCustomer(size.profiles, 'first', 11));
-  const worker = await startWorker({ world, root: ROOT, folder });
-  await caughtUp(world, ROOT, FILL_MS_MAX);
-  const load = await LoadGenerator.start(world, ROOT);
-  const search: LoadResult[] = [];
   const measured: LoadResult[] = [];
-  let sustainable = size.rateMin;
-  try {
-    await load.run(orderOf('warm', size.rateMin, size.warmSeconds, size));
-    if (!smoke) sustainable = await findSustainable(load, size, search);
-    // the search ended with too much: what that left behind (checkpoints, garbage) is not part of half the load
-    await load.run(orderOf('settle', sustainable / 2, size.settleSeconds, size));
+  const half = await atHalfTheLoad({ world, root: ROOT, size, smoke }, async ({ load, rate }) => {
     for (let round = 0; round < size.rounds; round++) {
-      const result = await load.run(orderOf(`round${round}`, sustainable / 2, size.roundSeconds, size));
+      const result = await load.run(orderOf(`round${round}`, rate, size.roundSeconds, size));
       measured.push(result);
       printLoad(`round ${round + 1}`, result);
     }
+  });
+  const goals = { G12: spread(measured.map(({ p999Ms, p50Ms }) => p999Ms / p50Ms)) };
+  printGoals(goals);
+  // no hash of the result: how many events there are is for the search to say
+  const arms = { search: half.search, latency: { ...summaryOf(measured), rounds: measured } };
+  if (!smoke) writeResult('latency', { size, profilesChecked: half.profilesChecked, arms, goals }, world, SEED);
+}
+
+type HalfLoad = { readonly load: LoadGenerator; readonly rate: number; readonly worker: BenchWorker };
+
+/** A worker as an operator starts it, with `size.profiles` profiles; the highest load that it sustains; then, when things have settled, `measureAt` half
+ *  of that. What it stored is compared with brute force at the end. @param options `more`: settings of the worker */
+export async function atHalfTheLoad(
+  options: {
+    readonly world: World;
+    readonly root: string;
+    readonly size: Size;
+    readonly smoke: boolean;
+    readonly more?: Readonly<Record<string, string>>;
+  },
+  measureAt: (half: HalfLoad) => Promise<void>,
+): Promise<{
+  readonly search: { readonly sustainable: number; readonly rounds: readonly LoadResult[] };
+  readonly profilesChecked: number;
+}> {
+  const { world, root, size, smoke, more = {} } = options;
+  const folder = join(world.folder, 'state');
+  await fillLog(world, root, everyCustomer(size.profiles, 'first', 11));
+  const worker = await startWorker({ world, root, folder, more });
+  await caughtUp(world, root, FILL_MS_MAX);
+  const load = await LoadGenerator.start(world, root);
+  const rounds: LoadResult[] = [];
+  let sustainable = size.rateMin;
+  try {
+    await load.run(orderOf('warm', size.rateMin, size.warmSeconds, size));
+    if (!smoke) sustainable = await findSustainable(load, size, rounds);
+    // the search ended with too much: what that left behind (checkpoints, garbage) is not part of half the load
+    await load.run(orderOf('settle', sustainable / 2, size.settleSeconds, size));
+    await measureAt({ load, rate: sustainable / 2, worker });
   } finally {
     await load.stop();
     await worker.stop();
   }
   const exportTo = join(world.folder, 'export.ndjson');
   await exportState(folder, compilePlan(loadDefinitionsFile(DEFINITIONS)), exportTo);
-  const checked = await checkExport(world, ROOT, exportTo);
-  console.log(`  checked against brute force: ${checked} profiles equal`);
-  const goals = { G12: spread(measured.map(({ p999Ms, p50Ms }) => p999Ms / p50Ms)) };
-  printGoals(goals);
-  // no hash of the result: how many events there are is for the search to say
-  const arms = { search: { sustainable, rounds: search }, latency: { ...summaryOf(measured), rounds: measured } };
-  if (!smoke) writeResult('latency', { size, profilesChecked: checked, arms, goals }, world, SEED);
+  const profilesChecked = await checkExport(world, root, exportTo);
+  console.log(`  checked against brute force: ${profilesChecked} profiles equal`);
+  return { search: { sustainable, rounds }, profilesChecked };
 }
 
 /** The highest step at which lag does not grow. @throws when there is none */
-export async function findSustainable(load: LoadGenerator, size: Size, search: LoadResult[]): Promise<number> {
+async function findSustainable(load: LoadGenerator, size: Size, search: LoadResult[]): Promise<number> {
   let best = 0;
   for (let rate = size.rateMin; rate <= size.rateMax; rate = Math.round(rate * STEP_FACTOR)) {
     let holds = false;

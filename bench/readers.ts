@@ -3,22 +3,16 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compilePlan } from '../src/definitions/compile_plan.ts';
-import { loadDefinitionsFile } from '../src/definitions/load_definitions.ts';
 import { printGoals } from './arm_report.ts';
-import { everyCustomer } from './events.ts';
 import { ratio, spread } from './figures.ts';
 import { httpLoad } from './http.ts';
 import type { HttpOrder, HttpResult } from './http_load_child.ts';
-import { FULL, findSustainable, LAG_GROWTH_MAX, orderOf, printLoad, SMOKE, type Size } from './latency.ts';
-import { LoadGenerator, type LoadResult } from './load.ts';
-import { exportState } from './stored_state.ts';
-import { caughtUp, startWorker } from './worker_process.ts';
-import { checkExport, DEFINITIONS, fillLog, startWorld, writeResult, type World } from './world.ts';
+import { atHalfTheLoad, FULL, LAG_GROWTH_MAX, orderOf, printLoad, SMOKE, type Size } from './latency.ts';
+import type { LoadResult } from './load.ts';
+import { startWorld, writeResult, type World } from './world.ts';
 
 const SEED = 20_261_130;
 const ROOT = 'readers';
-const FILL_MS_MAX = 120_000;
 const ARMS = ['quiet', 'readers', 'badTokens'] as const;
 type Arm = (typeof ARMS)[number];
 type Round = LoadResult & { readonly http?: HttpResult };
@@ -42,27 +36,18 @@ export async function runReaders(smoke: boolean, rounds?: number): Promise<void>
 }
 
 async function measure(world: World, size: Size, smoke: boolean): Promise<void> {
-  const folder = join(world.folder, 'state');
   const tokensFile = join(world.folder, 'tokens.yaml');
   const sha256 = createHash('sha256').update(TOKEN).digest('hex');
   writeFileSync(tokensFile, `tokens:\n  - { name: 'bench', sha256: '${sha256}', scopes: [read] }\n`);
-  await fillLog(world, ROOT, everyCustomer(size.profiles, 'first', 11));
-  const worker = await startWorker({ world, root: ROOT, folder, more: { 'http.tokensFile': tokensFile } });
-  await caughtUp(world, ROOT, FILL_MS_MAX);
-  const load = await LoadGenerator.start(world, ROOT);
-  const search: LoadResult[] = [];
   const arms: Record<Arm, Round[]> = { quiet: [], readers: [], badTokens: [] };
-  let sustainable = size.rateMin;
-  try {
-    await load.run(orderOf('warm', size.rateMin, size.warmSeconds, size));
-    if (!smoke) sustainable = await findSustainable(load, size, search);
-    await load.run(orderOf('settle', sustainable / 2, size.settleSeconds, size));
+  const more = { 'http.tokensFile': tokensFile };
+  const half = await atHalfTheLoad({ world, root: ROOT, size, smoke, more }, async ({ load, rate, worker }) => {
     for (let round = 0; round < size.rounds; round++) {
       for (const arm of ARMS) {
         const asking = arm === 'quiet' ? undefined : httpLoad(httpOrder(arm, worker.httpPort, round, size));
         asking?.catch(() => undefined); // its error comes with its result
         if (asking !== undefined) await new Promise((resolve) => setTimeout(resolve, AROUND_SECONDS * 1000));
-        const result = await load.run(orderOf(`${arm}${round}`, sustainable / 2, size.roundSeconds, size));
+        const result = await load.run(orderOf(`${arm}${round}`, rate, size.roundSeconds, size));
         const http = await asking;
         arms[arm].push(http === undefined ? result : { ...result, http });
         printLoad(`round ${round + 1} ${arm}`, result);
@@ -70,20 +55,13 @@ async function measure(world: World, size: Size, smoke: boolean): Promise<void> 
           console.log(`  ${arm}: lag grew by ${(result.lagGrowth * 100).toFixed(2)} % of the load`);
       }
     }
-  } finally {
-    await load.stop();
-    await worker.stop();
-  }
-  const exportTo = join(world.folder, 'export.ndjson');
-  await exportState(folder, compilePlan(loadDefinitionsFile(DEFINITIONS)), exportTo);
-  const checked = await checkExport(world, ROOT, exportTo);
-  console.log(`  checked against brute force: ${checked} profiles equal`);
+  });
   const p99 = (arm: Arm): number[] => arms[arm].map(({ p99Ms }) => p99Ms);
   const goals = { readersP99: ratio(p99('quiet'), p99('readers')), badTokensP99: ratio(p99('quiet'), p99('badTokens')) };
   printGoals(goals);
   const figures = Object.fromEntries(ARMS.map((arm) => [arm, { p99Ms: spread(p99(arm)), rounds: arms[arm] }]));
-  const all = { search: { sustainable, rounds: search }, ...figures };
-  if (!smoke) writeResult('readers', { size, profilesChecked: checked, arms: all, goals }, world, SEED);
+  const all = { search: half.search, ...figures };
+  if (!smoke) writeResult('readers', { size, profilesChecked: half.profilesChecked, arms: all, goals }, world, SEED);
 }
 
 function httpOrder(arm: 'readers' | 'badTokens', port: number, round: number, { roundSeconds, profiles }: Size): HttpOrder {
