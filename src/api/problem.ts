@@ -124,6 +124,7 @@ export function problem(reply: FastifyReply, said: Problem): FastifyReply {
   const { id } = reply.request;
   const retryAfter = RETRY_AFTER[said.code];
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  reply.header('cache-control', 'no-store'); // a 404 without it may be kept, and the profile is there a moment later
   return reply.code(said.status).type(PROBLEM_JSON).header(REQUEST_ID, id).send(bodyOf(said, id));
 }
 
@@ -140,6 +141,7 @@ export function problemOnSocket({ code }: NodeJS.ErrnoException, socket: Socket)
     `Content-Type: ${PROBLEM_JSON}`,
     `X-Request-Id: ${id}`,
     `Content-Length: ${body.length}`,
+    'Cache-Control: no-store',
     'Connection: close',
   ];
   if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);

@@ -53,9 +53,9 @@ export type ProblemText = {
   readonly requestId: string;
 };
 
-/** The problem in an answer. @throws Error when it is none, or when it says another status than the answer has */
-export function problemOf({ status, type, requestId, text: body }: Answer): ProblemText {
-  if (type !== PROBLEM_JSON) throw new Error(`${status} ${type}: ${body}`);
+/** The problem in an answer. @throws Error when it is none, when it may be kept, or when it says another status than the answer has */
+export function problemOf({ status, type, cache, requestId, text: body }: Answer): ProblemText {
+  if (type !== PROBLEM_JSON || cache !== 'no-store') throw new Error(`${status} ${type} ${cache}: ${body}`);
   const problem = JSON.parse(body) as ProblemText;
   if (problem.status !== status || problem.title === '' || problem.detail === '') throw new Error(`${status}: ${body}`);
   if (requestId === '' || problem.requestId !== requestId) throw new Error(`the request is ${requestId}: ${body}`);
