@@ -1,14 +1,14 @@
-// What docs/definitions.md shows is what the loader takes: the first block is a file, the others are attributes for it.
+// What docs/definitions_reference.md shows is what the loader takes: the first block is a file, the others are attributes for it.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
 import { load } from './definitions_files.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../../../docs/definitions.md'), 'utf8');
+const page = readFileSync(join(import.meta.dirname, '../../../docs/definitions_reference.md'), 'utf8');
 const [file, ...attributes] = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
 
-it('the blocks of docs/definitions.md together are good definitions', () => {
+it('the blocks of docs/definitions_reference.md together are good definitions', () => {
   expect(attributes).toHaveLength(3);
   const text = file! + attributes.map((block) => block.replaceAll(/^/gm, '  ').trimEnd()).join('\n');
   const { attributes: computed, expressions } = compilePlan(load(text));

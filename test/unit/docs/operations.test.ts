@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parsed } from '../../support/parsed_command.ts';
+import { shellWords } from '../../support/shell_words.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const PAGE = join(ROOT, 'docs/operations.md');
@@ -253,7 +254,7 @@ describe('commands', () => {
     const text = readFileSync(join(ROOT, 'docs', name), 'utf8');
     const shown = [...text.matchAll(/^```(?:sh|console)\n([\s\S]*?)^```/gm)].map(([, block]) => block!.replaceAll('\\\n', ' '));
     for (const [, line] of shown.join('').matchAll(/\bnpx visage ([^\n]*)$/gm)) {
-      const words = wordsOf(line!.split(/ (?:\|+|>) /)[0]!);
+      const words = shellWords(line!.split(/ (?:\|+|>) /)[0]!);
       expect(() => read(words), line).not.toThrow();
     }
   });
@@ -265,8 +266,3 @@ describe('commands', () => {
     expect(() => read(['get', 'customerId'])).toThrow('takes 2 to 2 arguments');
   });
 });
-
-/** As a shell splits them; quotes, no variables. */
-function wordsOf(line: string): string[] {
-  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, single, double, plain]) => single ?? double ?? plain ?? '');
-}
