@@ -1,27 +1,40 @@
-// Every ```sh block of the documentation, in reading order, against a real server and worker, then every ```ts block; yaml and json blocks that
-// the commands use are the docs' own.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Every ```sh block of the documentation, in reading order, against a real server and worker, and what ```console blocks show of `npx visage`;
+// then every ```ts block. yaml, csv and json blocks that the commands use are the docs' own. curl is for test/integration/api_examples.test.ts.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/start_server.ts';
+import { asShown, settled, stepsOf, type Step } from '../support/console_session.ts';
+import { blocksOf, PAGES as ALL, ROOT } from '../support/doc_pages.ts';
 import { PROGRAM, start, untilLogged } from './program.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 /** In reading order; then whatever other pages have commands. */
-const FIRST = ['run.md', 'definitions.md', 'publish.md', 'records.md', 'watch.md', 'ask_why.md'];
-const OTHERS = readdirSync(join(ROOT, 'docs')).filter((page) => page.endsWith('.md') && !FIRST.includes(page));
-const PAGES = [...FIRST, ...OTHERS.sort().filter((page) => blocks(page, 'sh').length > 0)];
+const FIRST = ['run.md', 'definitions_reference.md', 'publish.md', 'records.md', 'watch.md', 'ask_why.md'];
+const GUIDE = 'definitions.md'; // has a root of its own: guide.test.ts
+const OTHERS = ALL.filter((page) => page.startsWith('docs/'))
+  .map((page) => page.replace('docs/', ''))
+  .filter((page) => page !== GUIDE && !FIRST.includes(page));
+const PAGES = [...FIRST, ...OTHERS.filter((page) => blocks(page, 'sh').length > 0)];
 
 let folder: string;
 let server: RunningServer;
 let worker: ChildProcess | undefined;
 
 function blocks(page: string, language: string): string[] {
-  const text = readFileSync(join(ROOT, 'docs', page), 'utf8');
-  return [...text.matchAll(new RegExp('^```' + language + '\\n([\\s\\S]*?)^```', 'gm'))].map((match) => match[1]!);
+  return blocksOf(`docs/${page}`, language).map(({ text }) => text);
+}
+
+/** What is run here, in the order of the page. */
+function stepsOfPage(page: string): Step[] {
+  return blocksOf(`docs/${page}`).flatMap(({ language, text }) => {
+    if (language === 'sh') return stepsOf(text.replaceAll(/^(?=.)(?<!\\\n)/gm, '$ '));
+    return language === 'console'
+      ? stepsOf(text).filter(({ command, shown }) => command.includes('npx visage') && shown.trim() !== '')
+      : [];
+  });
 }
 
 async function run(line: string): Promise<{ code: number | null; out: string }> {
@@ -39,11 +52,11 @@ beforeAll(async () => {
   server = await startServer({ storeDirectory: join(folder, 'nats') });
   // the settings of the page, at this test's server
   writeFileSync(join(folder, 'worker.yaml'), blocks('run.md', 'yaml')[0]!.replace('nats://127.0.0.1:4222', server.url));
-  writeFileSync(join(folder, 'orders.csv'), blocks('publish.md', 'csv')[0]!);
-  writeFileSync(
-    join(folder, 'orders.map.yaml'),
-    blocks('publish.md', 'yaml').find((block) => block.startsWith('identity:'))!,
-  );
+  for (const [n, name] of ['orders', 'customers'].entries()) {
+    writeFileSync(join(folder, `${name}.csv`), blocks('publish.md', 'csv')[n]!);
+    writeFileSync(join(folder, `${name}.map.yaml`), blocks('publish.md', 'yaml')[n]!);
+  }
+  writeFileSync(join(folder, 'changes.ndjson'), blocks('publish.md', 'ndjson')[0]!);
 });
 
 afterAll(async () => {
@@ -54,9 +67,9 @@ afterAll(async () => {
 });
 
 test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
-  const lines = blocks(page, 'sh').flatMap((block) => block.trimEnd().replaceAll('\\\n', '').split('\n'));
-  expect(lines.length).toBeGreaterThan(0);
-  for (const line of lines) {
+  const steps = stepsOfPage(page);
+  expect(steps.length).toBeGreaterThan(0);
+  for (const { command: line, shown } of steps) {
     if (line.includes('visage setup')) {
       expect(await run(line), line).toMatchObject({ code: 0 });
       worker = start(['worker', '--config', join(folder, 'worker.yaml')], { VISAGE_DATA_DIRECTORY: join(folder, 'data') });
@@ -66,8 +79,9 @@ test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
     const { code, out } = await run(line);
     expect(code, `${line}\n${out}`).toBe(0);
     expect(out.length, line).toBeGreaterThan(0);
+    if (shown !== '') expect(settled(out), line).toMatch(asShown(settled(shown)));
     if (line.includes('visage subject')) expect(out.trim()).toBe('visage.in.orders.customerId.ada%40example%2Ecom');
-    if (line.includes('visage ingest'))
+    if (line.includes('visage ingest orders.csv'))
       expect(out).toContain('2 sent, 0 already there, 1 refused\nline 4: column Customer is empty');
     if (line.includes('dead list')) expect(out).toContain('missing_id');
     if (line.includes('visage get customerId ada@example.com --json'))
@@ -96,7 +110,9 @@ async function programsOf(page: string): Promise<string[]> {
     const outputs: string[] = [];
     for (const [n, block] of blocks(page, 'ts').entries()) {
       const file = join(programs, `program_${n}.ts`);
-      const source = block.replace('nats://127.0.0.1:4222', server.url);
+      const source = block
+        .replace('nats://127.0.0.1:4222', server.url)
+        .replace('config/definitions', `${ROOT}/config/definitions`);
       writeFileSync(file, built ? source : source.replace("'visage'", JSON.stringify(join(ROOT, 'src/index.ts'))));
       const { code, out } = await run(`'${process.execPath}' '${file}'`);
       expect(code, `${block}\n${out}`).toBe(0);
@@ -108,7 +124,10 @@ async function programsOf(page: string): Promise<string[]> {
   }
 }
 
-test('the programs of docs/publish.md, docs/read.md and docs/watch.md do what they say', async () => {
+test('the programs of the pages do what they say', async () => {
+  const withPrograms = ALL.filter((page) => blocksOf(page, 'ts').length > 0);
+  expect(withPrograms).toEqual(['docs/api.md', 'docs/publish.md', 'docs/read.md', 'docs/watch.md']);
+  expect(await programsOf('api.md')).toEqual([expect.stringMatching(/^2 shards, HTTP on a free port: true$/m)]);
   const published = await programsOf('publish.md');
   expect(published).toEqual([
     expect.stringMatching(/^stored in shard \d+ as \d+\n$/),
