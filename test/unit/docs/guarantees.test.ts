@@ -17,7 +17,7 @@ type Run = {
 type Killed = Run & { readonly kills: number; readonly killsInRecovery: number; readonly expiries: number };
 type Chaos = Run & { readonly servers: number; readonly faults: Readonly<Record<string, number>> };
 type Checked = { readonly runs: number; readonly messages: number; readonly changes: number; readonly problem: string | null };
-type Found = { readonly commit: string; readonly outcomes: readonly unknown[] };
+type Found<T> = { readonly commit: string; readonly outcomes: readonly T[] };
 
 function result<T>(name: string): T {
   return JSON.parse(readFileSync(join(ROOT, 'test/soak-results', `${name}.json`), 'utf8')) as T;
@@ -35,9 +35,9 @@ function table(): string {
       readonly faults: { readonly worlds: number };
     }
   >('simulation');
-  const kill9 = result<Found & { outcomes: Killed[] }>('kill9');
-  const chaos = result<Found & { outcomes: Chaos[] }>('chaos');
-  const properties = result<Found & { outcomes: Checked[] }>('properties');
+  const kill9 = result<Found<Killed>>('kill9');
+  const chaos = result<Found<Chaos>>('chaos');
+  const properties = result<Found<Checked>>('properties');
   const killed = kill9.outcomes;
   const rows: string[][] = [
     [

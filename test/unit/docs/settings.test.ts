@@ -54,7 +54,7 @@ test('docs/security.md: the line about who deleted what has the members that suc
 });
 
 test('docs/definitions_reference.md: the line for editors is that of the example', () => {
-  const [{ text }] = blocksOf('docs/definitions_reference.md', 'text') as [{ text: string }];
+  const { text } = blocksOf('docs/definitions_reference.md', 'text')[0]!;
   expect(readFileSync(join(ROOT, 'config/definitions.example.yaml'), 'utf8').split('\n')[0]).toBe(text.trim());
   expect(existsSync(join(ROOT, 'config', /schema=(\S+)/.exec(text)![1]!))).toBe(true);
 });
