@@ -5,9 +5,6 @@ import { expect, test } from 'vitest';
 import { PAGES, pageText, ROOT } from '../../support/doc_pages.ts';
 
 const PATH = /^(?:src|test|docs|config|bench|docker)\/[\w./{},*-]+$/;
-/** What a page names, and is made only when it is needed. */
-const MADE: readonly string[] = [];
-
 /** Without what is fenced, and without comments. */
 function prose(page: string): string {
   return pageText(page)
@@ -58,6 +55,21 @@ test.each(PAGES)('files that %s names', (page) => {
   const named = [...prose(page).matchAll(/`([^`\n]+)`/g)]
     .map(([, code]) => code!.replace(/:\d+$/, ''))
     .filter((code) => PATH.test(code));
-  const missing = named.filter((path) => !MADE.includes(path) && globSync(path.replace(/\/$/, ''), { cwd: ROOT }).length === 0);
+  const missing = named.filter((path) => globSync(path.replace(/\/$/, ''), { cwd: ROOT }).length === 0);
+  expect(missing).toEqual([]);
+});
+
+test('docs/README.md leads to every page', () => {
+  const pages = PAGES.filter((page) => /^docs\/\w+\.md$/.test(page) && page !== 'docs/README.md');
+  expect(linksOf('docs/README.md')).toEqual(expect.arrayContaining(pages.map((page) => page.replace('docs/', ''))));
+});
+
+test('docs/dependencies.md has every package', () => {
+  const { dependencies, devDependencies } = JSON.parse(pageText('package.json')) as Record<string, Record<string, string>>;
+  const said = pageText('docs/dependencies.md');
+  const missing = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => {
+    const [scope, own] = name.startsWith('@nats-io/') ? ['@nats-io', name.slice(9)] : [name, name];
+    return !(said.includes(scope) && said.includes(own)) && !name.startsWith('@types/');
+  });
   expect(missing).toEqual([]);
 });

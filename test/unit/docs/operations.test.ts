@@ -2,8 +2,9 @@
 // UPDATE_DOCS=1 writes the figures.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { allCommands } from '../../support/all_commands.ts';
 import { parsed } from '../../support/parsed_command.ts';
 import { shellWords } from '../../support/shell_words.ts';
 
@@ -230,23 +231,13 @@ describe('figures', () => {
 });
 
 describe('commands', () => {
-  const doors: ((program: Command) => void)[] = [];
+  let program: () => Command;
 
   beforeAll(async () => {
-    const folder = join(ROOT, 'src/cli');
-    for (const file of readdirSync(folder).filter((name) => name !== 'main.ts')) {
-      const door = (await import(join(folder, file))) as Record<string, unknown>;
-      for (const [name, value] of Object.entries(door))
-        if (/^register[A-Z]/.test(name)) doors.push(value as (program: Command) => void);
-    }
+    program = await allCommands();
   });
 
-  /** By a program of its own: a command keeps what it has read. */
-  function read(words: readonly string[]): void {
-    const program = new Command('visage');
-    for (const register of doors) register(program);
-    parsed(program, words);
-  }
+  const read = (words: readonly string[]): unknown => parsed(program(), words);
 
   const pages = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
 
