@@ -3,6 +3,7 @@
 // NA2: nothing of a request is logged: it names a person.
 // NA3: any worker takes a request; `<root>.api.shard.<p>.<verb>` is heard by the shard's owner alone, and is never passed on.
 // NA4: see may_answer.ts.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { VisageError } from '../base/errors.ts';
 import { apiSubject } from '../message/subject.ts';
@@ -121,12 +122,21 @@ export function serveNatsApi(options: NatsApiOptions): NatsApi {
       closing = Promise.allSettled([...subscriptions, ...doors.values()].map((subscription) => subscription.drain()));
     },
     async answered() {
-      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]); // what the server had sent already is answered
-      await Promise.race([Promise.all(inFlight), new Promise((resolve) => setTimeout(resolve, ANSWERS_MS_MAX))]);
+      await atMost(FLUSH_MS, closing); // what the server had sent already is answered
+      await atMost(ANSWERS_MS_MAX, Promise.all(inFlight));
       if (nc.isClosed()) return;
-      await Promise.race([nc.flush().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
+      await atMost(
+        FLUSH_MS,
+        nc.flush().catch(() => undefined),
+      );
     },
   };
+}
+
+/** Waits no longer than that, and leaves no timer behind: a process whose worker has stopped would stay for it. */
+async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([promise, delay(ms, undefined, { signal: over.signal }).catch(() => undefined)]).finally(() => over.abort());
 }
 
 /** @param bytesMax the server takes no larger answer */

@@ -100,6 +100,9 @@ test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {
   }
 });
 
+/** Behind a program that has closed everything: what would keep it from ending. */
+const LEFT = `\nif (process.getActiveResourcesInfo().includes('Timeout')) throw new Error('a timer is left');\n`;
+
 /** What each program of a page prints. */
 async function programsOf(page: string): Promise<string[]> {
   // inside of the checkout `visage` is the package itself, once it is built; see program.ts
@@ -113,7 +116,7 @@ async function programsOf(page: string): Promise<string[]> {
       const source = block
         .replace('nats://127.0.0.1:4222', server.url)
         .replace('config/definitions', `${ROOT}/config/definitions`);
-      writeFileSync(file, built ? source : source.replace("'visage'", JSON.stringify(join(ROOT, 'src/index.ts'))));
+      writeFileSync(file, (built ? source : source.replace("'visage'", JSON.stringify(join(ROOT, 'src/index.ts')))) + LEFT);
       const { code, out } = await run(`'${process.execPath}' '${file}'`);
       expect(code, `${block}\n${out}`).toBe(0);
       outputs.push(out);
