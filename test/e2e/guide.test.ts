@@ -37,7 +37,8 @@ afterAll(async () => {
 });
 
 test('the commands of the page do what they say, and explain prints what it shows', async () => {
-  const [check, ...send] = blocksOf(GUIDE, 'sh').flatMap(({ text }) => text.trimEnd().split('\n'));
+  const [enter, check, ...send] = blocksOf(GUIDE, 'sh').flatMap(({ text }) => text.trimEnd().split('\n'));
+  expect(enter).toBe('cd config/guide'); // here it is a folder with the same files, at this test's server
   expect(await run(check!)).toMatch(/^good: 13 computed attributes/);
 
   const [, ...words] = blocksOf(GUIDE, 'console')[0]!.text.trim().replace('$ npx ', '').split(' ');

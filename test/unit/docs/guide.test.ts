@@ -1,11 +1,14 @@
 // docs/definitions.md: the events of the page, folded as a worker folds them, come to the values that its tables say, at the times that
-// they say, and change next when they say. What `explain` prints is for test/e2e/guide.test.ts.
+// they say, and change next when they say. What `explain` prints is for test/e2e/guide.test.ts. UPDATE_DOCS=1 writes config/guide.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatTime, parseRfc3339 } from '../../../src/base/time.ts';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
 import { identityKey } from '../../../src/message/identity.ts';
 import type { ProfileView } from '../../../src/profile/view.ts';
-import { DEFINITIONS, EVENTS, questions, RECORD } from '../../support/guide.ts';
+import { ROOT } from '../../support/doc_pages.ts';
+import { DEFINITIONS, EVENTS, questions, RECORD, SETTINGS } from '../../support/guide.ts';
 import { load } from '../definitions/definitions_files.ts';
 import { FoldRun, LogWriter } from '../shard/fold_run.ts';
 
@@ -46,6 +49,18 @@ function profileAsOf(asOf: string): ProfileView {
   expect(view.time).toBe(formatTime(parseRfc3339(asOf)));
   return view;
 }
+
+test.each([
+  ['guide.yaml', SETTINGS],
+  ['shop.yaml', DEFINITIONS],
+  ['ada.ndjson', EVENTS],
+])('config/guide/%s is that of the page', (name, text) => {
+  const file = join(ROOT, 'config/guide', name);
+  if (process.env['UPDATE_DOCS'] === '1') {
+    mkdirSync(join(ROOT, 'config/guide'), { recursive: true });
+    writeFileSync(file, text);
+  } else expect(readFileSync(file, 'utf8')).toBe(text);
+});
 
 test('there are ten questions, with nine of the eleven functions in their answers', () => {
   expect(ASKED).toHaveLength(10);
