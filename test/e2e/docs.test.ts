@@ -1,14 +1,18 @@
 // Every ```sh block of the documentation, in reading order, against a real server and worker, and what ```console blocks show of `npx visage`;
 // then every ```ts block. yaml, csv and json blocks that the commands use are the docs' own. curl is for test/integration/api_examples.test.ts.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findServerBinary } from '../../src/server/find_server.ts';
 import { startServer, type RunningServer } from '../../src/server/start_server.ts';
 import { asShown, settled, stepsOf, type Step } from '../support/console_session.ts';
 import { blocksOf, PAGES as ALL, ROOT } from '../support/doc_pages.ts';
+import { within } from '../support/eventually.ts';
+import { freePort } from '../support/free_port.ts';
 import { PROGRAM, start, untilLogged } from './program.ts';
 
 /** In reading order; then whatever other pages have commands. */
@@ -64,6 +68,24 @@ afterAll(async () => {
   if (worker !== undefined) await new Promise((resolve) => worker!.once('close', resolve));
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
+});
+
+test('the server of docs/run.md starts, and keeps what it has in the folder that is named', async () => {
+  const config = blocks('run.md', 'text').find((block) => block.startsWith('# nats.conf\n'))!;
+  writeFileSync(join(folder, 'nats.conf'), config.replace('port: 4222', `port: ${await freePort()}`));
+  const [{ command }] = blocks('run.md', 'console').flatMap(stepsOf) as [Step];
+  const [program, ...args] = command.split(' ');
+  expect(program).toBe('nats-server');
+  const { path } = await findServerBinary();
+  const own = spawn(path, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  const gone = once(own, 'close');
+  try {
+    await within('it is ready', 10_000, untilLogged(own, 'Server is ready'));
+    expect(existsSync(join(folder, 'nats-data/jetstream'))).toBe(true);
+  } finally {
+    own.kill('SIGTERM');
+    await gone;
+  }
 });
 
 test.each(PAGES)('the commands of docs/%s do what they say', async (page) => {

@@ -39,6 +39,8 @@ const RULES: readonly Rule[] = [
   { page: DOCS, language: 'console', text: /^curl /, by: 'test/integration/api_examples.test.ts' },
   { page: DOCS, language: 'console', text: /npx visage /, withAnswer: true, by: 'test/e2e/docs.test.ts' },
   { page: /api\.md/, language: 'ndjson', by: 'test/integration/api_examples.test.ts' },
+  { page: /run\.md/, language: 'text', by: 'test/e2e/docs.test.ts' },
+  { page: /run\.md/, language: 'console', text: /^nats-server -c nats\.conf/, by: 'test/e2e/docs.test.ts' },
   { page: /publish\.md/, language: /^(csv|ndjson|json)$/, by: 'test/e2e/docs.test.ts' },
   { page: /(run|publish)\.md/, language: 'yaml', by: 'test/e2e/docs.test.ts' },
   { page: /definitions_reference\.md/, language: 'yaml', by: 'test/unit/definitions/documented.test.ts' },
