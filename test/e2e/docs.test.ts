@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findServerBinary } from '../../src/server/find_server.ts';
 import { startServer, type RunningServer } from '../../src/server/start_server.ts';
@@ -13,7 +12,7 @@ import { asShown, settled, stepsOf, type Step } from '../support/console_session
 import { blocksOf, PAGES as ALL, ROOT } from '../support/doc_pages.ts';
 import { within } from '../support/eventually.ts';
 import { freePort } from '../support/free_port.ts';
-import { PROGRAM, start, untilLogged } from './program.ts';
+import { PROGRAM, runLine, start, untilLogged } from './program.ts';
 
 /** In reading order; then whatever other pages have commands. */
 const FIRST = ['run.md', 'definitions_reference.md', 'publish.md', 'records.md', 'watch.md', 'ask_why.md'];
@@ -42,13 +41,8 @@ function stepsOfPage(page: string): Step[] {
 }
 
 async function run(line: string): Promise<{ code: number | null; out: string }> {
-  const command = line
-    .replaceAll('npx visage', `'${process.execPath}' '${PROGRAM}'`)
-    .replaceAll('config/definitions', join(ROOT, 'config/definitions'));
-  const child = spawn('sh', ['-c', command], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-  const code = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await code, out: out + err };
+  const { code, stdout, stderr } = await runLine(line.replaceAll('config/definitions', `${ROOT}/config/definitions`), folder);
+  return { code, out: stdout + stderr };
 }
 
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 // docs/definitions.md as a reader follows it: its files, its commands one after the other, and what `explain` prints of each of its questions.
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { asShown } from '../support/console_session.ts';
 import { blocksOf } from '../support/doc_pages.ts';
 import { within } from '../support/eventually.ts';
 import { DEFINITIONS, EVENTS, GUIDE, questions, SETTINGS } from '../support/guide.ts';
-import { ended, PROGRAM, start, untilLogged } from './program.ts';
+import { runLine, start, untilLogged } from './program.ts';
 
 const SERVER = 'nats://127.0.0.1:4222';
 
@@ -54,9 +54,8 @@ test('the commands of the page do what they say, and explain prints what it show
   for (const { command, answer } of questions()) expect(await run(command)).toMatch(asShown(answer));
 });
 
-async function run(command: string): Promise<string> {
-  const line = command.replaceAll('npx visage', `'${process.execPath}' '${PROGRAM}'`);
-  const { code, stdout, stderr } = await ended(spawn('sh', ['-c', line], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }));
+async function run(line: string): Promise<string> {
+  const { code, stdout, stderr } = await runLine(line, folder);
   expect(code, `${line}\n${stderr}`).toBe(0);
   return stdout;
 }

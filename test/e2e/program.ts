@@ -26,6 +26,12 @@ export async function ended(child: ChildProcess): Promise<Ended> {
   return { code: await code, stdout, stderr };
 }
 
+/** A line of a page, as a shell in that folder runs it. */
+export function runLine(line: string, folder: string): Promise<Ended> {
+  const command = line.replaceAll('npx visage', `'${process.execPath}' '${PROGRAM}'`);
+  return ended(spawn('sh', ['-c', command], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
 export function visage(args: readonly string[], input = ''): Promise<Ended> {
   const child = start(args);
   child.stdin!.on('error', () => undefined); // it may end without reading

@@ -1,12 +1,12 @@
 // What docs/definitions_reference.md shows is what the loader takes: the first block is a file, the others are attributes for it.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
+import { blocksOf, pageText } from '../../support/doc_pages.ts';
 import { load } from './definitions_files.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../../../docs/definitions_reference.md'), 'utf8');
-const [file, ...attributes] = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+const PAGE = 'docs/definitions_reference.md';
+const page = pageText(PAGE);
+const [file, ...attributes] = blocksOf(PAGE, 'yaml').map(({ text }) => text);
 
 it('the blocks of docs/definitions_reference.md together are good definitions', () => {
   expect(attributes).toHaveLength(3);

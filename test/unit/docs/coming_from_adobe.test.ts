@@ -1,6 +1,4 @@
 // What docs/coming_from_adobe.md shows is what the product takes, and comes to what the page says.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Plan } from '../../../src/aggregate/plan.ts';
 import { compilePlan } from '../../../src/definitions/compile_plan.ts';
@@ -11,16 +9,18 @@ import { chooseIdentity } from '../../../src/producer/choose_identity.ts';
 import { applyMergePatch } from '../../../src/record/merge_patch.ts';
 import { merged, type MergeSource } from '../../../src/record/merge_policy.ts';
 import type { JsonObject } from '../../../src/record/json.ts';
+import { blocksOf, pageText } from '../../support/doc_pages.ts';
 import { load } from '../definitions/definitions_files.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../../../docs/coming_from_adobe.md'), 'utf8');
+const PAGE = 'docs/coming_from_adobe.md';
+const page = pageText(PAGE);
 const [file, attributes] = blocks('yaml');
 const [descriptor, policy, envelope] = blocks('json').map((block) => JSON.parse(block) as unknown);
 const document = load(`${file!}computedAttributes:\n${attributes!.replaceAll(/^(?=.)/gm, '  ')}`);
 const plan = compilePlan(document);
 
 function blocks(language: string): string[] {
-  return [...page.matchAll(new RegExp('^```' + language + '\\n([\\s\\S]*?)^```', 'gm'))].map((match) => match[1]!);
+  return blocksOf(PAGE, language).map(({ text }) => text);
 }
 
 it('the definitions load and compile', () => {
