@@ -18,6 +18,8 @@ import { startServer, type RunningServer } from '../src/server/start_server.ts';
 import { openConnection } from '../src/nats/connection.ts';
 import { openClient } from '../src/worker/client.ts';
 import { setupRoot } from '../src/worker/setup_root.ts';
+import { argumentOf } from './arguments.ts';
+import { RESULTS_FOLDER } from './result_files.ts';
 
 /** The ten attributes that every run was measured with, whatever the example has by now. */
 export const DEFINITIONS = new URL('./definitions.yaml', import.meta.url).pathname;
@@ -171,13 +173,16 @@ export function writeResult(
   const head = {
     bench,
     commit,
+    measuredOn: new Date().toISOString().slice(0, 10),
     node: process.version,
     server: world?.server.version ?? 'none',
     syncInterval: world?.syncInterval ?? 'none',
     cpu: `${cpus().length} × ${cpus()[0]!.model}`,
     seed,
   };
-  const path = new URL(`./results/${bench}.json`, import.meta.url).pathname;
+  const folder = argumentOf('out') ?? RESULTS_FOLDER;
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${bench}.json`);
   writeFileSync(path, `${JSON.stringify({ ...head, ...result }, null, 2)}\n`);
-  console.log(`written: bench/results/${bench}.json`);
+  console.log(`written: ${path}`);
 }
