@@ -68,6 +68,13 @@ const lagGrew = (rounds: readonly { readonly lagGrowth: number }[]): string =>
 const DEFINED = [
   figure('throughput', 'G1', 'worker ÷ echo', { bar: '≥ 0.65', aim: '≥ 1.0' }),
   figure(
+    'flushed',
+    'G1flushed',
+    'on a server that flushes every message (`sync_interval: always`)',
+    { bar: '≥ 0.65', aim: '≥ 1.0', percent: 25 },
+    ({ size }) => `${number(size.events)} events`,
+  ),
+  figure(
     'throughput',
     'G2',
     'many profiles ÷ few, uniform',

@@ -6,6 +6,7 @@ import { runCheck } from './check.ts';
 import { runDatasetDelete } from './dataset_delete.ts';
 import { runDisk } from './disk.ts';
 import { runExpiry } from './expiry.ts';
+import { runFlushed } from './flushed.ts';
 import { runHerd } from './herd.ts';
 import { runHot } from './hot.ts';
 import { runHttp } from './http.ts';
@@ -28,6 +29,7 @@ import { runWorkers } from './workers.ts';
 
 const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = {
   throughput: runThroughput,
+  flushed: runFlushed,
   hot: runHot,
   replay: runReplay,
   disk: runDisk,

@@ -26,6 +26,7 @@ export type Results = {
     readonly arms: Readonly<Record<string, Rate>>;
     readonly goals: Readonly<Record<'G1' | 'G2' | 'G3', Goal>>;
   };
+  readonly flushed: ResultHead & { readonly size: { readonly events: number }; readonly goals: { readonly G1flushed: Goal } };
   readonly windows: ResultHead & {
     /** `windows`: values in the window, from the fewest to the most. */
     readonly size: { readonly windows: readonly number[]; readonly naive: number };
@@ -141,6 +142,7 @@ export type SomeResults = Partial<Results>;
 
 const BENCHES = Object.keys({
   throughput: 0,
+  flushed: 0,
   windows: 0,
   expiry: 0,
   idle: 0,

@@ -68,9 +68,9 @@ export function readmeSection(results: SomeResults, pictureNames: Iterable<strin
 function goalLine(figures: readonly Figure[]): string {
   const { goal, what } = figures[0]!;
   const verdicts = figures.map(verdictOf);
-  const verdict = (['not measured', 'missed', 'met'] as const).find((one) => verdicts.includes(one)) ?? 'aim met';
+  const verdict = (['missed', 'not measured', 'met'] as const).find((one) => verdicts.includes(one)) ?? 'aim met';
   const bars = [...new Set(figures.map(({ bar }) => bar))].join(' · ');
-  const medians = figures.map(({ measured }) => measured?.median.toFixed(2) ?? '').join(' · ');
+  const medians = figures.map(({ measured }) => measured?.median.toFixed(2) ?? '–').join(' · ');
   return `| ${goal} | ${what} | ${bars} | ${medians} | ${marked(verdict)} |`;
 }
 

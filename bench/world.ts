@@ -26,6 +26,8 @@ export const DEFINITIONS = new URL('./definitions.yaml', import.meta.url).pathna
 export const PARTITIONS = 16;
 const IN_FLIGHT = 4_000;
 
+type SyncInterval = '2m' | 'always';
+
 export type World = {
   readonly server: RunningServer;
   readonly folder: string;
@@ -33,10 +35,20 @@ export type World = {
   stop(): Promise<void>;
 };
 
-export async function startWorld(name: string, syncInterval: string): Promise<World> {
+export async function startWorld(name: string, syncInterval: SyncInterval): Promise<World> {
   const folder = join(tmpdir(), `visage-bench-${name}-${process.pid}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  return worldIn(folder, syncInterval);
+}
+
+/** The same server again, with what it has; flushing otherwise from now on. */
+export async function restartServer({ server, folder }: World, syncInterval: SyncInterval): Promise<World> {
+  await server.stop();
+  return worldIn(folder, syncInterval);
+}
+
+async function worldIn(folder: string, syncInterval: SyncInterval): Promise<World> {
   const server = await startServer({ storeDirectory: join(folder, 'nats'), config: { syncInterval } });
   return {
     server,

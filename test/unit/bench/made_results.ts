@@ -29,6 +29,7 @@ export const RESULTS: Results = {
     },
     goals: { G1: goal(0.4, 0.5, 0.6), G2: goal(0.3, 0.4, 0.5), G3: goal(0.7, 0.75, 0.8) },
   },
+  flushed: { ...head, size: { events: 100_000 }, goals: { G1flushed: goal(1.9, 2, 2.1) } },
   windows: {
     ...head,
     size: { windows: [100, 1_000, 10_000, 100_000], naive: 1_000 },
