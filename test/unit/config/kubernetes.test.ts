@@ -196,6 +196,13 @@ test('figures that docs/operations.md has of the manifests and of Compose are th
   const row = (what: string): string => new RegExp(`^\\| ${what}.*$`, 'm').exec(page)?.[0] ?? '';
   const { partitions, replicas, log } = settingsOf(workerContainer);
   expect(row('partitions')).toContain(`| ${loadSettings({ env: {} }).partitions}, the default | ${partitions} |`);
+  const { worker: compose, environment } = composeOf();
+  const heap = Number(/\d+$/.exec(environment.NODE_OPTIONS)![0]).toLocaleString('en');
+  expect(row('heap')).toContain(`| ${heap} MB of ${compose.mem_limit.replace('g', ' GB')} |`);
+  expect(row('`log.maxBytes`')).toContain(
+    `| ${environment.VISAGE_LOG_MAX_BYTES.replace('GB', ' GB')}, a day; changes six hours;`,
+  );
+  expect([environment.VISAGE_LOG_MAX_AGE, environment.VISAGE_CHANGES_MAX_AGE]).toEqual(['1d', '6h']);
   expect(row('every message')).toContain(`\`replicas: ${replicas}\``);
   expect(row('`log.maxBytes`')).toContain(`| ${log.maxBytes! / 1024 ** 3} GB, for ever`);
   const { requests, limits } = workerContainer.resources;
@@ -204,6 +211,14 @@ test('figures that docs/operations.md has of the manifests and of Compose are th
   );
   expect(page).toContain(`**${workerPod.spec.terminationGracePeriodSeconds} s** before it kills`);
 });
+
+function composeOf(): {
+  readonly worker: { readonly mem_limit: string };
+  readonly environment: Readonly<Record<string, string>> & Readonly<Record<'NODE_OPTIONS' | 'VISAGE_LOG_MAX_BYTES', string>>;
+} {
+  const compose = parse(readFileSync(join(ROOT, 'docker/compose.yaml'), 'utf8')) as Record<string, unknown>;
+  return { worker: compose['x-worker'], environment: compose['x-worker-environment'] } as ReturnType<typeof composeOf>;
+}
 
 test('ports agree between settings, image, containers, probes, Services and the policy', () => {
   const { http, admin } = settingsOf(workerContainer);
