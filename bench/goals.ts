@@ -5,7 +5,8 @@ import type { ResultHead, Results, SomeResults } from './result_files.ts';
 
 export const GOAL_IDS = Array.from({ length: 20 }, (_, i) => `G${i + 1}`);
 
-type Bench = keyof Results;
+/** Those with figures. */
+type Bench = { [B in keyof Results]: Results[B] extends { readonly goals: unknown } ? B : never }[keyof Results];
 type Definition = {
   readonly bench: Bench;
   /** Name in the file's `goals`. */

@@ -12,6 +12,7 @@ const CAPTIONS: Readonly<Record<string, string>> = {
   'memory.svg': 'Memory of a worker over time',
   'windows.svg': 'Time of an event against values in its window',
   'expiry.svg': 'Lateness of values that leave their windows, per round',
+  'overview.svg': 'The overview dashboard during a load step and the kill of a worker',
   'herd.svg': 'Values that were due in one millisecond, leaving over time',
 };
 const OVERVIEW = 'goals.svg';
