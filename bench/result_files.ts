@@ -1,6 +1,7 @@
 // Result files, as the pages and pictures show them and `check` compares them.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { argumentOf } from './arguments.ts';
 import type { Goal } from './figures.ts';
 
 /** The committed ones. */
@@ -168,4 +169,9 @@ const BENCHES = Object.keys({
 export function readResults(folder: string = RESULTS_FOLDER): SomeResults {
   const found = BENCHES.map((bench) => [bench, join(folder, `${bench}.json`)] as const).filter(([, path]) => existsSync(path));
   return Object.fromEntries(found.map(([bench, path]) => [bench, JSON.parse(readFileSync(path, 'utf8')) as unknown]));
+}
+
+/** Where a bench writes: beside the committed results, or below `--out=`. */
+export function newResultPath(bench: string): string {
+  return join(argumentOf('out') ?? RESULTS_FOLDER, `${bench}.json`);
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { compilePlan } from '../src/definitions/compile_plan.ts';
 import type { DefinitionsDocument } from '../src/definitions/definitions_document.ts';
@@ -18,8 +18,7 @@ import { startServer, type RunningServer } from '../src/server/start_server.ts';
 import { openConnection } from '../src/nats/connection.ts';
 import { openClient } from '../src/worker/client.ts';
 import { setupRoot } from '../src/worker/setup_root.ts';
-import { argumentOf } from './arguments.ts';
-import { RESULTS_FOLDER } from './result_files.ts';
+import { newResultPath } from './result_files.ts';
 
 /** The ten attributes that every run was measured with, whatever the example has by now. */
 export const DEFINITIONS = new URL('./definitions.yaml', import.meta.url).pathname;
@@ -192,9 +191,8 @@ export function writeResult(
     cpu: `${cpus().length} × ${cpus()[0]!.model}`,
     seed,
   };
-  const folder = argumentOf('out') ?? RESULTS_FOLDER;
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${bench}.json`);
+  const path = newResultPath(bench);
+  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify({ ...head, ...result }, null, 2)}\n`);
   console.log(`written: ${path}`);
 }

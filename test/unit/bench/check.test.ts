@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareResults, runCheck, type Outcome } from '../../../bench/check.ts';
 import type { Goal } from '../../../bench/figures.ts';
 import { figuresOf, type Figure } from '../../../bench/goals.ts';
-import { readResults, RESULTS_FOLDER, type SomeResults } from '../../../bench/result_files.ts';
+import { newResultPath, readResults, RESULTS_FOLDER, type SomeResults } from '../../../bench/result_files.ts';
 import { RESULTS } from './made_results.ts';
 
 const MAIN = join(import.meta.dirname, '../../../bench/main.ts');
@@ -77,6 +77,17 @@ test('only like is compared', () => {
   expect(of({ herd: { ...other, cpu: '8 × other' } }, 'F11seconds')).toBe('other machine');
   expect(of({ herd: other }, 'G10')).toBe('not measured anew');
   expect(of({ hot: { ...hot, goals: {} as typeof hot.goals } }, 'G10')).toBe('gone');
+});
+
+test('--out says where a bench writes, what check then reads', () => {
+  expect(newResultPath('hot')).toBe(join(RESULTS_FOLDER, 'hot.json'));
+  process.argv.push(`--out=${folder}`);
+  try {
+    writeFileSync(newResultPath('hot'), JSON.stringify(RESULTS.hot));
+  } finally {
+    process.argv.pop();
+  }
+  expect(readResults(folder)).toEqual({ hot: RESULTS.hot });
 });
 
 test('the command ends with 0, 1 or 2, and says which figure is worse', () => {
