@@ -10,7 +10,7 @@ import { compilePlan } from '../src/definitions/compile_plan.ts';
 import { loadDefinitionsFile } from '../src/definitions/load_definitions.ts';
 import { shardLogPrefix, topologyOf } from '../src/message/subject.ts';
 import type { ChangeSink, DeadLetterSink } from '../src/ports/change_sink.ts';
-import type { WorkerMeter } from '../src/ports/metrics.ts';
+import type { ShardMeter, WorkerMeter } from '../src/ports/metrics.ts';
 import { ALL_CHANGES, type ProfileStore } from '../src/ports/profile_store.ts';
 import { newShardMeter, newWorkerMeter } from '../src/shard/metering.ts';
 import { NO_ERASURES } from '../src/shard/resolve_erase.ts';
@@ -24,6 +24,7 @@ import { PartitionReader } from '../src/stream/partition_reader.ts';
 import { openShardLog } from '../src/stream/shard_log.ts';
 import { jetstreamManagerOf } from '../src/stream/streams.ts';
 import { nodeClock } from '../src/worker/node_clock.ts';
+import { scraped, stopMetering } from './metered.ts';
 import { exportState } from './stored_state.ts';
 import { DEFINITIONS, PARTITIONS } from './world.ts';
 
@@ -54,6 +55,8 @@ type Parameters = {
   readonly definitions?: string;
   /** Payloads are not checked against their schemas. */
   readonly unchecked?: boolean;
+  /** Default: counted, and nobody asks. */
+  readonly metrics?: 'off' | 'scraped';
 };
 
 const arm = process.argv[2]!;
@@ -176,9 +179,12 @@ async function shardArm(): Promise<void> {
   }
   const compiled = compilePlan(loadDefinitionsFile(parameters.definitions ?? DEFINITIONS));
   const plan = parameters.unchecked === true ? withoutChecks(compiled) : compiled;
-  const workerMeter = newWorkerMeter();
   const shards: Shard[] = [];
-  for (let shard = 0; shard < PARTITIONS; shard++) shards.push(await openShard({ shard, plan, workerMeter }));
+  if (parameters.metrics === 'off') stopMetering();
+  const scraping = parameters.metrics === 'scraped' ? scraped(shards) : undefined;
+  const workerMeter = scraping?.metrics.meter ?? newWorkerMeter();
+  const meters = Array.from({ length: PARTITIONS }, (_, shard) => scraping?.metrics.life(shard).meter ?? newShardMeter());
+  for (const [shard, meter] of meters.entries()) shards.push(await openShard({ shard, plan, meter, workerMeter }));
   const bases = await Promise.all(
     shards.map(async (shard) => {
       await shard.restore();
@@ -189,6 +195,7 @@ async function shardArm(): Promise<void> {
   const before = shards.reduce((sum, shard) => sum + messagesOf(shard), 0);
   const cpu = process.cpuUsage();
   const startMs = performance.now();
+  scraping?.start();
   await Promise.all(
     shards.map(async (shard, i) => {
       const running = shard.run(() => undefined);
@@ -203,9 +210,11 @@ async function shardArm(): Promise<void> {
     applySeconds,
     changes: shards.reduce((sum, shard) => sum + shard.status().changes, 0),
     profiles: shards.reduce((sum, shard) => sum + shard.status().profiles, 0),
+    counted: meters.reduce((sum, { eventsApplied }) => sum + eventsApplied, 0),
   };
   if (full) await Promise.all(shards.map((shard) => shard.drain()));
   const measured = stopClock(startMs, cpu);
+  scraping?.stop();
   const outMessages = full ? (await jsm.streams.info(out.changesStream)).state.messages : 0;
   report(events, measured, { ...figures, outMessages });
   if (parameters.exportTo !== undefined) await exportState(parameters.folder, plan, parameters.exportTo);
@@ -217,9 +226,9 @@ async function shardArm(): Promise<void> {
   if (parameters.keep !== true) rmSync(parameters.folder, { recursive: true, force: true });
 }
 
-type Opening = { readonly shard: number; readonly plan: Plan; readonly workerMeter: WorkerMeter };
+type Opening = { readonly shard: number; readonly plan: Plan; readonly meter: ShardMeter; readonly workerMeter: WorkerMeter };
 
-async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> {
+async function openShard({ shard, plan, meter, workerMeter }: Opening): Promise<Shard> {
   const full = arm === 'worker';
   const out = topologyOf(parameters.out);
   const definitions = { load: () => Promise.resolve(), planOf: () => plan };
@@ -239,7 +248,7 @@ async function openShard({ shard, plan, workerMeter }: Opening): Promise<Shard> 
     deadLetters: full ? openDeadLetters({ nc: publishing, topology: out, shard }) : nullLetters,
     store,
     definitions,
-    meter: newShardMeter(),
+    meter,
     workerMeter,
     cacheMaxBytes: (parameters.cacheBytes ?? 512 * 1024 ** 2) / PARTITIONS,
     tickMs: 100,

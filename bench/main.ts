@@ -1,14 +1,19 @@
-// `npm run bench -- <name> [--smoke] [--rounds=N]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with --smoke).
+// `npm run bench -- <name> [--smoke] [--rounds=N] [--out=FOLDER]`: runs one bench, or all of them, and writes bench/results/<name>.json (not with
+// --smoke). `check FOLDER` compares what another run wrote with what is committed.
 // The pictures come last: they show what the others wrote.
+import { argumentOf } from './arguments.ts';
+import { runCheck } from './check.ts';
 import { runDatasetDelete } from './dataset_delete.ts';
 import { runDisk } from './disk.ts';
 import { runExpiry } from './expiry.ts';
+import { runFlushed } from './flushed.ts';
 import { runHerd } from './herd.ts';
 import { runHot } from './hot.ts';
 import { runHttp } from './http.ts';
 import { runIdle } from './idle.ts';
 import { runLatency } from './latency.ts';
 import { runMemory } from './memory.ts';
+import { runMetrics } from './metrics.ts';
 import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
 import { runReaders } from './readers.ts';
@@ -24,6 +29,7 @@ import { runWorkers } from './workers.ts';
 
 const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Promise<void>>> = {
   throughput: runThroughput,
+  flushed: runFlushed,
   hot: runHot,
   replay: runReplay,
   disk: runDisk,
@@ -36,6 +42,7 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
   expiry: runExpiry,
   idle: runIdle,
   herd: runHerd,
+  metrics: runMetrics,
   schemas: runSchemas,
   dataset_delete: runDatasetDelete,
   restart: runRestart,
@@ -48,8 +55,9 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const smoke = process.argv.includes('--smoke');
-const asked = process.argv.find((argument) => argument.startsWith('--rounds='));
-const rounds = asked === undefined ? undefined : Number(asked.slice('--rounds='.length));
+const asked = argumentOf('rounds');
+const rounds = asked === undefined ? undefined : Number(asked);
+if (names[0] === 'check') process.exit(runCheck(names[1], (line) => console.log(line)));
 const wanted = names.length === 0 || names[0] === 'all' ? Object.keys(BENCHES) : names;
 for (const name of wanted) {
   const bench = BENCHES[name];

@@ -1,6 +1,7 @@
 // `npm run bench -- plot`: the committed results as pictures in docs/pictures. A picture whose result does not exist is not made.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { readResult, type Results } from './result_files.ts';
+import { goalsPicture, pairsPicture, storingPicture } from './bar_pictures.ts';
+import { readResults, type Results } from './result_files.ts';
 import { bar, decades, dot, line, picture, text, ticks, WIDTH, type Colour } from './svg.ts';
 import { expiryPicture, herdPicture, windowsPicture } from './window_pictures.ts';
 
@@ -18,10 +19,13 @@ const MB = 1024 ** 2;
 /** File name → SVG, for every result that there is. */
 export function pictures(): ReadonlyMap<string, string> {
   const all = new Map<string, string>();
-  const [throughput, latency, memory] = [readResult('throughput'), readResult('latency'), readResult('memory')];
-  const [windows, expiry, herd] = [readResult('windows'), readResult('expiry'), readResult('herd')];
+  const results = readResults();
+  const { throughput, latency, memory, windows, expiry, herd, snapshot } = results;
+  all.set('goals.svg', goalsPicture(results));
   if (throughput !== undefined) all.set('throughput.svg', throughputPicture(throughput));
+  all.set('pairs.svg', pairsPicture(results));
   if (latency !== undefined) all.set('latency.svg', latencyPicture(latency));
+  if (snapshot !== undefined) all.set('storing.svg', storingPicture(snapshot));
   if (memory !== undefined) all.set('memory.svg', memoryPicture(memory));
   if (windows !== undefined) all.set('windows.svg', windowsPicture(windows));
   if (expiry !== undefined) all.set('expiry.svg', expiryPicture(expiry));

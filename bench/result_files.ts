@@ -1,9 +1,16 @@
-// The committed results, as the README and its pictures show them.
+// Result files, as the pages and pictures show them and `check` compares them.
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { argumentOf } from './arguments.ts';
 import type { Goal } from './figures.ts';
+
+/** The committed ones. */
+export const RESULTS_FOLDER = join(import.meta.dirname, 'results');
 
 export type ResultHead = {
   readonly commit: string;
+  /** Its day, in UTC. */
+  readonly measuredOn?: string;
   readonly node: string;
   readonly server: string;
   readonly syncInterval: string;
@@ -20,6 +27,7 @@ export type Results = {
     readonly arms: Readonly<Record<string, Rate>>;
     readonly goals: Readonly<Record<'G1' | 'G2' | 'G3', Goal>>;
   };
+  readonly flushed: ResultHead & { readonly size: { readonly events: number }; readonly goals: { readonly G1flushed: Goal } };
   readonly windows: ResultHead & {
     /** `windows`: values in the window, from the fewest to the most. */
     readonly size: { readonly windows: readonly number[]; readonly naive: number };
@@ -67,6 +75,7 @@ export type Results = {
     readonly size: Readonly<Record<'usual' | 'long', { readonly values: number }>>;
     readonly goals: Readonly<Record<'G17' | 'G17long', Goal>>;
   };
+  readonly metrics: ResultHead & { readonly goals: { readonly G14: Goal } };
   readonly replay: ResultHead & { readonly goals: { readonly G18: Goal } };
   readonly herd: ResultHead & {
     readonly size: { readonly profiles: number };
@@ -106,10 +115,13 @@ export type Results = {
   };
   readonly snapshot: ResultHead & {
     readonly size: { readonly profiles: number; readonly rate: number };
-    readonly arms: Readonly<Record<string, unknown>>;
+    readonly arms: Readonly<Record<'neither' | 'checkpoints' | 'snapshots', { readonly p99Ms: Goal }>>;
     readonly goals: Readonly<Record<'G13' | 'G13checkpoints', Goal>>;
   };
-  readonly workers: ResultHead & { readonly goals: { readonly G19: Goal } };
+  readonly workers: ResultHead & {
+    readonly arms: Readonly<Record<'one' | 'two', { readonly eventsPerSecond: Goal }>>;
+    readonly goals: { readonly G19: Goal };
+  };
   readonly rolling: ResultHead & {
     readonly size: { readonly rate: number };
     readonly arms: {
@@ -127,8 +139,39 @@ export type Results = {
   };
 };
 
-/** Undefined when that bench has no committed result. */
-export function readResult<Name extends keyof Results>(name: Name): Results[Name] | undefined {
-  const path = new URL(`./results/${name}.json`, import.meta.url);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Results[Name]) : undefined;
+export type SomeResults = Partial<Results>;
+
+const BENCHES = Object.keys({
+  throughput: 0,
+  flushed: 0,
+  windows: 0,
+  expiry: 0,
+  idle: 0,
+  hot: 0,
+  latency: 0,
+  disk: 0,
+  memory: 0,
+  ring_bytes: 0,
+  metrics: 0,
+  replay: 0,
+  herd: 0,
+  schemas: 0,
+  dataset_delete: 0,
+  http: 0,
+  readers: 0,
+  restart: 0,
+  snapshot: 0,
+  workers: 0,
+  rolling: 0,
+} satisfies Record<keyof Results, 0>) as (keyof Results)[];
+
+/** Every result that the folder has. */
+export function readResults(folder: string = RESULTS_FOLDER): SomeResults {
+  const found = BENCHES.map((bench) => [bench, join(folder, `${bench}.json`)] as const).filter(([, path]) => existsSync(path));
+  return Object.fromEntries(found.map(([bench, path]) => [bench, JSON.parse(readFileSync(path, 'utf8')) as unknown]));
+}
+
+/** Where a bench writes: beside the committed results, or below `--out=`. */
+export function newResultPath(bench: string): string {
+  return join(argumentOf('out') ?? RESULTS_FOLDER, `${bench}.json`);
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { compilePlan } from '../src/definitions/compile_plan.ts';
 import type { DefinitionsDocument } from '../src/definitions/definitions_document.ts';
@@ -18,11 +18,14 @@ import { startServer, type RunningServer } from '../src/server/start_server.ts';
 import { openConnection } from '../src/nats/connection.ts';
 import { openClient } from '../src/worker/client.ts';
 import { setupRoot } from '../src/worker/setup_root.ts';
+import { newResultPath } from './result_files.ts';
 
 /** The ten attributes that every run was measured with, whatever the example has by now. */
 export const DEFINITIONS = new URL('./definitions.yaml', import.meta.url).pathname;
 export const PARTITIONS = 16;
 const IN_FLIGHT = 4_000;
+
+type SyncInterval = '2m' | 'always';
 
 export type World = {
   readonly server: RunningServer;
@@ -31,10 +34,20 @@ export type World = {
   stop(): Promise<void>;
 };
 
-export async function startWorld(name: string, syncInterval: string): Promise<World> {
+export async function startWorld(name: string, syncInterval: SyncInterval): Promise<World> {
   const folder = join(tmpdir(), `visage-bench-${name}-${process.pid}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  return worldIn(folder, syncInterval);
+}
+
+/** The same server again, with what it has; flushing otherwise from now on. */
+export async function restartServer({ server, folder }: World, syncInterval: SyncInterval): Promise<World> {
+  await server.stop();
+  return worldIn(folder, syncInterval);
+}
+
+async function worldIn(folder: string, syncInterval: SyncInterval): Promise<World> {
   const server = await startServer({ storeDirectory: join(folder, 'nats'), config: { syncInterval } });
   return {
     server,
@@ -171,13 +184,15 @@ export function writeResult(
   const head = {
     bench,
     commit,
+    measuredOn: new Date().toISOString().slice(0, 10),
     node: process.version,
     server: world?.server.version ?? 'none',
     syncInterval: world?.syncInterval ?? 'none',
     cpu: `${cpus().length} × ${cpus()[0]!.model}`,
     seed,
   };
-  const path = new URL(`./results/${bench}.json`, import.meta.url).pathname;
+  const path = newResultPath(bench);
+  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify({ ...head, ...result }, null, 2)}\n`);
-  console.log(`written: bench/results/${bench}.json`);
+  console.log(`written: ${path}`);
 }

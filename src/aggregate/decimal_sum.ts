@@ -80,8 +80,9 @@ export function readDecimal(whole: number, nanos: number): number {
     n -= 1e9;
   }
   let scale = 1e9;
-  if (n % 1e7 === 0) {
-    n /= 1e7; // money: two decimals
+  const cents = n / 1e7;
+  if (Math.floor(cents) === cents) {
+    n = cents; // money: two decimals. Not `%`: of doubles it is a call
     scale = 100;
   } else {
     while (n % 10 === 0) {

@@ -42,11 +42,20 @@ function heldBy(state: IdentityState, attribute: Attribute): number {
     case 'countDistinct':
       return distinctHeld(state, attribute, startMs);
     default:
-      return first(
-        partsOf(state, attribute).filter((part) => part.acc[attribute.slot * SLOT]! > 0),
-        (part) => firstHeld(part, startMs),
-      );
+      return rowHeld(state, attribute, startMs);
   }
+}
+
+/** The first row that counts. */
+function rowHeld(state: IdentityState, { measure, slot }: Attribute, startMs: number): number {
+  let heldMs = NaN;
+  const { parts } = state;
+  for (let i = state.firstPart(measure); i < parts.length && parts[i]!.measure === measure; i++) {
+    if (!(parts[i]!.acc[slot * SLOT]! > 0)) continue;
+    const firstMs = firstHeld(parts[i]!, startMs);
+    if (!(heldMs <= firstMs)) heldMs = firstMs;
+  }
+  return heldMs;
 }
 
 /** The last row that holds the extreme. */
@@ -104,8 +113,10 @@ export function precisionOf(state: IdentityState, attribute: Attribute): Inexact
   }
   if (attribute.window.kind === 'lifetime') return undefined;
   const startMs = startOf(state, attribute);
+  const { parts } = state;
   let spanMs = 0;
-  for (const part of partsOf(state, attribute)) {
+  for (let i = state.firstPart(attribute.measure); i < parts.length && parts[i]!.measure === attribute.measure; i++) {
+    const part = parts[i]!;
     switch (attribute.function) {
       case 'count':
       case 'sum':

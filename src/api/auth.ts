@@ -31,7 +31,10 @@ const SAID: Readonly<Record<Denial, { readonly status: number; readonly detail: 
     challenge: 'Bearer realm="visage", error="insufficient_scope"',
   },
   foreign_origin: { status: 403, detail: 'pages of other sites may not ask: there are no tokens' },
-  foreign_host: { status: 403, detail: 'asked for by a name that is not of this machine: say 127.0.0.1 or localhost' },
+  foreign_host: {
+    status: 403,
+    detail: 'asked for by a name that is not of this machine: say 127.0.0.1 or localhost, or name it in http.hosts',
+  },
 };
 
 /** For every page that is registered from now on. */
@@ -46,10 +49,10 @@ export function authenticate(app: FastifyInstance, access: Access): void {
   });
 }
 
-function denial(request: FastifyRequest, { tokens, loopbackOnly }: Access): Denial | undefined {
+function denial(request: FastifyRequest, { tokens, isOurs }: Access): Denial | undefined {
   const { scope = 'admin' } = request.routeOptions.config;
   if (scope === 'open') return undefined;
-  if (tokens === null) return foreign(request.headers, loopbackOnly);
+  if (tokens === null) return foreign(request.headers, isOurs);
   const { authorization } = request.headers;
   if (authorization === undefined) return 'no_token';
   const token = BEARER.exec(authorization)?.[1];

@@ -25,7 +25,7 @@ export function profileRoutes(app: FastifyInstance, { reads, answer }: ProfileRo
         response: answersOf('the profile', refTo('Profile'), [...READ_PROBLEMS, 'no_such_policy', 'not_yet']),
       },
     },
-    ({ params, query }, reply) => answer(reply, async () => reads.profile({ ...params, ...readOf(query), ...fieldsOf(query) })),
+    ({ params, query }, reply) => answer(reply, () => reads.profile({ ...params, ...readOf(query), ...fieldsOf(query) })),
   );
   app.get<{ Params: Named & { readonly field: string }; Querystring: ReadParameters }>(
     '/profiles/:namespace/:id/explain/:field',
@@ -52,7 +52,7 @@ export function profileRoutes(app: FastifyInstance, { reads, answer }: ProfileRo
         ]),
       },
     },
-    ({ params, query }, reply) => answer(reply, async () => reads.explain({ ...params, ...readOf(query) })),
+    ({ params, query }, reply) => answer(reply, () => reads.explain({ ...params, ...readOf(query) })),
   );
   app.get<{ Params: Named; Querystring: EventsParameters }>(
     '/profiles/:namespace/:id/events',
@@ -72,7 +72,7 @@ export function profileRoutes(app: FastifyInstance, { reads, answer }: ProfileRo
         ]),
       },
     },
-    ({ params, query }, reply) => answer(reply, async () => reads.events({ ...params, ...readOf(query), ...eventsOf(query) })),
+    ({ params, query }, reply) => answer(reply, () => reads.events({ ...params, ...readOf(query), ...eventsOf(query) })),
   );
   app.get<{ Params: { readonly class: string } }>(
     '/schemas/union/:class',
@@ -93,6 +93,6 @@ export function profileRoutes(app: FastifyInstance, { reads, answer }: ProfileRo
         ]),
       },
     },
-    ({ params }, reply) => answer(reply, async () => reads.unionSchema(params.class)),
+    ({ params }, reply) => answer(reply, () => reads.unionSchema(params.class)),
   );
 }

@@ -47,6 +47,10 @@ function level(): Level {
   return { type: 'object', properties: {}, additionalProperties: false };
 }
 
+function textSchema(pattern?: RegExp): Json {
+  return { type: 'string', minLength: 1, ...(pattern === undefined ? {} : { pattern: pattern.source }) };
+}
+
 function valueSchema(type: Kind): Json {
   switch (type.kind) {
     case 'duration':
@@ -56,14 +60,9 @@ function valueSchema(type: Kind): Json {
     case 'whole':
       return { type: 'integer', minimum: type.min, maximum: type.max };
     case 'text':
-      return { type: 'string', minLength: 1, ...(type.pattern === undefined ? {} : { pattern: type.pattern.source }) };
-    case 'list':
-      return {
-        anyOf: [
-          { type: 'string', minLength: 1 },
-          { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 },
-        ],
-      };
+      return textSchema(type.pattern);
+    case 'list': // as one text, several go with commas
+      return { anyOf: [textSchema(), { type: 'array', items: textSchema(type.pattern), minItems: 1 }] };
     case 'choice':
       return { enum: type.values };
   }

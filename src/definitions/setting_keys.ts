@@ -9,7 +9,7 @@ export type Kind =
   | { readonly kind: 'size'; readonly min: string; readonly max: string }
   | { readonly kind: 'whole'; readonly min: number; readonly max: number }
   | { readonly kind: 'text'; readonly pattern?: RegExp }
-  | { readonly kind: 'list' }
+  | { readonly kind: 'list'; readonly pattern?: RegExp }
   | { readonly kind: 'choice'; readonly values: readonly string[] };
 
 /** `text`: for editors (config/schemas/settings.schema.json). `standard` is the default, written as in the file; undefined means that it resolves to null. */
@@ -121,6 +121,12 @@ export const SETTING_KEYS: readonly SettingKey[] = [
     text: 'path of a file that says who may use it; needed where http.host is not this machine',
     ...path,
   },
+  {
+    key: 'http.hosts',
+    text: "without tokens: names by which it may be asked for, beside this machine's own and addresses; not of anybody else's domain",
+    type: { kind: 'list', pattern: /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/ },
+    standard: undefined,
+  },
   { key: 'admin.host', text: 'health and metrics only', type: { kind: 'text' }, standard: '0.0.0.0' },
   { key: 'admin.port', text: '0 takes any free one', ...port, standard: 9090 },
   {
@@ -222,7 +228,11 @@ export function settingValue(
     case 'list': {
       const items: unknown = typeof raw === 'string' ? raw.split(',').map((item) => item.trim()) : raw;
       const good = Array.isArray(items) && items.length > 0 && items.every((item) => typeof item === 'string' && item !== '');
-      return good ? { value: items as string[] } : { wrong: `must be a list of texts, or one text${text ? ' with commas' : ''}` };
+      if (!good) return { wrong: `must be a list of texts, or one text${text ? ' with commas' : ''}` };
+      const { pattern } = type;
+      return pattern === undefined || (items as string[]).every((item) => pattern.test(item))
+        ? { value: items as string[] }
+        : { wrong: `must each match ${pattern.source}` };
     }
     case 'choice':
       return type.values.includes(raw as string)

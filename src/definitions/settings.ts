@@ -41,6 +41,8 @@ export type Settings = {
     readonly port: number;
     /** Path of a file that says who may use it. */
     readonly tokensFile: string | null;
+    /** Names by which it may be asked for where there are no tokens, beside this machine's own. */
+    readonly hosts: readonly string[] | null;
   };
   readonly admin: { readonly host: string; readonly port: number };
   readonly logGap: 'halt' | 'continue';

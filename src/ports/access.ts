@@ -20,7 +20,7 @@ export type Denial = (typeof DENIALS)[number];
 export type Access = {
   /** Null: nobody is asked who they are. */
   readonly tokens: TokenBook | null;
-  /** The port is this machine's own: a request that names another host came by a name that somebody else owns. */
-  readonly loopbackOnly: boolean;
+  /** Without tokens: by which hosts a request may name the port. Another came by a name that somebody else owns. */
+  readonly isOurs: (hostname: string) => boolean;
   readonly onDenied: (why: Denial) => void;
 };

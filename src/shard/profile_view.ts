@@ -30,7 +30,7 @@ export function profileView(state: IdentityState, plan: Plan, at: ViewPoint, pol
     identities: [{ ...identity, primary: true }],
     attributes: mergedRecord(state, plan, policy),
     computed: computedValues(state, plan, values, at.revisions, timeMs),
-    audiences: plan.attributes.filter(({ audience, index }) => audience && values[index] === true).map(({ name }) => name),
+    audiences: audiencesOf(plan, values),
     policy: policy.name,
     ...(policy.stitching === 'graph' ? { stitching: 'none' } : {}),
     version: Math.max(state.version, at.generationFrom),
@@ -38,6 +38,12 @@ export function profileView(state: IdentityState, plan: Plan, at: ViewPoint, pol
     sequence: at.sequence,
     time: formatTime(timeMs),
   };
+}
+
+function audiencesOf(plan: Plan, values: readonly unknown[]): string[] {
+  const names: string[] = [];
+  for (const { audience, index, name } of plan.attributes) if (audience && values[index] === true) names.push(name);
+  return names;
 }
 
 function computedValues(
@@ -74,6 +80,7 @@ function whenHappened(state: IdentityState, attribute: Attribute): number | unde
 /** An attribute that was added later has not seen what was before, as long as its window reaches back there. */
 function sinceOf(attribute: Attribute, revisions: readonly RevisionStart[], timeMs: number): string | undefined {
   if (attribute.expression !== null) return undefined;
+  if (revisions.length === 0) return undefined;
   const start = revisions.find(({ revision }) => revision === attribute.revision);
   return start !== undefined && windowStart(attribute.window, timeMs) < start.timeMs ? formatTime(start.timeMs) : undefined;
 }

@@ -1,5 +1,8 @@
 // Whether, and how, the callers of the HTTP port say who they are.
 // HA1: without tokens the port is this machine's own. Another address without them is refused, unless somebody says that it is meant.
+// HA2: a name may be anybody's who has a domain, an address is not: without tokens only this machine's own names and those of http.hosts are
+//      answered, and where other machines may ask, addresses.
+import { isIP } from 'node:net';
 import { VisageError } from '../base/errors.ts';
 import { isLoopback } from '../base/loopback.ts';
 import type { Settings } from '../definitions/settings.ts';
@@ -19,11 +22,11 @@ export type HttpAccessOptions = {
 
 /** @throws VisageError `needs_tokens` (usage) · as TokenFile */
 export function openAccess({ http, insecure, log, meter }: HttpAccessOptions): HttpAccess {
-  const { host, tokensFile } = http;
+  const { host, tokensFile, hosts } = http;
   const onDenied: Access['onDenied'] = (why) => void meter.denied[why]++;
   if (tokensFile !== null) {
     const tokens = new TokenFile(tokensFile, log, () => meter.tokenFileFailures++);
-    return { tokens, loopbackOnly: false, onDenied, close: () => tokens.close() };
+    return { tokens, isOurs: () => true, onDenied, close: () => tokens.close() };
   }
   const loopbackOnly = isLoopback(host);
   if (!loopbackOnly && !insecure)
@@ -34,5 +37,8 @@ export function openAccess({ http, insecure, log, meter }: HttpAccessOptions): H
       { kind: 'usage' },
     );
   if (!loopbackOnly) log('warn', '--insecure: whoever reaches the HTTP port may read, write, delete and erase', { host });
-  return { tokens: null, loopbackOnly, onDenied, close: () => undefined };
+  const names = new Set(hosts?.map((name) => name.toLowerCase()));
+  const isOurs = (hostname: string): boolean =>
+    isLoopback(hostname) || names.has(hostname) || (!loopbackOnly && isIP(hostname.replace(/^\[(.*)\]$/, '$1')) > 0);
+  return { tokens: null, isOurs, onDenied, close: () => undefined };
 }

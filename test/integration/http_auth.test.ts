@@ -335,19 +335,26 @@ describe('the start', () => {
     expect((error as Error).message).toContain(`${broken}:2:5: 'sha256' is missing`);
   });
 
-  test('with --insecure is warned of; pages of other sites are refused all the same', async () => {
-    const { worker, log } = await world.startReady(other({ 'http.host': '0.0.0.0' }), { insecure: true });
+  test('with --insecure is warned of; pages of other sites, and names that are not known, are refused all the same', async () => {
+    const hosts = 'visage.example,worker-1';
+    const { worker, log } = await world.startReady(other({ 'http.host': '0.0.0.0', 'http.hosts': hosts }), { insecure: true });
     const port = worker.ports.httpPort;
     expect(
       log.map((line) => JSON.parse(line) as { level: number; msg: string }).find(({ msg }) => msg.startsWith('--insecure'))
         ?.level,
     ).toBe(40);
-    expect((await ask(port, '/schemas/union/individual', { headers: { host: 'visage.example' } })).status).toBe(200);
+    const asked = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
+      ask(port, '/schemas/union/individual', { headers });
+    for (const host of ['visage.example', `Worker-1:${port}`, `localhost:${port}`, '127.0.0.1:8082', '10.1.2.3', '[fe80::1]'])
+      expect((await asked({ host })).status, host).toBe(200);
+    // a name of somebody else's that resolves to this port: its own page, for the browser, is ours
+    for (const host of ['evil.example', `evil.example:${port}`, 'x.visage.example', '127.0.0.1.evil.example', 'worker-2'])
+      expect(problemOf(await asked({ host, origin: `http://${host}` })), host).toMatchObject({
+        status: 403,
+        code: 'foreign_host',
+      });
     const page = { host: 'visage.example', origin: 'https://evil.example' };
-    expect(problemOf(await ask(port, '/schemas/union/individual', { headers: page }))).toMatchObject({
-      status: 403,
-      code: 'foreign_origin',
-    });
+    expect(problemOf(await asked(page))).toMatchObject({ status: 403, code: 'foreign_origin' });
     await worker.stop();
   }, 60_000);
 });

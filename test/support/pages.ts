@@ -1,4 +1,5 @@
 // The pages of the HTTP port with nobody behind them: for tests of what they are, not of what they answer.
+import { isLoopback } from '../../src/base/loopback.ts';
 import type { Application } from '../../src/api/application.ts';
 import { httpPages } from '../../src/api/http_server.ts';
 import type { WriteRoutes } from '../../src/api/write_routes.ts';
@@ -31,7 +32,7 @@ export const NO_WRITES: Omit<WriteRoutes, 'onDefect'> & { readonly access: Acces
   },
   audit: nobody,
   onWritten: nobody,
-  access: { tokens: null, loopbackOnly: true, onDenied: nobody },
+  access: { tokens: null, isOurs: isLoopback, onDenied: nobody },
 };
 
 export function pagesWithoutWorker(): Application {

@@ -1,5 +1,6 @@
 // Which requests come from a page of another site.
 import { expect, test } from 'vitest';
+import { isLoopback } from '../../../src/base/loopback.ts';
 import { foreign } from '../../../src/api/origin_guard.ts';
 
 test.each<[string, string | undefined, string | undefined, string | undefined]>([
@@ -20,11 +21,15 @@ test.each<[string, string | undefined, string | undefined, string | undefined]>(
   ['no host', undefined, undefined, 'foreign_host'],
   ['what is no host', 'a b', undefined, 'foreign_host'],
 ])('%s', (_, host, origin, expected) => {
-  expect(foreign({ host, origin }, true)).toBe(expected);
+  expect(foreign({ host, origin }, isLoopback)).toBe(expected);
 });
 
-test('where other machines are answered any name is, and another page is not', () => {
-  expect(foreign({ host: 'visage.example' }, false)).toBeUndefined();
-  expect(foreign({ host: 'visage.example', origin: 'https://visage.example' }, false)).toBeUndefined();
-  expect(foreign({ host: 'visage.example', origin: 'https://evil.example' }, false)).toBe('foreign_origin');
+test('where another name is ours it is answered, and a page of another site is not', () => {
+  const isOurs = (hostname: string): boolean => hostname === 'visage.example';
+  expect(foreign({ host: 'visage.example' }, isOurs)).toBeUndefined();
+  expect(foreign({ host: 'VISAGE.example:8080' }, isOurs)).toBeUndefined();
+  expect(foreign({ host: 'visage.example', origin: 'https://visage.example' }, isOurs)).toBeUndefined();
+  expect(foreign({ host: 'visage.example', origin: 'https://evil.example' }, isOurs)).toBe('foreign_origin');
+  expect(foreign({ host: 'evil.example', origin: 'https://evil.example' }, isOurs)).toBe('foreign_host');
+  expect(foreign({ host: undefined }, isOurs)).toBe('foreign_host');
 });

@@ -115,6 +115,21 @@ describe('parseRfc3339', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => typeof parseRfc3339(text) === 'number'));
   });
 
+  it('formatTime writes what Date does: any time, in any order, parts of a millisecond left out', () => {
+    const at = fc.oneof(
+      fc.integer({ min: -8_640_000_000_000_000, max: 8_640_000_000_000_000 }),
+      fc.integer({ min: 1_700_000_000_000, max: 1_700_300_000_000 }), // days that come again
+      fc.double({ min: -8.64e15, max: 8.64e15, noNaN: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(at, { maxLength: 20 }), (times) => {
+        expect(times.map(formatTime)).toEqual(times.map((time) => new Date(time).toISOString()));
+      }),
+      { numRuns: 1_000 },
+    );
+    for (const none of [NaN, Infinity, -Infinity, 8.65e15]) expect(() => formatTime(none)).toThrow(RangeError);
+  });
+
   it('formatTime is its inverse', () => {
     fc.assert(
       fc.property(fc.integer({ min: Date.UTC(2, 0, 1), max: LAST }), (ms) => {

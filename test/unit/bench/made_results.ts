@@ -2,7 +2,14 @@
 import type { Goal } from '../../../bench/figures.ts';
 import type { Rate, Results } from '../../../bench/result_files.ts';
 
-const head = { commit: 'abc1234', node: 'v24.0.0', server: '2.15.1', syncInterval: '2m', cpu: '2 × made' };
+const head = {
+  commit: 'abc1234',
+  measuredOn: '2026-11-30',
+  node: 'v24.0.0',
+  server: '2.15.1',
+  syncInterval: '2m',
+  cpu: '2 × made',
+};
 const goal = (min: number, median: number, max: number): Goal => ({ min, median, max, rounds: 5 });
 const arm = (median: number): Rate => ({ eventsPerSecond: { median, min: median * 0.9, max: median * 1.1 } });
 const MB = 1024 ** 2;
@@ -11,9 +18,18 @@ export const RESULTS: Results = {
   throughput: {
     ...head,
     size: { events: 1_000_000, profiles: 100_000, many: 1_000_000, few: 10_000 },
-    arms: { drain: arm(230_000), parse: arm(190_000), echo: arm(125_000), memory: arm(68_000), worker: arm(52_000) },
+    arms: {
+      drain: arm(230_000),
+      parse: arm(190_000),
+      echo: arm(125_000),
+      memory: arm(68_000),
+      worker: arm(52_000),
+      few: arm(50_000),
+      many: arm(20_000),
+    },
     goals: { G1: goal(0.4, 0.5, 0.6), G2: goal(0.3, 0.4, 0.5), G3: goal(0.7, 0.75, 0.8) },
   },
+  flushed: { ...head, size: { events: 100_000 }, goals: { G1flushed: goal(1.9, 2, 2.1) } },
   windows: {
     ...head,
     size: { windows: [100, 1_000, 10_000, 100_000], naive: 1_000 },
@@ -75,6 +91,7 @@ export const RESULTS: Results = {
     size: { usual: { values: 5_000 }, long: { values: 100_000 } },
     goals: { G17: goal(0.5, 0.5, 0.5), G17long: goal(1, 1.1, 1.1) },
   },
+  metrics: { ...head, goals: { G14: goal(0.97, 0.99, 1.01) } },
   replay: { ...head, goals: { G18: goal(1.5, 1.6, 1.7) } },
   herd: {
     ...head,
@@ -129,10 +146,21 @@ export const RESULTS: Results = {
   snapshot: {
     ...head,
     size: { profiles: 100_000, rate: 2_000 },
-    arms: {},
+    arms: {
+      neither: { p99Ms: goal(12, 13, 14) },
+      checkpoints: { p99Ms: goal(12, 13, 15) },
+      snapshots: { p99Ms: goal(13, 14, 16) },
+    },
     goals: { G13: goal(1, 1.1, 1.2), G13checkpoints: goal(1, 1, 1.1) },
   },
-  workers: { ...head, goals: { G19: goal(0.8, 0.9, 1) } },
+  workers: {
+    ...head,
+    arms: {
+      one: { eventsPerSecond: goal(38_000, 40_000, 42_000) },
+      two: { eventsPerSecond: goal(34_000, 36_000, 38_000) },
+    },
+    goals: { G19: goal(0.8, 0.9, 1) },
+  },
   rolling: {
     ...head,
     size: { rate: 1_000 },
@@ -147,6 +175,6 @@ export const RESULTS: Results = {
         events: 9_000,
       })),
     },
-    goals: {},
+    goals: { rolling10000: goal(0.4, 0.4, 0.4), rolling500000: goal(0.4, 0.4, 0.4) },
   },
 };

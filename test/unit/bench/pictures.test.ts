@@ -1,6 +1,7 @@
 // docs/pictures shows the committed results, and nothing else. UPDATE_DOCS=1 writes it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { goalsPicture, pairsPicture, storingPicture } from '../../../bench/bar_pictures.ts';
 import { latencyPicture, memoryPicture, PICTURES, pictures, throughputPicture } from '../../../bench/plot.ts';
 import { expiryPicture, herdPicture, windowsPicture } from '../../../bench/window_pictures.ts';
 import { RESULTS } from './made_results.ts';
@@ -19,6 +20,9 @@ test('the pictures are those of the committed results', () => {
 });
 
 test.each([
+  ['goals', goalsPicture(RESULTS)],
+  ['pairs', pairsPicture(RESULTS)],
+  ['storing', storingPicture(RESULTS.snapshot)],
   ['throughput', throughputPicture(RESULTS.throughput)],
   ['latency', latencyPicture(RESULTS.latency)],
   ['memory', memoryPicture(RESULTS.memory)],

@@ -1,6 +1,6 @@
 // Dockerfile, compose file and server configuration agree with each other, with the settings and with what is in the checkout.
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -36,6 +36,7 @@ type Service = {
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
   readonly stop_grace_period?: string;
+  readonly mem_limit?: string;
   readonly healthcheck?: { readonly disable?: boolean };
   readonly depends_on?: Readonly<Record<string, unknown>> | readonly string[];
 };
@@ -111,7 +112,8 @@ test('every VISAGE_ variable is a setting with a value that it takes', () => {
   for (const { environment, command } of workers) {
     const settings = loadSettings({ env: { ...environmentOf(final), ...environment } });
     expect(settings.log.maxBytes).not.toBeNull(); // `worker --setup` needs it
-    expect(settings.http).toMatchObject({ host: '0.0.0.0', tokensFile: null }); // hence --insecure, and ports on loopback alone
+    // hence --insecure, and ports on loopback alone; other containers know the workers by the names of their services
+    expect(settings.http).toMatchObject({ host: '0.0.0.0', tokensFile: null, hosts: WORKERS });
     const program = new Command();
     registerWorker(program);
     expect(parsed(program, command!)).toMatchObject({ insecure: true });
@@ -160,6 +162,34 @@ test('workers are alike but for their name and their volume, and have the time t
   }
   const volumes = workers.flatMap((worker) => worker.volumes!.map((volume) => sides(volume).outside));
   expect(new Set(volumes).size).toBe(workers.length);
+});
+
+test('the heap has the limit that docs/run.md advises, and the container more than that', () => {
+  for (const { environment, mem_limit } of workers) {
+    const { cache } = loadSettings({ env: { ...environmentOf(final), VISAGE_LOG_MAX_BYTES: environment!.VISAGE_LOG_MAX_BYTES } });
+    const heapBytes = parseBytes(`${/^--max-old-space-size=(\d+)$/.exec(environment!.NODE_OPTIONS!)![1]}MB`);
+    expect(heapBytes).toBe(2 * cache.maxBytes + parseBytes('256MB'));
+    expect(parseBytes(`${/^(\d+)g$/.exec(mem_limit!)![1]}GB`)).toBeGreaterThan(heapBytes + parseBytes('256MB'));
+  }
+});
+
+test('every file that is mounted is used, and every one that is used is mounted', () => {
+  const mounts = ({ volumes = [] }: Service): string[] =>
+    volumes.filter((volume) => volume.startsWith('.')).map((volume) => sides(volume).inside);
+  const { nats, prometheus, grafana, producer } = compose.services;
+  expect(mounts(nats)).toEqual([nats.command!.at(nats.command!.indexOf('-c') + 1)]);
+  for (const service of [...workers, producer]) expect(mounts(service)).toEqual([]);
+  const { rule_files } = parse(read('config/prometheus/prometheus.yml')) as { rule_files: string[] };
+  const asked = ['prometheus.yml', ...rule_files].map((file) => `/etc/prometheus/${file}`); // the image's own command names the first
+  expect(mounts(prometheus).sort()).toEqual(asked.sort());
+  const provisioning = parse(read('config/grafana/provisioning/dashboards/visage.yaml')) as {
+    providers: { options: { path: string } }[];
+  };
+  const folders = provisioning.providers.map(({ options }) => options.path);
+  expect(mounts(grafana)).toEqual(['/etc/grafana/provisioning', ...folders]); // the first is where Grafana looks
+  const home = grafana.environment!.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH!;
+  expect(existsSync(join(ROOT, home.replace('/etc/grafana/', 'config/grafana/'))), home).toBe(true);
+  expect(folders).toContain(dirname(home));
 });
 
 test('services of the image cannot write, gain rights or be reached from elsewhere', () => {

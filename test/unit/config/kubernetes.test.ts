@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { registerSetup } from '../../../src/cli/setup.ts';
 import { registerWorker } from '../../../src/cli/worker.ts';
 import { loadDefinitionsFile } from '../../../src/definitions/load_definitions.ts';
@@ -66,6 +66,9 @@ type Manifest = {
     readonly selector: { readonly matchLabels: Labels } & Labels;
     readonly podSelector: { readonly matchLabels: Labels };
     readonly maxUnavailable: number;
+    readonly unhealthyPodEvictionPolicy: string;
+    readonly publishNotReadyAddresses?: boolean;
+    readonly minReadySeconds: number;
     readonly policyTypes: readonly string[];
     readonly ports: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[];
     readonly ingress: readonly { readonly from?: unknown; readonly ports: readonly { readonly port: string }[] }[];
@@ -163,7 +166,8 @@ test('whatever selects pods selects the workers, and never the set-up', () => {
 });
 
 test('a disruption takes one worker at a time, and there are more', () => {
-  expect(one('PodDisruptionBudget', 'visage-worker').spec.maxUnavailable).toBe(1);
+  const { maxUnavailable, unhealthyPodEvictionPolicy } = one('PodDisruptionBudget', 'visage-worker').spec;
+  expect([maxUnavailable, unhealthyPodEvictionPolicy]).toEqual([1, 'AlwaysAllow']); // when NATS is away nobody is ready
   expect(worker.spec.replicas).toBeGreaterThan(1);
   expect(worker.spec.replicas).toBeLessThanOrEqual(settingsOf(workerContainer).partitions);
 });
@@ -171,6 +175,50 @@ test('a disruption takes one worker at a time, and there are more', () => {
 test('the headless Service is the one that the StatefulSet names', () => {
   expect(one('Service', worker.spec.serviceName).spec.clusterIP).toBe('None');
 });
+
+test('Prometheus, as docs/operations.md says it, finds every worker by the headless Service, under the job of the rules', () => {
+  const page = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8');
+  const [, block] = /^ {2}```yaml\n([^]*?)^ {2}```/m.exec(page.slice(page.indexOf('\n## On Kubernetes\n')))!;
+  const { scrape_configs } = parse(block!) as {
+    scrape_configs: { job_name: string; dns_sd_configs: { names: string[]; type: string }[] }[];
+  };
+  const service = one('Service', worker.spec.serviceName);
+  const { name } = service.spec.ports[0]!;
+  const names = [`_${name}._tcp.${service.metadata.name}.default.svc.cluster.local`];
+  expect(scrape_configs).toEqual([{ job_name: 'visage', dns_sd_configs: [{ names, type: 'SRV' }] }]);
+  expect(service.spec.publishNotReadyAddresses).toBe(true);
+  const rules = readFileSync(join(ROOT, 'config/prometheus/rules.yaml'), 'utf8');
+  expect(new Set([...rules.matchAll(/\bjob="([^"]*)"/g)].map(([, job]) => job))).toEqual(new Set(['visage']));
+});
+
+test('figures that docs/operations.md has of the manifests and of Compose are theirs', () => {
+  const page = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8');
+  const row = (what: string): string => new RegExp(`^\\| ${what}.*$`, 'm').exec(page)?.[0] ?? '';
+  const { partitions, replicas, log } = settingsOf(workerContainer);
+  expect(row('partitions')).toContain(`| ${loadSettings({ env: {} }).partitions}, the default | ${partitions} |`);
+  const { worker: compose, environment } = composeOf();
+  const heap = Number(/\d+$/.exec(environment.NODE_OPTIONS)![0]).toLocaleString('en');
+  expect(row('heap')).toContain(`| ${heap} MB of ${compose.mem_limit.replace('g', ' GB')} |`);
+  expect(row('`log.maxBytes`')).toContain(
+    `| ${environment.VISAGE_LOG_MAX_BYTES.replace('GB', ' GB')}, a day; changes six hours;`,
+  );
+  expect([environment.VISAGE_LOG_MAX_AGE, environment.VISAGE_CHANGES_MAX_AGE]).toEqual(['1d', '6h']);
+  expect(row('every message')).toContain(`\`replicas: ${replicas}\``);
+  expect(row('`log.maxBytes`')).toContain(`| ${log.maxBytes! / 1024 ** 3} GB, for ever`);
+  const { requests, limits } = workerContainer.resources;
+  expect(row('heap')).toContain(
+    `of ${limits['memory']!.replace('Gi', ' GiB')}, of which ${requests['memory']!.replace('Gi', '')} are`,
+  );
+  expect(page).toContain(`**${workerPod.spec.terminationGracePeriodSeconds} s** before it kills`);
+});
+
+function composeOf(): {
+  readonly worker: { readonly mem_limit: string };
+  readonly environment: Readonly<Record<string, string>> & Readonly<Record<'NODE_OPTIONS' | 'VISAGE_LOG_MAX_BYTES', string>>;
+} {
+  const compose = parse(readFileSync(join(ROOT, 'docker/compose.yaml'), 'utf8')) as Record<string, unknown>;
+  return { worker: compose['x-worker'], environment: compose['x-worker-environment'] } as ReturnType<typeof composeOf>;
+}
 
 test('ports agree between settings, image, containers, probes, Services and the policy', () => {
   const { http, admin } = settingsOf(workerContainer);

@@ -37,7 +37,7 @@ const DEFAULTS: Settings = {
   snapshot: { intervalMs: 600_000 },
   lease: { ttlMs: 10_000 },
   cache: { maxBytes: 512 * 1024 ** 2 },
-  http: { host: '127.0.0.1', port: 8080, tokensFile: null },
+  http: { host: '127.0.0.1', port: 8080, tokensFile: null, hosts: null },
   admin: { host: '0.0.0.0', port: 9090 },
   logGap: 'halt',
   exactEvents: 5_000,

@@ -49,6 +49,7 @@ const RULES: readonly Rule[] = [
   { page: /metrics\.md/, language: 'yaml', by: 'test/unit/docs/settings.test.ts' },
   { page: /security\.md/, language: 'yaml', text: /^# reader\.yaml/, by: 'test/integration/permissions.test.ts' },
   { page: /security\.md/, language: /^(yaml|json)$/, by: 'test/unit/docs/settings.test.ts' },
+  { page: /operations\.md/, language: 'yaml', by: 'test/unit/config/kubernetes.test.ts' },
   { page: /architecture\.md/, language: 'mermaid', by: 'test/unit/worker/drawings.test.ts' },
   { page: /architecture\.md/, language: '', notRun: 'a picture' },
   { page: /run\.md/, language: 'console', text: /^docker /, notRun: CONTAINERS },
