@@ -118,6 +118,13 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
       ),
       metric(
         'gauge',
+        'visage_shard_active',
+        ['shard'],
+        '1 while this worker has the shard and it is active',
+        '0 at every worker: nobody answers for the shard',
+      ),
+      metric(
+        'gauge',
         'visage_shard_halted',
         ['shard'],
         '1 while the shard is halted',
