@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const FOLDER = new URL('../config/grafana/dashboards/', import.meta.url);
 
-export type DataSource = { readonly type: string; readonly uid: string };
+type DataSource = { readonly type: string; readonly uid: string };
 
 export type Panel = {
   readonly id: number;
@@ -20,7 +20,13 @@ export type Panel = {
     readonly datasource: DataSource;
   }[];
   readonly fieldConfig: {
-    readonly defaults: { readonly unit: string; readonly custom?: { readonly stacking: { readonly mode: 'none' | 'normal' } } };
+    readonly defaults: {
+      readonly unit: string;
+      readonly custom?: {
+        readonly stacking: { readonly mode: 'none' | 'normal' };
+        readonly scaleDistribution?: { readonly type: 'log' };
+      };
+    };
   };
 };
 

@@ -9,6 +9,7 @@ import { runHttp } from './http.ts';
 import { runIdle } from './idle.ts';
 import { runLatency } from './latency.ts';
 import { runMemory } from './memory.ts';
+import { runOverview } from './overview.ts';
 import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
 import { runReaders } from './readers.ts';
@@ -42,6 +43,7 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
   snapshot: runSnapshot,
   workers: runWorkers,
   rolling: runRolling,
+  overview: runOverview,
   profile: runProfile,
   plot: runPlot,
 };

@@ -1,5 +1,6 @@
 // `npm run bench -- plot`: the committed results as pictures in docs/pictures. A picture whose result does not exist is not made.
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { overviewPicture } from './overview_picture.ts';
 import { readResult, type Results } from './result_files.ts';
 import { bar, decades, dot, line, picture, text, ticks, WIDTH, type Colour } from './svg.ts';
 import { expiryPicture, herdPicture, windowsPicture } from './window_pictures.ts';
@@ -26,6 +27,8 @@ export function pictures(): ReadonlyMap<string, string> {
   if (windows !== undefined) all.set('windows.svg', windowsPicture(windows));
   if (expiry !== undefined) all.set('expiry.svg', expiryPicture(expiry));
   if (herd !== undefined) all.set('herd.svg', herdPicture(herd));
+  const overview = readResult('overview');
+  if (overview !== undefined) all.set('overview.svg', overviewPicture(overview));
   return all;
 }
 

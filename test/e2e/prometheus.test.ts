@@ -2,10 +2,9 @@
 // and what the dashboards and the rules ask for is there.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { asked, readDashboards } from '../../bench/dashboards.ts';
@@ -17,9 +16,8 @@ import { CATALOGUE } from '../../src/metrics/catalogue.ts';
 import { openConnection, PLAIN } from '../../src/nats/connection.ts';
 import { type RunningServer, startServer } from '../../src/server/start_server.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free_port.ts';
 import { RULES } from '../support/monitoring.ts';
-import { findPrometheus, type Prometheus } from '../support/prometheus.ts';
+import { findPrometheus, startPrometheus, type Prometheus, type RunningPrometheus } from '../support/prometheus.ts';
 import { selectorsIn, withoutFilters } from '../support/promql.ts';
 import { ended, start } from './program.ts';
 
@@ -46,6 +44,7 @@ const found = await findPrometheus().catch((error: unknown) => {
 describe.skipIf(found === undefined)('with Prometheus', () => {
   const { prometheus, promtool } = found ?? ({} as Prometheus);
   const children: ChildProcess[] = [];
+  let running: RunningPrometheus | undefined;
   let folder = '';
   let server: RunningServer;
   let settings: Record<string, string>;
@@ -57,6 +56,7 @@ describe.skipIf(found === undefined)('with Prometheus', () => {
   });
 
   afterAll(async () => {
+    await running?.stop();
     for (const child of children) {
       child.kill('SIGTERM');
       if (child.exitCode === null) await once(child, 'close');
@@ -75,16 +75,16 @@ describe.skipIf(found === undefined)('with Prometheus', () => {
   });
 
   describe('beside a worker', () => {
-    let api: <T>(path: string) => Promise<T>;
-
     beforeAll(async () => {
       const adminPort = await startWorker();
-      api = await startPrometheus(`127.0.0.1:${adminPort}`);
+      running = await startPrometheus({ program: prometheus, folder, scraped: [{ target: `127.0.0.1:${adminPort}` }] });
       await eventually('the scrape works', async () => (await one('up{job="visage"}')) === 1);
     });
 
     const values = async (query: string): Promise<number[]> => {
-      const { result } = await api<{ result: { value: [number, string] }[] }>(`query?query=${encodeURIComponent(query)}`);
+      const { result } = await running!.api<{ result: { value: [number, string] }[] }>(
+        `query?query=${encodeURIComponent(query)}`,
+      );
       return result.map(({ value }) => Number(value[1]));
     };
     const one = async (query: string): Promise<number | undefined> => (await values(query))[0];
@@ -100,9 +100,11 @@ describe.skipIf(found === undefined)('with Prometheus', () => {
       await eventually(`all ${stored} are counted`, async () => (await one(sum)) === stored);
       expect(await one('count(visage_build_info)')).toBe(1);
 
-      const metadata = await api<Record<string, { type: string; help: string }[]>>('metadata');
+      const metadata = await running!.api<Record<string, { type: string; help: string }[]>>('metadata');
       for (const { name, kind, help } of CATALOGUE) expect(metadata[name], name).toMatchObject([{ type: kind, help }]);
-      const { groups } = await api<{ groups: { rules: { name: string; health: string; lastError?: string }[] }[] }>('rules');
+      const { groups } = await running!.api<{ groups: { rules: { name: string; health: string; lastError?: string }[] }[] }>(
+        'rules',
+      );
       const rules = groups.flatMap((group) => group.rules);
       expect(rules).toHaveLength(RULES.length);
       for (const { name, health, lastError } of rules) expect({ name, health, lastError }).toEqual({ name, health: 'ok' });
@@ -199,36 +201,5 @@ describe.skipIf(found === undefined)('with Prometheus', () => {
     await eventually('the worker is ready', () => log.includes('"msg":"worker ready"'));
     return (JSON.parse(log.split('\n').find((line) => line.includes('"msg":"worker started"'))!) as { adminPort: number })
       .adminPort;
-  }
-
-  /** The shipped configuration with another target, every second. @returns its API */
-  async function startPrometheus(target: string): Promise<<T>(path: string) => Promise<T>> {
-    const shipped = parse(await readFile(join(CONFIG, 'prometheus/prometheus.yml'), 'utf8')) as {
-      global: Record<string, string>;
-      scrape_configs: { static_configs: { targets: string[] }[] }[];
-    };
-    shipped.global = { scrape_interval: '1s', evaluation_interval: '1s' };
-    shipped.scrape_configs[0]!.static_configs[0]!.targets = [target];
-    await writeFile(join(folder, 'prometheus.yml'), stringify(shipped));
-    await copyFile(join(CONFIG, 'prometheus/rules.yaml'), join(folder, 'rules.yaml'));
-    const address = `127.0.0.1:${await freePort()}`;
-    const options = { 'config.file': 'prometheus.yml', 'storage.tsdb.path': 'tsdb', 'web.listen-address': address };
-    const child = spawn(
-      prometheus,
-      Object.entries(options).map(([name, value]) => `--${name}=${value}`),
-      { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    children.push(child);
-    const log = text(child.stderr);
-    const isReady = async (): Promise<boolean> => (await fetch(`http://${address}/-/ready`)).ok;
-    await eventually('Prometheus is ready', isReady).catch(async (error: unknown) => {
-      child.kill('SIGKILL');
-      throw new Error(`Prometheus did not start: ${await log}`, { cause: error });
-    });
-    return async <T>(path: string): Promise<T> => {
-      const answer = (await (await fetch(`http://${address}/api/v1/${path}`)).json()) as { data: T; error?: string };
-      expect(answer.error).toBeUndefined();
-      return answer.data;
-    };
   }
 });
