@@ -1,4 +1,4 @@
-// Every metric of Visage's own, once. docs/metrics.md, the registry, the dashboard's and the rules' tests go by this table.
+// Every metric of Visage's own, once. docs/metrics.md, the registry, the dashboards' and the rules' tests go by this table.
 // MC1: names are visage_<noun>_<unit>[_total]; seconds and bytes. MC2: labels are bounded (shard, reason, state), never an identity.
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
