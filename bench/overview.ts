@@ -12,7 +12,7 @@ import { findPrometheus, startPrometheus, type RunningPrometheus } from '../test
 import { asked, readDashboards, type Panel } from './dashboards.ts';
 import { LoadGenerator } from './load.ts';
 import { overviewPicture } from './overview_picture.ts';
-import type { OverviewPanel, OverviewSeries, Results } from './result_files.ts';
+import type { OverviewPanel, OverviewResult, OverviewSeries } from './overview_result.ts';
 import { startWorker, type BenchWorker } from './worker_process.ts';
 import { benchSettings, fillLog, PARTITIONS, startWorld, writeResult, type World } from './world.ts';
 
@@ -51,8 +51,6 @@ const SMOKE: Size = {
   leaseTtl: '2s',
 };
 
-type Overview = Pick<Results['overview'], 'size' | 'arms'>;
-
 export async function runOverview(smoke: boolean): Promise<void> {
   const size = smoke ? SMOKE : FULL;
   const found = await findPrometheus().catch((error: unknown) => {
@@ -73,7 +71,7 @@ export async function runOverview(smoke: boolean): Promise<void> {
   }
 }
 
-async function measure(world: World, size: Size, program: string): Promise<Overview> {
+async function measure(world: World, size: Size, program: string): Promise<OverviewResult> {
   const { low, high, seconds } = size;
   const ports = [await freePort(), await freePort()];
   const start = (n: number): Promise<BenchWorker> =>

@@ -1,5 +1,5 @@
 // The overview dashboard as it stood while it was measured: its panels where the dashboard has them, their titles and units.
-import type { OverviewPanel, OverviewSeries, Results } from './result_files.ts';
+import type { OverviewPanel, OverviewResult, OverviewSeries } from './overview_result.ts';
 import { area, decades, line, PANEL_STYLE, picture, swatch, text, ticks, type Colour } from './svg.ts';
 
 const WIDTH = 960;
@@ -18,7 +18,7 @@ type Frame = { readonly x: number; readonly y: number; readonly width: number; r
 type Scale = (value: number) => number;
 type Time = { readonly stepSeconds: number; readonly seconds: number; readonly marks: readonly number[] };
 
-export function overviewPicture({ arms, size }: Pick<Results['overview'], 'arms' | 'size'>): string {
+export function overviewPicture({ arms, size }: OverviewResult): string {
   const { panels, marks, stepSeconds } = arms;
   const seconds = Math.max(...panels.flatMap(({ series }) => series.map(({ values }) => (values.length - 1) * stepSeconds)));
   const time = { stepSeconds, seconds, marks: marks.map((mark) => mark.seconds) };

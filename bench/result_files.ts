@@ -1,6 +1,5 @@
 // The committed results, as the README and its pictures show them.
 import { existsSync, readFileSync } from 'node:fs';
-import type { Panel } from './dashboards.ts';
 import type { Goal } from './figures.ts';
 
 export type ResultHead = {
@@ -15,27 +14,7 @@ export type Rate = { readonly eventsPerSecond: Pick<Goal, 'median' | 'min' | 'ma
 type Lateness = { readonly p50Ms: number; readonly p99Ms: number };
 type MemoryFigures = { readonly rss: number; readonly anonymous: number; readonly file: number; readonly second: number };
 
-/** One value a step, null where there was none. */
-export type OverviewSeries = { readonly name: string; readonly values: readonly (number | null)[] };
-
-/** A panel of the overview dashboard, and what Prometheus said of its expressions. */
-export type OverviewPanel = Pick<Panel, 'title' | 'type' | 'gridPos'> & {
-  readonly unit: string;
-  readonly isStacked: boolean;
-  readonly isLog: boolean;
-  readonly expressions: readonly string[];
-  readonly series: readonly OverviewSeries[];
-};
-
 export type Results = {
-  readonly overview: ResultHead & {
-    readonly size: { readonly profiles: number };
-    readonly arms: {
-      readonly marks: readonly { readonly seconds: number; readonly what: string }[];
-      readonly stepSeconds: number;
-      readonly panels: readonly OverviewPanel[];
-    };
-  };
   readonly throughput: ResultHead & {
     readonly size: { readonly events: number; readonly profiles: number; readonly many: number; readonly few: number };
     readonly arms: Readonly<Record<string, Rate>>;

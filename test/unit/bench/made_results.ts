@@ -1,25 +1,11 @@
 // Results as the benches write them, with made figures.
 import type { Goal } from '../../../bench/figures.ts';
-import type { OverviewPanel, Rate, Results } from '../../../bench/result_files.ts';
+import type { Rate, Results } from '../../../bench/result_files.ts';
 
 const head = { commit: 'abc1234', node: 'v24.0.0', server: '2.15.1', syncInterval: '2m', cpu: '2 × made' };
 const goal = (min: number, median: number, max: number): Goal => ({ min, median, max, rounds: 5 });
 const arm = (median: number): Rate => ({ eventsPerSecond: { median, min: median * 0.9, max: median * 1.1 } });
 const MB = 1024 ** 2;
-
-const overviewPanel = (panel: Partial<OverviewPanel> & Pick<OverviewPanel, 'gridPos'>): OverviewPanel => ({
-  title: 'made',
-  type: 'timeseries',
-  unit: 'short',
-  isStacked: false,
-  isLog: false,
-  expressions: [],
-  series: [
-    { name: 'one', values: [0, 1, 2, null, 4, 0.002, 6, 7] },
-    { name: 'two', values: [null, null, 2, 300, null, 2, 2, 0] },
-  ],
-  ...panel,
-});
 
 export const RESULTS: Results = {
   throughput: {
@@ -162,23 +148,5 @@ export const RESULTS: Results = {
       })),
     },
     goals: {},
-  },
-  overview: {
-    ...head,
-    size: { profiles: 100 },
-    arms: {
-      marks: [
-        { seconds: 2, what: 'more' },
-        { seconds: 5.3, what: 'kill -9' },
-      ],
-      stepSeconds: 1,
-      panels: [
-        overviewPanel({ type: 'stat', gridPos: { x: 0, y: 0, w: 24, h: 4 } }),
-        overviewPanel({ gridPos: { x: 0, y: 4, w: 12, h: 8 }, unit: 'ops' }),
-        overviewPanel({ gridPos: { x: 12, y: 4, w: 12, h: 8 }, unit: 's', isLog: true }),
-        overviewPanel({ gridPos: { x: 0, y: 12, w: 12, h: 8 }, isStacked: true }),
-        overviewPanel({ gridPos: { x: 12, y: 12, w: 12, h: 8 }, unit: 'bytes' }),
-      ],
-    },
   },
 };
