@@ -14,6 +14,7 @@ import { runIdle } from './idle.ts';
 import { runLatency } from './latency.ts';
 import { runMemory } from './memory.ts';
 import { runMetrics } from './metrics.ts';
+import { runOverview } from './overview.ts';
 import { runPlot } from './plot.ts';
 import { runProfile } from './profile.ts';
 import { runReaders } from './readers.ts';
@@ -49,6 +50,7 @@ const BENCHES: Readonly<Record<string, (smoke: boolean, rounds?: number) => Prom
   snapshot: runSnapshot,
   workers: runWorkers,
   rolling: runRolling,
+  overview: runOverview,
   profile: runProfile,
   plot: runPlot,
 };

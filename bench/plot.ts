@@ -4,6 +4,8 @@ import { goalsPicture, pairsPicture, storingPicture } from './bar_pictures.ts';
 import { readResults, type Results } from './result_files.ts';
 import { bar, decades, dot, line, picture, text, ticks, WIDTH, type Colour } from './svg.ts';
 import { expiryPicture, herdPicture, windowsPicture } from './window_pictures.ts';
+import { overviewPicture } from './overview_picture.ts';
+import { readOverview } from './overview_result.ts';
 
 export const PICTURES = new URL('../docs/pictures/', import.meta.url);
 
@@ -33,8 +35,14 @@ export function pictures(): ReadonlyMap<string, string> {
   return all;
 }
 
+/** And what is shown beside the goals. */
+export function allPictures(): ReadonlyMap<string, string> {
+  const overview = readOverview();
+  return new Map([...pictures(), ...(overview === undefined ? [] : [['overview.svg', overviewPicture(overview)] as const])]);
+}
+
 export function runPlot(smoke: boolean): Promise<void> {
-  const all = pictures();
+  const all = allPictures();
   if (!smoke) mkdirSync(PICTURES, { recursive: true });
   for (const [name, svg] of all) {
     if (smoke) continue;

@@ -22,20 +22,33 @@ const STYLE = `
 
 export type Colour = 'a' | 'b' | 'c' | 'd';
 type Align = 'start' | 'middle' | 'end';
+type Style = 'title' | 'heading' | 'large' | 'small';
+type Points = readonly (readonly [number, number])[];
 
-/** A picture of `height`. `label`: what it says to those who cannot see it. */
-export function picture(height: number, label: string, parts: readonly string[]): string {
+/** Of panels: only where there are some. */
+export const PANEL_STYLE = `
+  .heading { font-weight: 600; }
+  .large { font-size: 26px; font-weight: 600; }
+  polygon { fill-opacity: 0.3; stroke: none; }`;
+
+/** A picture of `height`. `label`: what it says to those who cannot see it. `more`: rules beside those of every picture. */
+export function picture(
+  height: number,
+  label: string,
+  parts: readonly string[],
+  { width = WIDTH, more = '' }: { readonly width?: number; readonly more?: string } = {},
+): string {
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(label)}">`,
-    `<style>${STYLE}\n</style>`,
-    `<rect class="back" x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="6"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(label)}">`,
+    `<style>${STYLE}${more}\n</style>`,
+    `<rect class="back" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="6"/>`,
     ...parts,
     '</svg>',
     '',
   ].join('\n');
 }
 
-export function text(x: number, y: number, content: string, options: { align?: Align; style?: 'title' | 'small' } = {}): string {
+export function text(x: number, y: number, content: string, options: { align?: Align; style?: Style } = {}): string {
   const { align = 'start', style } = options;
   return `<text x="${n(x)}" y="${n(y)}" text-anchor="${align}"${style === undefined ? '' : ` class="${style}"`}>${escaped(content)}</text>`;
 }
@@ -48,9 +61,23 @@ export function dot(x: number, y: number, colour: Colour): string {
   return `<circle class="${colour}" cx="${n(x)}" cy="${n(y)}" r="4.5"/>`;
 }
 
-export function line(points: readonly (readonly [number, number])[], style: Colour | 'grid' | 'whisker' | 'limit'): string {
+/** What stands for a line beside its name. */
+export function swatch(x: number, y: number, colour: Colour): string {
+  return `<rect class="${colour}" x="${n(x)}" y="${n(y)}" width="10" height="4" rx="2"/>`;
+}
+
+/** What lies inside of the points, see-through. */
+export function area(points: Points, colour: Colour): string {
+  return `<polygon class="${colour}" points="${listed(points)}"/>`;
+}
+
+export function line(points: Points, style: Colour | 'grid' | 'whisker' | 'limit'): string {
   const drawn = style.length === 1 ? `${style} line` : style;
-  return `<polyline class="${drawn}" points="${points.map(([x, y]) => `${n(x)},${n(y)}`).join(' ')}"/>`;
+  return `<polyline class="${drawn}" points="${listed(points)}"/>`;
+}
+
+function listed(points: Points): string {
+  return points.map(([x, y]) => `${n(x)},${n(y)}`).join(' ');
 }
 
 /** Round numbers from 0 up to `max` or a little more: about five steps. */

@@ -18,6 +18,8 @@ export type BenchWorker = {
   readonly httpPort: number;
   /** Drains it. @throws when it ended otherwise */
   stop(): Promise<void>;
+  /** As nobody can be asked to end: SIGKILL. */
+  kill(): Promise<void>;
 };
 
 /** Resolves when all its shards are active. `more`: settings by key, beside the benches' own. */
@@ -49,7 +51,7 @@ export async function startWorker(options: {
     env: { ...environmentOf(settings), ...environment },
   });
   const httpPort = await ready(child);
-  return { pid: child.pid!, httpPort, stop: () => stop(child) };
+  return { pid: child.pid!, httpPort, stop: () => stop(child), kill: () => kill(child) };
 }
 
 /** @returns its HTTP port */
@@ -76,6 +78,12 @@ async function stop(child: ChildProcess): Promise<void> {
   const code = await gone;
   clearTimeout(timer);
   if (code !== 0) throw new Error(`the worker did not drain: it ended with ${code}`);
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
 }
 
 /** Only what this release knows: an unknown variable is refused. The host's own settings stay out. */

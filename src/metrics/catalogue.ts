@@ -1,4 +1,4 @@
-// Every metric of Visage's own, once. docs/metrics.md, the registry, the dashboard's and the rules' tests go by this table.
+// Every metric of Visage's own, once. docs/metrics.md, the registry, the dashboards' and the rules' tests go by this table.
 // MC1: names are visage_<noun>_<unit>[_total]; seconds and bytes. MC2: labels are bounded (shard, reason, state), never an identity.
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
@@ -115,6 +115,13 @@ export const TOPICS: readonly { readonly topic: string; readonly metrics: readon
         ['state'],
         'Shards by lifecycle state',
         '`elsewhere` are those of other workers, `behind` and `prepared` are followed; anything else but `active` that stays needs a look',
+      ),
+      metric(
+        'gauge',
+        'visage_shard_active',
+        ['shard'],
+        '1 while this worker has the shard and it is active',
+        '0 at every worker: nobody answers for the shard',
       ),
       metric(
         'gauge',

@@ -91,6 +91,7 @@ export class WorkerMetrics implements MetricsSource {
       yield* counters(this.life(index), labels);
       yield one('snapshots_total', shard.snapshots.taken, labels);
       yield one('snapshot_failures_total', shard.snapshots.failures, labels);
+      yield one('shard_active', shard.state === 'active' ? 1 : 0, labels);
       yield one('shard_halted', shard.state === 'halted' ? 1 : 0, labels);
       if (shard.status !== undefined) yield* gauges(shard.status, labels);
       if (shard.store !== undefined) {

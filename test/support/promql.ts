@@ -1,4 +1,4 @@
-// Which metrics and labels a PromQL expression names; enough of the language for the project's own rules and dashboard.
+// Which metrics and labels a PromQL expression names, and what it compares; enough of the language for the project's own rules and dashboards.
 // Q1: an identifier that is no function, keyword or label counts as a metric: a misspelt one is found, never passed over.
 
 const KEYWORDS = new Set(['and', 'or', 'unless', 'offset', 'bool', 'inf', 'nan']);
@@ -26,4 +26,20 @@ export function namesIn(expression: string): Named {
     else metrics.add(token);
   }
   return { metrics, labels };
+}
+
+/** The same expression with nothing that filters: comparisons are `bool`, which says 0 where the filter drops a series, and instead of what is
+ *  in one and not in the other (`unless`) it is what is in either. Not empty: what it looks at is there. */
+export function withoutFilters(expression: string): string {
+  return expression.replaceAll(/"(?:[^"\\]|\\.)*"|\{[^}]*\}|[<>=!]=|[<>]|\bunless\b/g, (token) => {
+    if (token === 'unless') return 'or';
+    return /^[<>=!]/.test(token) ? `${token} bool` : token;
+  });
+}
+
+/** Every selector of an expression: metric and matchers, without range and offset. */
+export function selectorsIn(expression: string): string[] {
+  const { metrics } = namesIn(expression);
+  const named = expression.matchAll(/([A-Za-z_:][\w:]*)(\{[^}]*\})?/g);
+  return [...named].filter(([, name]) => metrics.has(name!)).map(([selector]) => selector);
 }

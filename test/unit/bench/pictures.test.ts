@@ -2,12 +2,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { goalsPicture, pairsPicture, storingPicture } from '../../../bench/bar_pictures.ts';
-import { latencyPicture, memoryPicture, PICTURES, pictures, throughputPicture } from '../../../bench/plot.ts';
+import { allPictures, latencyPicture, memoryPicture, PICTURES, throughputPicture } from '../../../bench/plot.ts';
 import { expiryPicture, herdPicture, windowsPicture } from '../../../bench/window_pictures.ts';
+import { expectInsideFrame } from './inside_frame.ts';
 import { RESULTS } from './made_results.ts';
 
 test('the pictures are those of the committed results', () => {
-  const expected = pictures();
+  const expected = allPictures();
   const there = existsSync(PICTURES) ? readdirSync(PICTURES).filter((name) => name.endsWith('.svg')) : [];
   if (process.env['UPDATE_DOCS'] === '1') {
     mkdirSync(PICTURES, { recursive: true });
@@ -30,16 +31,5 @@ test.each([
   ['expiry', expiryPicture(RESULTS.expiry)],
   ['herd', herdPicture(RESULTS.herd)],
 ])('the picture of %s draws inside its frame, on both backgrounds', (_, svg) => {
-  const [, width, height] = /viewBox="0 0 (\d+) (\d+)"/.exec(svg)!.map(Number) as [number, number, number];
-  const points = [...svg.matchAll(/points="([^"]+)"/g)].flatMap(([, list]) =>
-    list!.split(' ').map((pair) => pair.split(',').map(Number)),
-  );
-  expect(points.length).toBeGreaterThan(0);
-  for (const [x, y] of points) {
-    expect(x).toBeGreaterThan(0);
-    expect(x).toBeLessThan(width);
-    expect(y).toBeGreaterThan(0);
-    expect(y).toBeLessThan(height);
-  }
-  expect(svg).toContain('prefers-color-scheme: dark');
+  expectInsideFrame(svg);
 });

@@ -80,6 +80,11 @@ describe('a worker, measured', () => {
       [{ state: 'active' }, 2],
       [{ state: 'halted' }, 1],
     ]);
+    expect(valuesOf(metrics, 'shard_active')).toEqual([
+      [{ shard: '0' }, 1],
+      [{ shard: '1' }, 1],
+      [{ shard: '2' }, 0],
+    ]);
     expect(valuesOf(metrics, 'shard_halted')).toEqual([
       [{ shard: '0' }, 0],
       [{ shard: '1' }, 0],
