@@ -26,6 +26,38 @@ export function moveNumbers(data: number[], to: number, from: number, end: numbe
   else for (let i = end - 1; i >= from; i--) data[i - from + to] = data[i]!;
 }
 
+/** An array of exactly `length` zeros whose elements are unboxed doubles from the start: no later change of kind, no slack. */
+export function zeros(length: number): number[] {
+  if (length > ZEROS_MAX) return new Array<number>(length).fill(0.5).fill(0);
+  while (ZEROS.length <= length) {
+    const zero = [0.5];
+    zero.pop();
+    for (let i = 0; i < ZEROS.length; i++) zero.push(0);
+    ZEROS.push(zero);
+  }
+  return ZEROS[length]!.slice();
+}
+
+const ZEROS: number[][] = [];
+const ZEROS_MAX = 512;
+
+/** As long as it is shorter, a chunk's array takes exactly what it holds: a push would take sixteen numbers more. */
+const EXACT_MAX = 8;
+
+/** Makes room for `count` more numbers at the end. @returns the chunk's data from now on */
+export function lengthen(chunk: Chunk, count: number): number[] {
+  const { data } = chunk;
+  const end = data.length;
+  if (end >= EXACT_MAX) {
+    for (let i = 0; i < count; i++) data.push(0);
+    return data;
+  }
+  const longer = zeros(end + count);
+  for (let i = 0; i < end; i++) longer[i] = data[i]!;
+  chunk.data = longer;
+  return longer;
+}
+
 export class ChunkList {
   readonly stride: number;
   chunks: Chunk[] = NO_CHUNKS;

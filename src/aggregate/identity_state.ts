@@ -10,6 +10,7 @@ import { TILE } from './tiles.ts';
 
 /** Of a number by number, with the table's slack. */
 const TABLE_ENTRY_BYTES = 40;
+const EXACT_PARTS_MAX = 8;
 const NO_PARTS = Object.freeze<Part[]>([]) as Part[];
 const NO_FRAGMENTS = Object.freeze<Fragment[]>([]) as Fragment[];
 const NO_DATASETS: readonly number[] = Object.freeze([]);
@@ -123,7 +124,9 @@ export class IdentityState {
     const { parts } = this;
     let at = this.firstPart(part.measure);
     while (at < parts.length && parts[at]!.measure === part.measure && parts[at]!.dataset < part.dataset) at++;
+    // most profiles have a few parts for life: a push onto a short array would take seventeen slots more
     if (parts.length === 0) this.parts = [part];
+    else if (at === parts.length && at < EXACT_PARTS_MAX) this.parts = [...parts, part];
     else if (at === parts.length) parts.push(part);
     else parts.splice(at, 0, part);
   }

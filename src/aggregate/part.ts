@@ -3,6 +3,7 @@
 // PA1: accumulators of a finite window cover exactly the rows that are inside of it, as of the last `advance`, and the tiles whose
 //      last row is.
 // PA2: `dueMs` is at or before the first instant at which any window of the part loses a row, or an extreme; Infinity when none can.
+import { zeros } from './chunk_list.ts';
 import { addDecimal, addParts, decompose, parts, toWide } from './decimal_sum.ts';
 import { comparable, DUE_UNKNOWN, Extremes } from './extremes.ts';
 import { hasKeepers, Keepers } from './keepers.ts';
@@ -46,19 +47,6 @@ export class Part {
     this.keepers = hasKeepers(measure) ? new Keepers(measure) : null;
   }
 }
-
-/** An array of exactly `length` zeros whose elements are unboxed doubles from the start: no later change of kind, no slack. */
-function zeros(length: number): number[] {
-  while (ZEROS.length <= length) {
-    const zero = [0.5];
-    zero.pop();
-    for (let i = 0; i < ZEROS.length; i++) zero.push(0);
-    ZEROS.push(zero);
-  }
-  return ZEROS[length]!.slice();
-}
-
-const ZEROS: number[][] = [];
 
 export function slotsOf(measure: Measure): number {
   return measure.windows.length + measure.calendars.length + (measure.lifetime ? 1 : 0);

@@ -1,7 +1,7 @@
 // The event ids that an identity remembers, in order of arrival, as 64-bit hashes: an id counts once within the horizon.
 // SI1: an id is remembered while log time - arrival ≤ horizon, and at most `cap` of them, oldest out first.
 // SI2: arrival is log time, so it never goes back: the list is sorted by arrival.
-import { CHUNK_ROWS, ChunkList } from './chunk_list.ts';
+import { CHUNK_ROWS, ChunkList, lengthen } from './chunk_list.ts';
 
 const STRIDE = 3; // low word, high word, arrival
 const LINEAR = 24; // up to here a scan beats a table
@@ -56,7 +56,11 @@ export class SeenIds extends ChunkList {
       last = this.addChunk(this.chunks.length, []);
       if (this.chunks.length === 1) this.headGap = 0;
     }
-    last.data.push(low, high, arrivalMs);
+    const data = lengthen(last, STRIDE);
+    const at = data.length - STRIDE;
+    data[at] = low;
+    data[at + 1] = high;
+    data[at + 2] = arrivalMs;
     last.dirty = true;
     this.size++;
     if (this.table !== null) this.enter(low, this.dropped + this.size);

@@ -3,7 +3,7 @@
 // VR2: no row is later than the shard's time, so every window is a suffix of the ring, and where it begins is found by its start:
 //      there is no cursor that an insert could invalidate.
 // VR3: of a long ring only chunks at which something enters or leaves are unpacked, at most `openMax` of them and the last.
-import { CHUNK_ROWS, ChunkList, moveNumbers, type Chunk } from './chunk_list.ts';
+import { CHUNK_ROWS, ChunkList, lengthen, moveNumbers, type Chunk } from './chunk_list.ts';
 import { packedFirstMs, packedRowCount, packRows, unpackRows } from './packed_rows.ts';
 
 const PACKED: number[] = [];
@@ -65,7 +65,7 @@ export class ValueRing extends ChunkList {
     chunks[at]!.dirty = true;
     const offset = this.rowFor(data, timeMs);
     if (offset === 0 && this.long !== null) this.long.firsts = null;
-    this.put(data, offset, timeMs, value);
+    this.put(chunks[at]!, offset, timeMs, value);
   }
 
   /** Finds the first of the last `rows` rows: a window that holds so many begins there. Only while there is one chunk; then it needs
@@ -262,11 +262,10 @@ export class ValueRing extends ChunkList {
     return low * stride;
   }
 
-  private put(data: number[], offset: number, timeMs: number, value: number): void {
+  private put(chunk: Chunk, offset: number, timeMs: number, value: number): void {
     const stride = this.stride;
-    const end = data.length;
-    if (stride === 2) data.push(0, 0);
-    else data.push(0);
+    const end = chunk.data.length;
+    const data = lengthen(chunk, stride);
     if (offset < end) moveNumbers(data, offset + stride, offset, end);
     data[offset] = timeMs;
     if (stride === 2) data[offset + 1] = value;

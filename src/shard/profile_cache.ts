@@ -22,6 +22,8 @@ export class ProfileCache {
   private estimated = 0;
   private writing: IdentityState[] = [];
   private encoded: EncodedProfile[] = [];
+  /** Was any encoded before its turn? Then `encoded` is not in key order. */
+  private encodedEarly = false;
   private hand: Iterator<IdentityState> | null = null;
   bytes = 0;
   hits = 0;
@@ -89,7 +91,7 @@ export class ProfileCache {
     const left = this.resident.get(key);
     if (left !== undefined) {
       assert(left.removed, 'a profile is made once');
-      if (left.frozen) this.encodeNow(left, plan); // as removed
+      if (left.frozen) this.encodeEarly(left, plan); // as removed
       left.removed = false;
       return left;
     }
@@ -100,7 +102,7 @@ export class ProfileCache {
 
   /** Must be called before a profile changes. */
   willChange(state: IdentityState, plan: Plan): void {
-    if (state.frozen) this.encodeNow(state, plan);
+    if (state.frozen) this.encodeEarly(state, plan);
     if (state.dirty) return;
     state.dirty = true;
     this.dirty.push(state);
@@ -123,7 +125,8 @@ export class ProfileCache {
       state.frozen = true;
       state.writing = true;
     }
-    this.writing.sort((a, b) => (a.key < b.key ? -1 : 1)); // sorted: neighbouring keys share LMDB pages
+    this.encodedEarly = false;
+    this.writing.sort(byKey); // sorted: neighbouring keys share LMDB pages
     return this.writing.length;
   }
 
@@ -140,9 +143,9 @@ export class ProfileCache {
   /** Everything that the checkpoint has, in key order. */
   takeEncoded(): EncodedProfile[] {
     assert(this.encoded.length === this.writing.length, 'every frozen profile is encoded once');
-    const all = this.encoded.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const all = this.encoded;
     this.encoded = [];
-    return all;
+    return this.encodedEarly ? all.sort(byKey) : all;
   }
 
   /** The checkpoint is committed. */
@@ -175,6 +178,11 @@ export class ProfileCache {
     }
   }
 
+  private encodeEarly(state: IdentityState, plan: Plan): void {
+    this.encodedEarly = true;
+    this.encodeNow(state, plan);
+  }
+
   private encodeNow(state: IdentityState, plan: Plan): void {
     this.encoded.push(this.store.encode(state, plan));
     state.frozen = false;
@@ -193,4 +201,8 @@ export class ProfileCache {
     this.bytes += state.bytes;
     this.resident.set(state.key, state);
   }
+}
+
+function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
+  return a.key < b.key ? -1 : 1;
 }

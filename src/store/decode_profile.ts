@@ -1,7 +1,7 @@
 // Records to a profile. DP1: the state is what was encoded, and clean: no chunk is dirty, its due is the index's.
 // DP2: a part of a measure or a dataset that the plan doesn't have, or with other windows, is refused, never dropped.
 import { VisageError } from '../base/errors.ts';
-import type { ChunkList } from '../aggregate/chunk_list.ts';
+import { zeros, type ChunkList } from '../aggregate/chunk_list.ts';
 import { IdentityState } from '../aggregate/identity_state.ts';
 import type { Keepers } from '../aggregate/keepers.ts';
 import { Part } from '../aggregate/part.ts';
@@ -284,8 +284,7 @@ function readChunk(list: ChunkList, id: number, rows: number, baseMs: number, st
 
 function readRows(rows: number, stride: number, baseMs: number): number[] {
   const numbers = rows * stride;
-  const data = new Array<number>(numbers);
-  data[0] = 0.5; // unboxed doubles from the start
+  const data = zeros(numbers);
   let atMs = baseMs - reader.int();
   for (let i = 0; i < numbers; i += stride) {
     if (i > 0) atMs += reader.uint();

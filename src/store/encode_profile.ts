@@ -98,6 +98,10 @@ function writeHead(state: IdentityState, names: PlanNames): Buffer {
 
 /** Are the datasets whose events counted just those that have parts? */
 function partsTell({ parts, eventDatasets }: IdentityState): boolean {
+  if (eventDatasets.length === 1) {
+    for (let i = 0; i < parts.length; i++) if (parts[i]!.dataset !== eventDatasets[0]) return false;
+    return parts.length > 0;
+  }
   for (const { dataset } of parts) if (!eventDatasets.includes(dataset)) return false;
   for (const dataset of eventDatasets) if (!parts.some((part) => part.dataset === dataset)) return false;
   return true;

@@ -89,9 +89,19 @@ export type ProfileRecords = EncodedProfile & {
 
 export const SEEN_LIST = '';
 
+/** The names that were asked for last, by the low bits of both numbers: a plan has few, and every part has one. */
+const NAMES_KEPT = 256;
+const keptNames = Array.from({ length: NAMES_KEPT }, () => ({ measureId: -1, datasetHash: -1, name: '' }));
+
 /** The list of a part's ring. */
 export function ringList(measureId: number, datasetHash: number): string {
-  return fourBytes(measureId) + fourBytes(datasetHash);
+  const kept = keptNames[(measureId ^ datasetHash) & (NAMES_KEPT - 1)]!;
+  if (kept.measureId !== measureId || kept.datasetHash !== datasetHash) {
+    kept.measureId = measureId;
+    kept.datasetHash = datasetHash;
+    kept.name = fourBytes(measureId) + fourBytes(datasetHash);
+  }
+  return kept.name;
 }
 
 /** The other lists of a part: one character longer than its ring's, so that no key of one is a key of the other. */
