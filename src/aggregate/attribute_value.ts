@@ -47,9 +47,9 @@ export function attributeValue(state: IdentityState, attribute: Attribute): unkn
 
 /** All values by attribute index, expressions too; undefined when absent. Cost: O(attributes) */
 export function allValues(state: IdentityState, plan: Plan): unknown[] {
-  const values = plan.attributes.map((attribute) =>
-    attribute.expression === null ? attributeValue(state, attribute) : undefined,
-  );
+  const values: unknown[] = [];
+  for (const attribute of plan.attributes)
+    values.push(attribute.expression === null ? attributeValue(state, attribute) : undefined);
   if (plan.expressions.length === 0) return values;
   const inputs = {
     valueOf: (index: number) => values[index],
@@ -73,7 +73,7 @@ export function partsOf(state: IdentityState, attribute: Attribute): Part[] {
 }
 
 /** Some values don't move when a window does, so the state says up to when it was advanced. */
-export function startOf(state: IdentityState, attribute: Attribute): number {
+export function startOf(state: IdentityState, attribute: Pick<Attribute, 'window'>): number {
   return windowStart(attribute.window, state.evaluatedMs);
 }
 

@@ -2,15 +2,15 @@
 // NC1: the next change is the first instant at which something that the value rests on leaves its window.
 import { distinct, earliest, extreme, latest, listed, partsOf, startOf } from './attribute_value.ts';
 import type { IdentityState } from './identity_state.ts';
-import { firstHeld, SLOT } from './part.ts';
-import type { Attribute, Plan } from './plan.ts';
+import { firstHeld, SLOT, type Part } from './part.ts';
+import type { Attribute, Measure, Plan } from './plan.ts';
 import { leavesAt } from './window.ts';
 
 /** By attribute index; Infinity: never, or absent. Cost: O(attributes × log n) */
 export function nextChanges(state: IdentityState, plan: Plan): number[] {
-  const next = plan.attributes.map((attribute) =>
-    attribute.expression === null && attribute.revision <= state.revision ? nextChange(state, attribute) : Infinity,
-  );
+  const next: number[] = [];
+  for (const attribute of plan.attributes)
+    next.push(attribute.expression === null && attribute.revision <= state.revision ? nextChange(state, attribute, plan) : Infinity);
   for (const index of plan.expressions) {
     const { expression, revision } = plan.attributes[index]!;
     if (revision > state.revision) continue;
@@ -19,8 +19,10 @@ export function nextChanges(state: IdentityState, plan: Plan): number[] {
   return next;
 }
 
-function nextChange(state: IdentityState, attribute: Attribute): number {
-  if (attribute.window.kind === 'lifetime') return Infinity;
+function nextChange(state: IdentityState, attribute: Attribute, plan: Plan): number {
+  const { function: name, window } = attribute;
+  if (window.kind === 'lifetime') return Infinity;
+  if (name === 'count' || name === 'sum' || name === 'average') return rowLeaves(state, attribute, plan.measures[attribute.measure]!);
   const heldMs = heldBy(state, attribute);
   return heldMs === heldMs ? leavesAt(attribute.window, heldMs) : Infinity;
 }
@@ -42,20 +44,29 @@ function heldBy(state: IdentityState, attribute: Attribute): number {
     case 'countDistinct':
       return distinctHeld(state, attribute, startMs);
     default:
-      return rowHeld(state, attribute, startMs);
+      return NaN;
   }
 }
 
-/** The first row that counts. */
-function rowHeld(state: IdentityState, { measure, slot }: Attribute, startMs: number): number {
-  let heldMs = NaN;
+/** When the first row that counts leaves. */
+function rowLeaves(state: IdentityState, { measure, slot, window }: Attribute, { windows, calendars }: Measure): number {
+  const finite = windows.length + calendars.length;
   const { parts } = state;
+  let nextMs = Infinity;
   for (let i = state.firstPart(measure); i < parts.length && parts[i]!.measure === measure; i++) {
-    if (!(parts[i]!.acc[slot * SLOT]! > 0)) continue;
-    const firstMs = firstHeld(parts[i]!, startMs);
-    if (!(heldMs <= firstMs)) heldMs = firstMs;
+    const part = parts[i]!;
+    if (!(part.acc[slot * SLOT]! > 0)) continue;
+    // where no other window holds anything, it is what the part is due for: nothing is to be looked up
+    const leavesMs = isDueFor(part, slot, finite) ? part.dueMs : leavesAt(window, firstHeld(part, startOf(state, { window })));
+    if (leavesMs < nextMs) nextMs = leavesMs;
   }
-  return heldMs;
+  return nextMs;
+}
+
+function isDueFor({ acc, extremes, keepers }: Part, slot: number, finite: number): boolean {
+  if (extremes !== null || keepers !== null) return false;
+  for (let other = 0; other < finite; other++) if (other !== slot && acc[other * SLOT]! > 0) return false;
+  return true;
 }
 
 /** The last row that holds the extreme. */

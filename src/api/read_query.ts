@@ -27,8 +27,11 @@ export type EventsParameters = Omit<ReadParameters, 'policy' | 'fields'> & {
 
 type ReadQuery = Pick<ProfileQuery, 'policy' | 'after' | 'timeoutMs'> & { readonly limit?: number };
 
+const NOTHING = Object.freeze({});
+
 /** @throws VisageError `bad_query` (usage) */
 export function readOf({ policy, after, limit, timeout }: ReadParameters): ReadQuery {
+  if (policy === undefined && after === undefined && limit === undefined && timeout === undefined) return NOTHING;
   return {
     ...(policy === undefined ? {} : { policy }),
     ...(after === undefined ? {} : { after }),
@@ -38,7 +41,7 @@ export function readOf({ policy, after, limit, timeout }: ReadParameters): ReadQ
 }
 
 export function fieldsOf({ fields }: ReadParameters): { fields?: readonly string[] } {
-  return fields === undefined ? {} : { fields: splitFields(fields) };
+  return fields === undefined ? NOTHING : { fields: splitFields(fields) };
 }
 
 /** What each of them means is for whoever answers to know. */

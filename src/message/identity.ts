@@ -56,14 +56,19 @@ export function decodeId(token: string): string | undefined {
   }
 }
 
-/** @throws VisageError `bad_identity` */
+let last = { namespace: '', id: '', key: '' };
+
+/** Cost: nothing for the same one as last: whoever is asked about it asks again.  @throws VisageError `bad_identity` */
 export function identityKey(identity: Identity): IdentityKey {
+  if (identity.id === last.id && identity.namespace === last.namespace && last.key !== '') return last.key;
   if (!NAME.test(identity.namespace)) {
     throw new VisageError('bad_identity', `'${identity.namespace}' is not a namespace; names match [A-Za-z][A-Za-z0-9_-]*`, {
       kind: 'usage',
     });
   }
-  return `${identity.namespace}.${encodeId(identity.id)}`;
+  const key = `${identity.namespace}.${encodeId(identity.id)}`;
+  last = { namespace: identity.namespace, id: identity.id, key };
+  return key;
 }
 
 /** Can it be named at all? */
