@@ -1,5 +1,6 @@
 // When a value changes by itself, and how exact it is. Reads only.
 // NC1: the next change is the first instant at which something that the value rests on leaves its window.
+import { assert } from '../base/assert.ts';
 import { distinct, earliest, extreme, latest, listed, partsOf, startOf } from './attribute_value.ts';
 import type { IdentityState } from './identity_state.ts';
 import { firstHeld, SLOT, type Part } from './part.ts';
@@ -10,7 +11,9 @@ import { leavesAt } from './window.ts';
 export function nextChanges(state: IdentityState, plan: Plan): number[] {
   const next: number[] = [];
   for (const attribute of plan.attributes)
-    next.push(attribute.expression === null && attribute.revision <= state.revision ? nextChange(state, attribute, plan) : Infinity);
+    next.push(
+      attribute.expression === null && attribute.revision <= state.revision ? nextChange(state, attribute, plan) : Infinity,
+    );
   for (const index of plan.expressions) {
     const { expression, revision } = plan.attributes[index]!;
     if (revision > state.revision) continue;
@@ -20,15 +23,14 @@ export function nextChanges(state: IdentityState, plan: Plan): number[] {
 }
 
 function nextChange(state: IdentityState, attribute: Attribute, plan: Plan): number {
-  const { function: name, window } = attribute;
-  if (window.kind === 'lifetime') return Infinity;
-  if (name === 'count' || name === 'sum' || name === 'average') return rowLeaves(state, attribute, plan.measures[attribute.measure]!);
+  if (attribute.window.kind === 'lifetime') return Infinity;
   const heldMs = heldBy(state, attribute);
+  if (heldMs === undefined) return rowLeaves(state, attribute, plan.measures[attribute.measure]!);
   return heldMs === heldMs ? leavesAt(attribute.window, heldMs) : Infinity;
 }
 
-/** The time that leaves the window first, of those that the value rests on; NaN when there is none. */
-function heldBy(state: IdentityState, attribute: Attribute): number {
+/** The time that leaves the window first, of those that the value rests on; NaN when there is none. Undefined: it rests on rows. */
+function heldBy(state: IdentityState, attribute: Attribute): number | undefined {
   const startMs = startOf(state, attribute);
   switch (attribute.function) {
     case 'mostRecent':
@@ -43,8 +45,12 @@ function heldBy(state: IdentityState, attribute: Attribute): number {
       return listed(state, attribute).at(-1)?.heldMs ?? NaN;
     case 'countDistinct':
       return distinctHeld(state, attribute, startMs);
-    default:
-      return NaN;
+    case 'count':
+    case 'sum':
+    case 'average':
+      return undefined;
+    case 'expression':
+      assert(false, 'an expression rests on other attributes');
   }
 }
 
@@ -63,8 +69,9 @@ function rowLeaves(state: IdentityState, { measure, slot, window }: Attribute, {
   return nextMs;
 }
 
-function isDueFor({ acc, extremes, keepers }: Part, slot: number, finite: number): boolean {
-  if (extremes !== null || keepers !== null) return false;
+/** A tile that has taken in something late stays longer than the part was due for. */
+function isDueFor({ acc, extremes, keepers, tiles }: Part, slot: number, finite: number): boolean {
+  if (extremes !== null || keepers !== null || tiles !== null) return false;
   for (let other = 0; other < finite; other++) if (other !== slot && acc[other * SLOT]! > 0) return false;
   return true;
 }
@@ -96,17 +103,9 @@ function distinctHeld(state: IdentityState, attribute: Attribute, startMs: numbe
       }
     }
   }
-  return first([...lastSeen.values()], (timeMs) => timeMs);
-}
-
-/** The least; NaN of none. */
-function first<T>(items: readonly T[], timeOf: (item: T) => number): number {
-  let best = NaN;
-  for (const item of items) {
-    const timeMs = timeOf(item);
-    if (!(best <= timeMs)) best = timeMs;
-  }
-  return best;
+  let firstMs = NaN;
+  for (const timeMs of lastSeen.values()) if (!(firstMs <= timeMs)) firstMs = timeMs;
+  return firstMs;
 }
 
 /** `tiled`: the value is that of a window whose start is off by at most `hopMs`. `sampled`: estimated from this share of the values. */

@@ -47,6 +47,8 @@ export type HttpOptions = Omit<ListenOptions, 'host' | 'port'> &
     readonly reads: ReadService;
     /** Hears of each read that was one too many. */
     readonly onRefused: () => void;
+    /** Do shards wait for their next turn of the event loop? */
+    readonly isBusy: () => boolean;
     /** Of the worker, for the OpenAPI document. */
     readonly version: string;
   };

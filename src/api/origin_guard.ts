@@ -11,7 +11,7 @@ export function foreign(
   isOurs: Access['isOurs'],
 ): 'foreign_host' | 'foreign_origin' | undefined {
   const asked = urlOf(`http://${host ?? ''}`);
-  if (asked === null || !isOurs(asked.hostname)) return 'foreign_host';
+  if (asked === null || !isOurs(asked.hostname.replace(/\.$/, ''))) return 'foreign_host'; // a name may be written absolute, with its dot
   if (origin === undefined) return undefined;
   // a proxy that speaks TLS for us changes the scheme, not the host
   return urlOf(origin)?.host === asked.host ? undefined : 'foreign_origin';

@@ -15,7 +15,7 @@ const BEHIND_FACTOR = 20;
 export type CommitPumpOptions = {
   readonly sink: ChangeSink;
   readonly builder: CommitBuilder;
-  readonly encode: (commit: SealedCommit) => string;
+  readonly encode: (commit: SealedCommit) => Uint8Array;
   readonly clock: Clock;
   readonly intervalMs: number;
   readonly refreshMs: number;

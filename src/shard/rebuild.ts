@@ -159,7 +159,10 @@ class DiffCommits {
   }
 
   private textOf(event: PendingEvent): string {
-    return this.encoder.encode({ events: [event], plan: { attributes: this.names } }).slice(1, -1);
+    return this.encoder
+      .encode({ events: [event], plan: { attributes: this.names } })
+      .toString()
+      .slice(1, -1);
   }
 
   private async publish(ordinal: number): Promise<void> {

@@ -486,7 +486,7 @@ export class Shard {
   /** One profile, with everything up to `after` in it, its records merged by a policy (the default one when none is named); undefined
    *  when there is none. @throws VisageError `not_yet` (retry) when `after` is not reached in time, `stopped` (retry), `no_such_policy` */
   async get(key: IdentityKey, after: number, timeoutMs: number, policy?: string): Promise<ProfileView | undefined> {
-    if (after > this.readThrough) await this.reached(after, timeoutMs);
+    if (after > this.readThrough) await this.reached(after, timeoutMs); // most reads wait for nothing, not even a turn
     const { plan } = this.fold;
     if (plan === null) return undefined;
     const merge = policyNamed(plan, policy);

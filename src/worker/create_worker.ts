@@ -26,7 +26,7 @@ import { beginGeneration, finishGeneration } from './begin_generation.ts';
 import { Connections } from './connections.ts';
 import { definitionsCache, type DefinitionsCache } from './definitions_cache.ts';
 import { openErasing, type Erasing } from './erase_service.ts';
-import { nodeClock } from './node_clock.ts';
+import { isYielding, nodeClock } from './node_clock.ts';
 import { LiveAdmission } from './live_admission.ts';
 import { openAccess } from './http_access.ts';
 import { OwnedShards } from './owned_shards.ts';
@@ -179,6 +179,7 @@ export function createWorker(options: WorkerOptions): Worker {
       }),
     audit: (entry) => logger.info({ audit: entry }, 'somebody deletes or erases'),
     onRefused: () => readsRefused.http++,
+    isBusy: isYielding,
     onWritten: (outcome, messages) => void (written[outcome] += messages),
     onDefect,
   });

@@ -131,6 +131,7 @@ async function port(profile: ReadService['profile']): Promise<{
     },
     live,
     onRefused: () => refused++,
+    isBusy: () => false,
     onDefect: (error) => {
       throw error;
     },

@@ -27,6 +27,7 @@ const common = {
   metrics,
   ...NO_WRITES,
   onRefused: () => undefined,
+  isBusy: () => false,
   onDefect: (error: unknown, requestId?: string) => {
     defects.push(error);
     defectIds.push(requestId);

@@ -138,7 +138,7 @@ class Listener {
     if (changes.length === 0) return;
     this.builder.add(changes, 0, message, PLAN, 3);
     for (let commit = this.builder.take(); commit !== undefined; commit = this.builder.take())
-      for (const event of JSON.parse(this.encoder.encode(commit)) as ChainEvent[]) this.chain.feed(event);
+      for (const event of JSON.parse(this.encoder.encode(commit).toString()) as ChainEvent[]) this.chain.feed(event);
   }
 }
 

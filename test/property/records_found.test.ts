@@ -48,7 +48,7 @@ class Found {
       this.builder.add(this.run.apply(message).changes, 0, message, this.run.fold.plan, this.run.fold.foldVersion);
     }
     for (let commit = this.builder.take(); commit !== undefined; commit = this.builder.take())
-      for (const event of JSON.parse(this.encoder.encode(commit)) as ChainEvent[]) this.chain.feed(event);
+      for (const event of JSON.parse(this.encoder.encode(commit).toString()) as ChainEvent[]) this.chain.feed(event);
   }
 
   problems(key = KEY): unknown[] {

@@ -301,7 +301,7 @@ class Stream {
 
   private commit(): void {
     for (let commit = this.builder.take(); commit !== undefined; commit = this.builder.take())
-      for (const event of JSON.parse(this.encoder.encode(commit)) as ChainEvent[]) this.chain.feed(event);
+      for (const event of JSON.parse(this.encoder.encode(commit).toString()) as ChainEvent[]) this.chain.feed(event);
   }
 
   /** @param views null: not everything has been said */

@@ -45,6 +45,7 @@ export function pagesWithoutWorker(): Application {
     live: newWorkerMeter().live,
     version: '0.0.0',
     onRefused: nobody,
+    isBusy: () => false,
     onDefect: nobody,
   });
 }

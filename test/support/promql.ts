@@ -31,7 +31,7 @@ export function namesIn(expression: string): Named {
 /** The same expression with nothing that filters: comparisons are `bool`, which says 0 where the filter drops a series, and instead of what is
  *  in one and not in the other (`unless`) it is what is in either. Not empty: what it looks at is there. */
 export function withoutFilters(expression: string): string {
-  return expression.replaceAll(/"(?:[^"\\]|\\.)*"|\{[^}]*\}|[<>=!]=|[<>]|\bunless\b/g, (token) => {
+  return expression.replaceAll(/"(?:[^"\\]|\\.)*"|\{[^}]*\}|[<>=!]=(?!\s*bool)|[<>](?!=|\s*bool)|\bunless\b/g, (token) => {
     if (token === 'unless') return 'or';
     return /^[<>=!]/.test(token) ? `${token} bool` : token;
   });

@@ -28,7 +28,7 @@ function pageOf(read: (query: ProfileQuery) => unknown) {
   const { app } = application({ onDefect });
   apps.push(app);
   const profile = ((query) => Promise.resolve(query).then(read)) as ReadService['profile'];
-  const answer = answers({ onRefused: () => refused++, onDefect });
+  const answer = answers({ isBusy: () => false, onRefused: () => refused++, onDefect });
   lookupRoutes(app, { reads: { ...NO_READS, profile }, answer, onDefect });
   const ask = async (payload: unknown, type = 'application/json') => {
     const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload);
@@ -175,7 +175,7 @@ test('nothing at all, not even a type', async () => {
   apps.push(app);
   lookupRoutes(app, {
     reads: NO_READS,
-    answer: answers({ onRefused: () => 0, onDefect: () => undefined }),
+    answer: answers({ isBusy: () => false, onRefused: () => 0, onDefect: () => undefined }),
     onDefect: () => undefined,
   });
   const answer = await app.inject({ method: 'POST', url: '/profiles/lookup' });

@@ -31,7 +31,7 @@ async function ask(url: string, answer: () => unknown = () => ({})) {
   const defects: unknown[] = [];
   const onDefect = (error: unknown): void => void defects.push(error);
   const { app } = application({ onDefect });
-  profileRoutes(app, { reads, answer: answers({ onRefused: () => undefined, onDefect }) });
+  profileRoutes(app, { reads, answer: answers({ isBusy: () => false, onRefused: () => undefined, onDefect }) });
   const response = await app.inject({ method: 'GET', url });
   await app.close();
   const body = JSON.parse(response.body) as { code?: string; detail?: string };

@@ -20,12 +20,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Every round of this figure times `factor`. */
-function scaled(results: SomeResults, { bench, key }: Figure, factor: number): SomeResults {
+/** Every round of this figure times `factor`, and at least by twice what counts. */
+function scaled(results: SomeResults, { bench, key, atLeast }: Figure, factor: number): SomeResults {
   const copy = structuredClone(results);
   const goals = copy[bench]!.goals as Record<string, Goal>;
   const { median, min, max, rounds } = goals[key]!;
-  goals[key] = { median: median * factor, min: min * factor, max: max * factor, rounds };
+  const changed = (value: number): number => {
+    const by = value * (factor - 1);
+    return value + Math.sign(factor - 1) * Math.max(Math.abs(by), 2 * atLeast);
+  };
+  goals[key] = { median: changed(median), min: changed(min), max: changed(max), rounds };
   return copy;
 }
 

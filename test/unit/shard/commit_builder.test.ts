@@ -76,7 +76,7 @@ class Bench {
     const all = [];
     for (let commit = this.builder.take(); commit !== undefined; commit = this.builder.take()) {
       const body = this.encoder.encode(commit);
-      all.push({ commit, events: JSON.parse(body) as Event[], bytes: Buffer.byteLength(body) });
+      all.push({ commit, events: JSON.parse(body.toString()) as Event[], bytes: body.length });
     }
     return all;
   }

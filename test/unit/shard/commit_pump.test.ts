@@ -49,7 +49,7 @@ class Bench {
           },
         },
         builder: this.builder,
-        encode: () => '[]',
+        encode: () => Buffer.from('[]'),
         clock: this.clock,
         intervalMs: 10,
         refreshMs: 1000,

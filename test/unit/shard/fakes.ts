@@ -233,7 +233,9 @@ export class FakeSink {
           if (answer === 'late') await new Promise<void>((resolve) => void this.clock.timer(this.lateMs(), resolve));
           await Promise.resolve();
           const outcome: CommitOutcome =
-            answer === 'unavailable' ? { kind: 'unavailable', why: 'no answer' } : this.store(header, body, previous);
+            answer === 'unavailable'
+              ? { kind: 'unavailable', why: 'no answer' }
+              : this.store(header, typeof body === 'string' ? body : Buffer.from(body).toString(), previous);
           return life.dead ? await Promise.race<CommitOutcome>([NEVER]) : outcome;
         } finally {
           this.inFlight--;

@@ -33,7 +33,7 @@ function committed(messages: readonly LogMessage[]): { readonly events: readonly
   const builder = new CommitBuilder({ sourceLength: encoder.source.length, start });
   for (const message of messages) builder.add(run.apply(message).changes, 0, message, run.fold.plan, 5);
   const text = encoder.encode(builder.take()!);
-  return { events: JSON.parse(text) as Event[], digest: run.fold.recorder.digest };
+  return { events: JSON.parse(text.toString()) as Event[], digest: run.fold.recorder.digest };
 }
 
 function logOf(...write: readonly ((log: LogWriter) => LogMessage)[]): LogMessage[] {
