@@ -72,7 +72,8 @@ const RULES: readonly Rule[] = [
   { page: /^README\.md/, language: 'sh', text: /^npm ci && npm test/, notRun: 'it is this' },
   { page: /^README\.md/, language: 'sh', text: /^npm ci && npm run demo/, by: 'test/e2e/demo.test.ts' },
   { page: /^README\.md/, language: 'text', by: 'test/e2e/demo.test.ts' },
-  { page: /^README\.md/, language: 'yaml', text: /^# worker\.yaml/, by: 'test/e2e/readme.test.ts' },
+  { page: /^README\.md/, language: 'sh', text: /^docker /, notRun: CONTAINERS },
+  { page: /^README\.md/, language: 'yaml', text: /^# (worker|my)\.yaml/, by: 'test/e2e/readme.test.ts' },
   { page: /^README\.md/, language: 'yaml', by: 'test/unit/docs/settings.test.ts' },
   { page: /^README\.md/, language: 'sh', by: 'test/e2e/readme.test.ts' },
   {
