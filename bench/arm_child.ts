@@ -199,7 +199,7 @@ async function shardArm(): Promise<void> {
   await Promise.all(
     shards.map(async (shard, i) => {
       const running = shard.run(() => undefined);
-      if (bases[i]! < lasts[i]!) await shard.reached(lasts[i]!, 600_000);
+      if (bases[i]! < lasts[i]!) await shard.reads.reached(lasts[i]!, 600_000);
       await shard.stop();
       await running;
     }),

@@ -6,18 +6,15 @@
 import { VisageError } from '../base/errors.ts';
 import { parseControl } from '../message/control.ts';
 import { fingerprint } from '../message/fingerprint.ts';
-import type { IdentityState, Tombstone } from '../aggregate/identity_state.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import { controlSubject, shardLogPrefix } from '../message/subject.ts';
 import type { LogBatch, LogReader } from '../ports/log.ts';
-import type { DatasetDelete, EraseMark, ShardMeta } from '../ports/profile_store.ts';
-import type { ProfileView } from '../profile/view.ts';
+import type { ShardMeta } from '../ports/profile_store.ts';
 import { Checkpointer, type FrozenMeta } from './checkpointer.ts';
 import { CommitBuilder } from './commit_builder.ts';
 import { CommitEncoder } from './commit_encoder.ts';
 import { CommitPump } from './commit_pump.ts';
-import { asCleared } from './deletes.ts';
 import { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
 import { ExportDesk } from './export_desk.ts';
@@ -27,13 +24,11 @@ import { frozenMeta } from './frozen_meta.ts';
 import { loadNamed } from './load_named.ts';
 import { Metering, type LifeCounts } from './metering.ts';
 import { ProfileCache } from './profile_cache.ts';
-import { policyNamed } from './policy_named.ts';
-import { profileView, type ViewPoint } from './profile_view.ts';
-import { ReadWaiters } from './read_waiters.ts';
 import { checkBeforeReplay, type GapReport } from './recovery.ts';
 import { ReplayGate } from './replay_gate.ts';
 import { resolveErase } from './resolve_erase.ts';
 import type { ShardOptions, ShardStatus } from './shard_options.ts';
+import { ShardReads } from './shard_reads.ts';
 import { StreamWatch } from './stream_watch.ts';
 import { TickTimer } from './tick_timer.ts';
 
@@ -58,7 +53,7 @@ export class Shard {
   private readonly due: DueIndex;
   private readonly checkpointer: Checkpointer;
   private readonly ticks: TickTimer;
-  private readonly reads = new ReadWaiters();
+  readonly reads: ShardReads;
   readonly exports: ExportDesk;
   private fold!: Fold;
   private metering!: Metering;
@@ -71,7 +66,6 @@ export class Shard {
   private logCreated = '';
   private changesCreated = '';
   private epoch = 0;
-  private readThrough = 0;
   /** `readThrough` as the last checkpoint has it, and when that began. */
   private storedThrough = 0;
   private storedAtMs = 0;
@@ -108,6 +102,7 @@ export class Shard {
       earliest: () => (this.fold.sweptTo === null ? this.due.earliest() : 0),
     });
     this.exports = new ExportDesk(options.clock, options.shard);
+    this.reads = new ShardReads({ shard: options.shard, clock: options.clock, cache: this.cache, fold: () => this.fold });
     this.generationSubject = controlSubject(options.root, options.shard, 'generation');
     this.eraseSubject = controlSubject(options.root, options.shard, 'erase');
   }
@@ -125,7 +120,7 @@ export class Shard {
     this.changesCreated = changesState.created;
     this.streams = new StreamWatch({ ...options, logCreated: logState.created, changesCreated: changesState.created });
     this.lookedAtMs = this.storedAtMs = options.clock.monotonicMs();
-    this.readThrough = this.storedThrough = Math.max(meta?.readThrough ?? 0, meta?.applied ?? 0);
+    this.reads.through = this.storedThrough = Math.max(meta?.readThrough ?? 0, meta?.applied ?? 0);
     this.lastFingerprint = meta?.fingerprint ?? '';
     this.checkGeneration(meta);
     if (meta === undefined && options.generation !== null) await options.definitions.load(options.generation.hash);
@@ -347,11 +342,10 @@ export class Shard {
 
   private endSlice(): void {
     const { fold } = this;
-    if (fold.applied > this.readThrough) this.readThrough = fold.applied;
     this.cache.evict();
     this.unsavedSinceMs ??= this.options.clock.monotonicMs();
     this.measure();
-    this.reads.reached(this.readThrough);
+    this.reads.advance(fold.applied);
     if (this.active) this.ticks.moved(fold.shardTimeMs);
     this.pump.poke(this.pending > BEHIND_MESSAGES);
     const { checkpointMaxDirty } = this.options;
@@ -396,10 +390,9 @@ export class Shard {
     this.reader?.readThrough().then(
       async (sequence) => {
         await this.options.clock.yieldNow(); // a batch that it counts as handed out has arrived then
-        if (sequence === undefined || sequence <= this.readThrough) return;
+        if (sequence === undefined || sequence <= this.reads.through) return;
         if (this.fold.applied < Math.max(this.replayTo, this.handedOut)) return; // handed out, but not applied yet
-        this.readThrough = sequence;
-        this.reads.reached(sequence);
+        this.reads.advance(sequence);
       },
       () => undefined, // the reader recovers by itself; the next interval asks again
     );
@@ -424,12 +417,12 @@ export class Shard {
    *  a gap to its next life; that alone is worth a checkpoint every `readThroughMs`. */
   private hasNews(readThroughMs: number): boolean {
     if (this.fold.applied !== (this.checkpointer.last?.sequence ?? this.meta?.applied ?? 0)) return true;
-    return this.readThrough > this.storedThrough && this.options.clock.monotonicMs() - this.storedAtMs >= readThroughMs;
+    return this.reads.through > this.storedThrough && this.options.clock.monotonicMs() - this.storedAtMs >= readThroughMs;
   }
 
   private checkpoint(snapshot: boolean): ReturnType<Checkpointer['run']> {
     this.storedAtMs = this.options.clock.monotonicMs();
-    this.storedThrough = this.readThrough;
+    this.storedThrough = this.reads.through;
     this.checkpointDueMs = this.storedAtMs + this.options.checkpointIntervalMs;
     this.savingSinceMs = this.unsavedSinceMs;
     this.unsavedSinceMs = null;
@@ -441,11 +434,11 @@ export class Shard {
   }
 
   private frozenMeta(): FrozenMeta {
-    const { fold, readThrough, logCreated, changesCreated, epoch, endedBy } = this;
+    const { fold, logCreated, changesCreated, epoch, endedBy } = this;
     if (this.lastMessage !== null && this.lastMessage.sequence === fold.applied)
       this.lastFingerprint = fingerprint(this.lastMessage);
     return frozenMeta(fold, this.options, {
-      readThrough,
+      readThrough: this.reads.through,
       fingerprint: this.lastFingerprint,
       logCreated,
       changesCreated,
@@ -483,52 +476,6 @@ export class Shard {
     );
   }
 
-  /** One profile, with everything up to `after` in it, its records merged by a policy (the default one when none is named); undefined
-   *  when there is none. @throws VisageError `not_yet` (retry) when `after` is not reached in time, `stopped` (retry), `no_such_policy` */
-  async get(key: IdentityKey, after: number, timeoutMs: number, policy?: string): Promise<ProfileView | undefined> {
-    if (after > this.readThrough) await this.reached(after, timeoutMs); // most reads wait for nothing, not even a turn
-    const { plan } = this.fold;
-    if (plan === null) return undefined;
-    const merge = policyNamed(plan, policy);
-    const state = this.stateOf(key);
-    if (state?.visible !== true) return undefined;
-    const { merged } = state;
-    const view = profileView(state, plan, this.viewPoint(), merge);
-    state.merged = merged; // reads alone must not fill memory
-    return view;
-  }
-
-  /** The state as it is shown, to be read only; undefined when there is none. There may be nothing to see in it. */
-  stateOf(key: IdentityKey): IdentityState | undefined {
-    const { fold, cache } = this;
-    if (fold.plan === null) return undefined;
-    const { misses } = cache;
-    const state = cache.get(key, fold.plan);
-    if (cache.misses > misses) cache.evict(); // reads alone must not fill memory
-    return state === undefined ? undefined : asCleared(state, fold.deletions.datasets, fold.plan, fold.shardTimeMs);
-  }
-
-  viewPoint(): ViewPoint {
-    const { shard } = this.options;
-    const { applied: sequence, shardTimeMs, revisions, generationFrom } = this.fold;
-    return { shard, sequence, shardTimeMs, revisions, generationFrom };
-  }
-
-  /** What was deleted of an identity: of the whole profile, of datasets. */
-  deletedOf(key: IdentityKey): { readonly tombstone: Tombstone | null; readonly datasetDeletes: readonly DatasetDelete[] } {
-    return { tombstone: this.stateOf(key)?.tombstone ?? null, datasetDeletes: this.fold.deletions.datasets };
-  }
-
-  /** The shard's change count and digest after the erasure at this sequence, until its messages are gone from the log. */
-  erasedAt(sequence: number): EraseMark | undefined {
-    return this.fold.deletions.marks.find((mark) => mark.sequence === sequence);
-  }
-
-  /** Resolves when everything up to `sequence` is applied. @throws VisageError `not_yet`, `stopped` (retry) */
-  async reached(sequence: number, timeoutMs: number): Promise<void> {
-    if (sequence > this.readThrough) await this.reads.wait(sequence, timeoutMs, this.options.clock);
-  }
-
   status(): ShardStatus {
     const { fold, checkpointer, pump, cache } = this;
     this.measure(); // what fails while no message comes is counted too
@@ -537,7 +484,7 @@ export class Shard {
       owner: this.options.owner,
       epoch: this.epoch,
       applied: fold.applied,
-      readThrough: this.readThrough,
+      readThrough: this.reads.through,
       lag: this.handedOut > 0 || this.active ? this.pending : Math.max(0, this.replayTo - fold.applied),
       shardTimeMs: fold.shardTimeMs,
       logTimeMs: fold.logTimeMs,

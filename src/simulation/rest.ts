@@ -81,10 +81,10 @@ async function compareAll(world: World): Promise<readonly View[] | null> {
   return views;
 }
 
-type View = NonNullable<Awaited<ReturnType<Life['shard']['get']>>>;
+type View = NonNullable<Awaited<ReturnType<Life['shard']['reads']['get']>>>;
 
 async function readAll(life: Life, keys: readonly string[], after: number): Promise<View[]> {
-  const views = await Promise.all(keys.map((key) => life.shard.get(key, after, READ_MS)));
+  const views = await Promise.all(keys.map((key) => life.shard.reads.get(key, after, READ_MS)));
   return views.filter((view) => view !== undefined);
 }
 

@@ -231,7 +231,7 @@ class Run {
     const through = log.messages[log.indexAfter(after) - 1]?.sequence ?? 0;
     const policy = random.next() < 0.5 ? undefined : oneOf(random, this.policies);
     try {
-      const view = await life.shard.get(key, after, READ_MS, policy);
+      const view = await life.shard.reads.get(key, after, READ_MS, policy);
       if (!life.dead) witness.read(key, after, through, view);
     } catch (error) {
       this.excuse(error, 'a read');

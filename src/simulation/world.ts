@@ -223,7 +223,7 @@ export class World implements Surroundings {
     try {
       if (inForce.hash !== plan.hash || !sameSettings(inForce.settings, settings)) {
         const sequence = await life.shard.options.log.append('definitions', this.definitions(settings));
-        await life.shard.reached(sequence, IN_FORCE_MS);
+        await life.shard.reads.reached(sequence, IN_FORCE_MS);
       }
       life.active = true;
     } catch (error) {

@@ -96,7 +96,7 @@ async function appendedBefore({ nc, topology, shard }: EraseContext, job: EraseJ
 async function store(context: EraseContext, all: readonly EraseJob[]): Promise<readonly EraseJob[]> {
   const { shard, folder, signal, jobs } = context;
   const last = Math.max(...all.map((job) => job.sequence!));
-  await shard.reached(last, REACHED_MS);
+  await shard.reads.reached(last, REACHED_MS);
   for (;;) {
     signal.throwIfAborted();
     if ((shard.options.store.readMeta()?.applied ?? 0) >= last) break; // and a checkpoint never passes the last commit
@@ -171,7 +171,8 @@ async function countsAfter(
   erase: number,
 ): Promise<Pick<ErasedMessage, 'changeCount' | 'changeDigest' | 'version'>> {
   const known =
-    shard.erasedAt(erase) ?? (await readErased(nc, topology, shard.options.shard)).find((control) => control.erase === erase);
+    shard.reads.erasedAt(erase) ??
+    (await readErased(nc, topology, shard.options.shard)).find((control) => control.erase === erase);
   if (known === undefined) {
     const text = `shard ${shard.options.shard}: neither state nor log knows what had changed up to the erase message at ${erase}; ask for the erasure again`;
     throw new VisageError('erase_unknown', text, { kind: 'retry' });

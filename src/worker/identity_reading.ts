@@ -59,13 +59,13 @@ export type ProfileNowOptions = {
 export async function profileNow<T>(options: ProfileNowOptions, use: (now: ProfileNow) => T): Promise<T | undefined> {
   const { shard, key, after, timeoutMs, policy } = options;
   for (let tries = 1; ; tries++) {
-    const view = await shard.get(key, after, timeoutMs, policy);
+    const view = await shard.reads.get(key, after, timeoutMs, policy);
     if (view === undefined) return undefined;
-    const state = shard.stateOf(key);
-    if (state === undefined || (shard.viewPoint().sequence !== view.sequence && tries < TRIES_MAX)) continue;
+    const state = shard.reads.stateOf(key);
+    if (state === undefined || (shard.reads.viewPoint().sequence !== view.sequence && tries < TRIES_MAX)) continue;
     const { hash, settings, foldVersion, revisions } = shard.definitionsInForce;
     const plan = shard.options.definitions.planOf(hash!);
-    return use({ shard, key, view, state, plan, settings, foldVersion, revisions, deleted: shard.deletedOf(key) });
+    return use({ shard, key, view, state, plan, settings, foldVersion, revisions, deleted: shard.reads.deletedOf(key) });
   }
 }
 

@@ -51,7 +51,7 @@ export function readService(options: {
     async profile(query) {
       const key = keyOf(query);
       const shard = shards.active(partitionOf(key, partitions));
-      const view = await shard.get(key, query.after ?? 0, timeoutOf(query), query.policy);
+      const view = await shard.reads.get(key, query.after ?? 0, timeoutOf(query), query.policy);
       if (query.fields === undefined || shard.definitionsInForce.hash === null) return view;
       const mask = fieldMask(query.fields, fieldsOf(shard)); // what is wrong is said of unknown profiles too
       return view === undefined ? undefined : masked(view, mask);

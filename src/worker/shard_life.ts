@@ -381,7 +381,7 @@ export class LiveShard implements ShardLife {
       if (generation !== (await generationOf(meta, this.options.shard))) return; // its log has the message of a later one, which comes next
       const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: wanted, generation } as const;
       const sequence = await unlessConflict(log.append(this.options.shard, control, last?.sequence ?? 0));
-      if (sequence !== undefined) return shard.reached(sequence, DEFINITIONS_IN_FORCE_MS);
+      if (sequence !== undefined) return shard.reads.reached(sequence, DEFINITIONS_IN_FORCE_MS);
     }
   }
 }

@@ -19,7 +19,7 @@ describe('a shard', () => {
     const life = await world.start();
     world.event('ada', { _id: 'e1', price: 25, channel: 'web' });
     const sequence = world.event('ada', { _id: 'e2', price: 9.99 });
-    const view = await life.shard.get(ADA, sequence, 100);
+    const view = await life.shard.reads.get(ADA, sequence, 100);
     expect(view?.computed['sumAll']).toEqual({ value: 34.99 });
     await world.quiet(life);
     expect(world.sink.commits[0]).toMatchObject({
@@ -30,7 +30,7 @@ describe('a shard', () => {
     expect(world.disk.meta).toMatchObject({ profiles: 1, epoch: 1 });
     const chain = world.chain();
     expect(chain.problems).toEqual([]);
-    expect(chain.checkAgainstExport([(await life.shard.get(ADA, 0, 100))!])).toEqual([]);
+    expect(chain.checkAgainstExport([(await life.shard.reads.get(ADA, 0, 100))!])).toEqual([]);
     await life.shard.stop();
     await life.running;
     await life.shard.drain();
@@ -49,7 +49,7 @@ describe('a shard', () => {
     await world.clock.advance(5 * HOUR);
     const second = await world.start();
     await world.clock.advance(150);
-    const view = await second.shard.get(ADA, 0, 100);
+    const view = await second.shard.reads.get(ADA, 0, 100);
     expect(view?.computed['count1h']).toEqual({ value: 0 });
     expect(compareProfile(view!, world.oracle())).toEqual([]);
   });
@@ -85,11 +85,11 @@ describe('a shard', () => {
     const last = world.event('bob', { _id: 'e1', price: 1 });
     await world.clock.advance(5000); // the batch waits for its profiles, while the reader says that it gave out everything
     expect(shard.status()).toMatchObject({ applied: last - 1, readThrough: last - 1 });
-    const late = expect(shard.get('customerId.bob', last, 50)).rejects.toMatchObject({ code: 'not_yet' });
+    const late = expect(shard.reads.get('customerId.bob', last, 50)).rejects.toMatchObject({ code: 'not_yet' });
     await world.clock.advance(60);
     await late;
     await world.clock.advance(10_000);
-    expect((await shard.get('customerId.bob', last, 50))?.computed['countAll']).toEqual({ value: 1 });
+    expect((await shard.reads.get('customerId.bob', last, 50))?.computed['countAll']).toEqual({ value: 1 });
     shard.abandon();
     await running;
   });
@@ -111,7 +111,7 @@ describe('a shard', () => {
     const second = await world.start();
     await world.clock.advance(50);
     expect(second.ended).toBeUndefined();
-    expect((await second.shard.get(ADA, 0, 100))?.computed['sumAll']).toEqual({ value: 0 });
+    expect((await second.shard.reads.get(ADA, 0, 100))?.computed['sumAll']).toEqual({ value: 0 });
   });
 
   it('keeps its cache bounded when there are only reads', async () => {
@@ -121,7 +121,7 @@ describe('a shard', () => {
     for (let i = 0; i < 300; i++) world.event(`p${i}`, { _id: 'e', price: i, eventType: 'other' }, 7_200_000);
     await world.quiet(life);
     await world.clock.advance(5000);
-    for (let i = 0; i < 300; i++) await life.shard.get(`customerId.p${i}`, 0, 100);
+    for (let i = 0; i < 300; i++) await life.shard.reads.get(`customerId.p${i}`, 0, 100);
     expect(life.shard.status().cachedBytes).toBeLessThanOrEqual(20_000);
   });
 

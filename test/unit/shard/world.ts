@@ -163,6 +163,6 @@ export class World {
   }
 
   async views(life: Life, keys: readonly IdentityKey[]): Promise<ProfileView[]> {
-    return Promise.all(keys.map(async (key) => (await life.shard.get(key, 0, 1000))!));
+    return Promise.all(keys.map(async (key) => (await life.shard.reads.get(key, 0, 1000))!));
   }
 }
