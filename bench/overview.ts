@@ -125,11 +125,11 @@ async function measure(world: World, size: Size, program: string): Promise<Overv
 async function shared(world: World): Promise<void> {
   const client = await openClient(benchSettings(world, ROOT), 'bench overview');
   try {
-    for (const endMs = performance.now() + SHARED_MS_MAX; performance.now() < endMs; await delay(100)) {
+    const isShared = async (): Promise<boolean> => {
       const { workers = [], shards } = await client.status();
-      if (workers.every((worker) => worker.shards === PARTITIONS / 2) && shards.every(({ state }) => state === 'active')) return;
-    }
-    throw new Error(`the shards were not shared within ${SHARED_MS_MAX} ms`);
+      return workers.every((worker) => worker.shards === PARTITIONS / 2) && shards.every(({ state }) => state === 'active');
+    };
+    await eventually('the shards are shared', isShared, { timeoutMs: SHARED_MS_MAX, everyMs: 100 });
   } finally {
     await client.close();
   }
@@ -155,8 +155,12 @@ async function askPanel({ api }: RunningPrometheus, panel: Panel, range: Range):
   const { unit, custom } = fieldConfig.defaults;
   const series: OverviewSeries[] = [];
   for (const { expr, legendFormat } of targets) {
-    const time = { start: range.fromMs / 1000, end: range.untilMs / 1000, step: range.stepSeconds };
-    const query = new URLSearchParams({ query: asked(expr, RATE_INTERVAL), ...mapValues(time, String) });
+    const query = new URLSearchParams({
+      query: asked(expr, RATE_INTERVAL),
+      start: String(range.fromMs / 1000),
+      end: String(range.untilMs / 1000),
+      step: String(range.stepSeconds),
+    });
     const { result } = await api<Answer>(`query_range?${query.toString()}`);
     if (result.length === 0) throw new Error(`${title}: Prometheus has nothing of ${expr}`);
     for (const { metric, values } of result) {
@@ -184,8 +188,4 @@ function onGrid(values: readonly [number, string][], { fromMs, untilMs, stepSeco
     if (Number.isFinite(value)) grid[Math.round((atSeconds - fromMs / 1000) / stepSeconds)] = Number(value.toPrecision(4));
   }
   return grid;
-}
-
-function mapValues<T>(record: Readonly<Record<string, T>>, of: (value: T) => string): Record<string, string> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, of(value)]));
 }
