@@ -73,7 +73,7 @@ export function partsOf(state: IdentityState, attribute: Attribute): Part[] {
 }
 
 /** Some values don't move when a window does, so the state says up to when it was advanced. */
-export function startOf(state: IdentityState, attribute: Pick<Attribute, 'window'>): number {
+export function startOf(state: IdentityState, attribute: Attribute): number {
   return windowStart(attribute.window, state.evaluatedMs);
 }
 

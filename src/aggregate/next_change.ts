@@ -55,7 +55,8 @@ function heldBy(state: IdentityState, attribute: Attribute): number | undefined 
 }
 
 /** When the first row that counts leaves. */
-function rowLeaves(state: IdentityState, { measure, slot, window }: Attribute, { windows, calendars }: Measure): number {
+function rowLeaves(state: IdentityState, attribute: Attribute, { windows, calendars }: Measure): number {
+  const { measure, slot, window } = attribute;
   const finite = windows.length + calendars.length;
   const { parts } = state;
   let nextMs = Infinity;
@@ -63,7 +64,7 @@ function rowLeaves(state: IdentityState, { measure, slot, window }: Attribute, {
     const part = parts[i]!;
     if (!(part.acc[slot * SLOT]! > 0)) continue;
     // where no other window holds anything, it is what the part is due for: nothing is to be looked up
-    const leavesMs = isDueFor(part, slot, finite) ? part.dueMs : leavesAt(window, firstHeld(part, startOf(state, { window })));
+    const leavesMs = isDueFor(part, slot, finite) ? part.dueMs : leavesAt(window, firstHeld(part, startOf(state, attribute)));
     if (leavesMs < nextMs) nextMs = leavesMs;
   }
   return nextMs;
