@@ -35,7 +35,7 @@ export interface ChangeSink {
   last(): Promise<LastCommit | undefined>;
   state(): Promise<StreamState>;
   /** Publishes one commit. Never throws for a failure of the server or the network: it finds out what happened. */
-  publish(header: CommitHeader, body: string | Uint8Array, previous: LastCommit | undefined): Promise<CommitOutcome>;
+  publish(header: CommitHeader, body: Uint8Array, previous: LastCommit | undefined): Promise<CommitOutcome>;
 }
 
 /** A refused message with its reasons. */

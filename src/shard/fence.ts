@@ -4,6 +4,9 @@ import { VisageError } from '../base/errors.ts';
 import type { ChangeSink, CommitHeader, LastCommit } from '../ports/change_sink.ts';
 import { ALL_CHANGES, type ShardMeta } from '../ports/profile_store.ts';
 
+/** A commit of no event. */
+const EMPTY = Buffer.from('[]');
+
 export type FenceOptions = {
   readonly shard: number;
   readonly owner: string;
@@ -33,7 +36,7 @@ export async function fence(options: FenceOptions, last: LastCommit | undefined,
     logCreated,
     fingerprint: last?.header.fingerprint ?? aged?.fingerprint ?? '',
   };
-  const outcome = await sink.publish(header, '[]', last);
+  const outcome = await sink.publish(header, EMPTY, last);
   switch (outcome.kind) {
     case 'committed':
       return {

@@ -127,8 +127,8 @@ class DiffCommits {
   private readonly names: NamedAttributes;
   private readonly encoder: CommitEncoder;
   private last: LastCommit;
-  /** Change events as text, and the place of the last of them. */
-  private texts: string[] = [];
+  /** Change events as JSON, and the place of the last of them. */
+  private events: Buffer[] = [];
   private bytes = 2;
   private ordinal = 0;
 
@@ -142,14 +142,11 @@ class DiffCommits {
   }
 
   async add(event: PendingEvent): Promise<void> {
-    let text = this.textOf(event);
-    let size = utf8.encode(text).length + 1;
-    if (size > EVENT_BYTES_MAX) {
-      text = this.textOf({ ...event, bytes: EVENT_BYTES_MAX }); // paths only
-      size = utf8.encode(text).length + 1;
-    }
-    if (this.texts.length > 0 && this.bytes + size > COMMIT_BYTES_MAX) await this.publish(this.ordinal);
-    this.texts.push(text);
+    let encoded = this.encoded(event);
+    if (encoded.length + 1 > EVENT_BYTES_MAX) encoded = this.encoded({ ...event, bytes: EVENT_BYTES_MAX }); // paths only
+    const size = encoded.length + 1;
+    if (this.events.length > 0 && this.bytes + size > COMMIT_BYTES_MAX) await this.publish(this.ordinal);
+    this.events.push(encoded);
     this.bytes += size;
     this.ordinal = event.ordinal;
   }
@@ -158,18 +155,15 @@ class DiffCommits {
     return this.publish(ALL_CHANGES);
   }
 
-  private textOf(event: PendingEvent): string {
-    return this.encoder
-      .encode({ events: [event], plan: { attributes: this.names } })
-      .toString()
-      .slice(1, -1);
+  private encoded(event: PendingEvent): Buffer {
+    return this.encoder.encode({ events: [event], plan: { attributes: this.names } }).subarray(1, -1);
   }
 
   private async publish(ordinal: number): Promise<void> {
     const { shard } = this.options;
-    const body = `[${this.texts.join(',')}]`;
+    const body = Buffer.concat([OPEN, ...this.events.flatMap((event, i) => (i === 0 ? [event] : [COMMA, event])), CLOSE]);
     const header = { ...this.header, position: { ...this.header.position, ordinal } };
-    this.texts = [];
+    this.events = [];
     this.bytes = 2;
     for (let tries = 1; ; tries++) {
       throwIfStopped(this.options);
@@ -197,4 +191,4 @@ const NOTHING_STORED: StoreSnapshot = {
   close: () => undefined,
 };
 
-const utf8 = new TextEncoder();
+const [OPEN, COMMA, CLOSE] = ['[', ',', ']'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];

@@ -61,11 +61,7 @@ export class SimulatedSink {
         if (inFlight) onProblem(`CU: ${life.owner} has two commits in flight`);
         inFlight = true;
         const outcome = await life
-          .call(
-            'sink.publish',
-            () => this.publish(life, header, typeof body === 'string' ? body : Buffer.from(body).toString(), previous),
-            true,
-          )
+          .call('sink.publish', () => this.publish(life, header, Buffer.from(body).toString(), previous), true)
           .catch((error: unknown): CommitOutcome => ({ kind: 'unavailable', why: errorText(error) }));
         inFlight = false;
         if (outcome.kind === 'fenced') life.fenced = true;

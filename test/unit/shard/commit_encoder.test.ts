@@ -64,7 +64,7 @@ function naive(event: PendingEvent): object {
   return {
     specversion: '1.0',
     id: `3-${event.version}-${event.ordinal}`,
-    source: '/root/LOG/3',
+    source: '/shop/LOG/3',
     type: `visage.profile.${!event.exists ? 'deleted' : event.existed ? 'updated' : 'created'}`,
     subject: identityName(profile),
     time: new Date(event.timeMs).toISOString(),
@@ -86,7 +86,7 @@ function naive(event: PendingEvent): object {
 }
 
 test('a commit is the JSON of its events', () => {
-  const encoder = new CommitEncoder({ root: 'root', logStream: 'LOG', shard: 3, generation: 1, repeatedThrough: 0 });
+  const encoder = new CommitEncoder({ root: 'shop', logStream: 'LOG', shard: 3, generation: 1, repeatedThrough: 0 });
   fc.assert(
     fc.property(fc.array(events, { maxLength: 4 }), (list) => {
       const bytes = encoder.encode({ events: list, plan: PLAN });

@@ -235,7 +235,7 @@ export class FakeSink {
           const outcome: CommitOutcome =
             answer === 'unavailable'
               ? { kind: 'unavailable', why: 'no answer' }
-              : this.store(header, typeof body === 'string' ? body : Buffer.from(body).toString(), previous);
+              : this.store(header, Buffer.from(body).toString(), previous);
           return life.dead ? await Promise.race<CommitOutcome>([NEVER]) : outcome;
         } finally {
           this.inFlight--;
