@@ -115,5 +115,6 @@ export interface ProfileStore {
   scanDue(after: DueEntry, limit: number): readonly DueEntry[];
   snapshot(): StoreSnapshot;
   stats(): StoreStats;
+  /** Whatever is asked of it afterwards is a defect, and throws. */
   close(): Promise<void>;
 }

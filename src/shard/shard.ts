@@ -527,6 +527,11 @@ export class Shard {
     return { changes: recorder.count, cacheMisses: this.cache.misses, commitFailures, ticks, tickFailures };
   }
 
+  /** Of `status`, what can be told when the store is closed already. */
+  get position(): { readonly epoch: number; readonly applied: number; readonly generation: number } {
+    return { epoch: this.epoch, applied: this.fold.applied, generation: this.fold.generation };
+  }
+
   /** `revisions`: since which message each later revision of them is. */
   get definitionsInForce(): {
     hash: string | null;

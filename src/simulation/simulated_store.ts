@@ -88,7 +88,7 @@ export class SimulatedDisk {
       keysAfter: (after, limit) => inner.keysAfter(after, limit),
       snapshot: () => inner.snapshot(),
       stats: () => inner.stats(),
-      close: () => life.call('store.close', () => undefined),
+      close: () => life.call('store.close', () => void inner.close()),
     };
   }
 

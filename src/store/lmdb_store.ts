@@ -99,6 +99,7 @@ export class LmdbStore implements ProfileStore {
   }
 
   get(key: IdentityKey, plan: Plan): IdentityState | undefined {
+    this.assertOpen();
     if (key.length > KEY_MAX) return undefined; // none is stored, and lmdb would write past its buffer
     try {
       const head = this.tables.heads.getBinaryFast(key);
@@ -169,6 +170,7 @@ export class LmdbStore implements ProfileStore {
   }
 
   stats(): StoreStats {
+    this.assertOpen();
     let profileBytes = 0;
     for (const table of [this.tables.heads, this.tables.chunks]) {
       const stats = table.getStats() as Record<string, number>;
@@ -190,7 +192,7 @@ export class LmdbStore implements ProfileStore {
   }
 
   private async commit(profiles: readonly ProfileRecords[], meta: ShardMeta): Promise<void> {
-    assert(!this.closed, 'the store is open');
+    this.assertOpen();
     assert(this.writing === null, 'one checkpoint at a time');
     const metaBytes = packMeta(meta);
     let bytes = metaBytes.length;
@@ -247,7 +249,13 @@ export class LmdbStore implements ProfileStore {
     });
   }
 
+  /** Not `store_unreadable`: nobody has to look at a disk. */
+  private assertOpen(): void {
+    assert(!this.closed, 'the store is open');
+  }
+
   private reading<T>(read: () => T): T {
+    this.assertOpen();
     try {
       return read();
     } catch (thrown) {

@@ -1,6 +1,7 @@
 // The store's memory twin, for tests and simulation: the same records through the same codec, in maps instead of LMDB.
 // MS1: a checkpoint is applied in one turn, by `commit`; one that was not committed leaves nothing.
 // MS2: a disk belongs to the store that was opened last: what an earlier one still tries to write is refused, as if its process were dead.
+import { assert } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import type { IdentityState } from '../aggregate/identity_state.ts';
 import type { Plan } from '../aggregate/plan.ts';
@@ -32,6 +33,7 @@ export class MemoryDisk {
 
 export class MemoryStore implements ProfileStore {
   readonly disk: MemoryDisk;
+  private closed = false;
 
   constructor(disk: MemoryDisk = new MemoryDisk()) {
     this.disk = disk;
@@ -39,11 +41,11 @@ export class MemoryStore implements ProfileStore {
   }
 
   readMeta(): ShardMeta | undefined {
-    return this.disk.meta;
+    return this.opened().meta;
   }
 
   get(key: IdentityKey, plan: Plan): IdentityState | undefined {
-    return decode(key, plan, this.disk.heads, this.disk.chunks);
+    return decode(key, plan, this.opened().heads, this.opened().chunks);
   }
 
   prefetch(_keys: readonly IdentityKey[]): Promise<void> {
@@ -51,7 +53,7 @@ export class MemoryStore implements ProfileStore {
   }
 
   keysAfter(after: IdentityKey, limit: number): readonly IdentityKey[] {
-    return [...this.disk.heads.keys()]
+    return [...this.opened().heads.keys()]
       .filter((key) => key > after)
       .sort()
       .slice(0, limit);
@@ -68,6 +70,7 @@ export class MemoryStore implements ProfileStore {
         for (const profile of profiles) collected.push(profile as ProfileRecords);
       },
       commit: async (meta) => {
+        this.opened();
         await Promise.resolve();
         this.apply(collected, meta);
       },
@@ -75,13 +78,14 @@ export class MemoryStore implements ProfileStore {
   }
 
   scanDue(after: DueEntry, limit: number): readonly DueEntry[] {
-    const sorted = (this.disk.sortedDue ??= [...this.disk.due.values()].sort(compareDue));
+    const disk = this.opened();
+    const sorted = (disk.sortedDue ??= [...disk.due.values()].sort(compareDue));
     const from = firstPast(sorted, (entry) => compareDue(entry, after) > 0);
     return sorted.slice(from, from + limit);
   }
 
   snapshot(): StoreSnapshot {
-    const { meta } = this.disk;
+    const { meta } = this.opened();
     if (meta === undefined) throw new VisageError('store_empty', 'nothing was stored yet', { kind: 'retry' });
     const heads = new Map(this.disk.heads);
     const chunks = new Map(this.disk.chunks);
@@ -102,12 +106,19 @@ export class MemoryStore implements ProfileStore {
 
   stats(): StoreStats {
     let bytes = 0;
-    for (const map of [this.disk.heads, this.disk.chunks]) for (const [key, value] of map) bytes += key.length + value.length;
+    const { heads, chunks } = this.opened();
+    for (const map of [heads, chunks]) for (const [key, value] of map) bytes += key.length + value.length;
     return { fileBytes: bytes, profileBytes: bytes, mapBytes: bytes };
   }
 
   close(): Promise<void> {
+    this.closed = true;
     return Promise.resolve();
+  }
+
+  private opened(): MemoryDisk {
+    assert(!this.closed, 'the store is open');
+    return this.disk;
   }
 
   private apply(profiles: readonly ProfileRecords[], meta: ShardMeta): void {

@@ -119,7 +119,7 @@ async function store(context: EraseContext, all: readonly EraseJob[]): Promise<r
 async function renewSnapshots({ shard, snapshots, meta, signal }: EraseContext, last: number): Promise<void> {
   const { store } = shard.options;
   assert(store instanceof LmdbStore, 'a shard at work has its store in LMDB');
-  const { epoch } = shard.status();
+  const { epoch } = shard.position;
   await snapshots.make(store, epoch, signal);
   signal.throwIfAborted();
   await noteErased(meta, shard.options.shard, last);

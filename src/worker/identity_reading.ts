@@ -108,5 +108,5 @@ async function inForceAtFirst(now: LogReading['now'], log: IdentityLog): Promise
     return { ...generation, plan: definitions.planOf(generation.hash) };
   }
   // where the beginning is gone, the definitions that went with it are taken to be those of now
-  return (await log.beginning()).sequence <= 1 ? null : { plan, settings, foldVersion, generation: shard.status().generation };
+  return (await log.beginning()).sequence <= 1 ? null : { plan, settings, foldVersion, generation: shard.position.generation };
 }

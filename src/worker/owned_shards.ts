@@ -98,7 +98,7 @@ export class OwnedShards implements ShardHost {
   stored(): ReadonlyMap<number, number> {
     return new Map(
       this.shards.flatMap((shard, index): [number, number][] => {
-        const through = folding(shard)?.status().applied ?? shard.life.storedThrough;
+        const through = folding(shard)?.position.applied ?? shard.life.storedThrough;
         return through > 0 ? [[index, through]] : [];
       }),
     );

@@ -317,7 +317,7 @@ export class LiveShard implements ShardLife {
     await shard.stop();
     await this.running;
     await shard.drain();
-    const { applied, epoch } = shard.status();
+    const { applied, epoch } = shard.position;
     this.storedThrough = applied;
     this.shard = undefined;
     if (this.options.isLast()) await this.keepLast(shard, epoch);
@@ -377,7 +377,7 @@ export class LiveShard implements ShardLife {
       const wanted = foldSettingsOf(settings);
       const isSame = inForce.hash === live && sameSettings(inForce.settings, wanted);
       if (isSame && inForce.foldVersion === FOLD_VERSION) return;
-      const { generation } = shard.status();
+      const { generation } = shard.position;
       if (generation !== (await generationOf(meta, this.options.shard))) return; // its log has the message of a later one, which comes next
       const control = { kind: 'definitions', hash: live, foldVersion: FOLD_VERSION, settings: wanted, generation } as const;
       const sequence = await unlessConflict(log.append(this.options.shard, control, last?.sequence ?? 0));

@@ -81,7 +81,7 @@ export class SnapshotKeeper {
   private async make(shard: Shard, signal: AbortSignal): Promise<void> {
     const { store } = shard.options;
     if (signal.aborted || !(store instanceof LmdbStore)) return;
-    const made = await this.options.snapshots.make(store, shard.status().epoch, signal);
+    const made = await this.options.snapshots.make(store, shard.position.epoch, signal);
     if (made === undefined) return;
     this.taken++;
     this.options.report('info', `snapshot taken at ${made.sequence}, ${made.bytes} bytes`);

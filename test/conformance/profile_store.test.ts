@@ -220,6 +220,21 @@ describe.each(Object.keys(PLACES))('%s', (name) => {
     expect([store.readMeta()!.applied, store.get('n.a', PLAN)!.version]).toEqual([1, 1]);
   });
 
+  it('is asked nothing after it was closed', async () => {
+    await save(store, 1, [simple('a', 1, NOW)]);
+    const closed = store;
+    await reopen();
+    expect(() => closed.readMeta()).toThrow('the store is open');
+    expect(() => closed.get('a', PLAN)).toThrow('the store is open');
+    expect(() => closed.keysAfter('', 10)).toThrow('the store is open');
+    expect(() => closed.scanDue(FIRST, 10)).toThrow('the store is open');
+    expect(() => closed.snapshot()).toThrow('the store is open');
+    expect(() => closed.stats()).toThrow('the store is open');
+    await expect(save(closed, 2, [simple('b', 1)])).rejects.toThrow('the store is open');
+    await closed.close(); // again: nothing happens
+    expect(store.scanDue(FIRST, 10)).toEqual([{ dueMs: NOW, key: 'a' }]);
+  });
+
   it('holds still for a snapshot while checkpoints go on', async () => {
     const random = seededRandom(21);
     const states = Array.from({ length: 250 }, (_, i) =>

@@ -126,3 +126,20 @@ test('the shard is its own now: it is restored, and nothing is waited for that d
   expect(prepared()).toBe(0);
   await life.abandon();
 });
+
+test('it is drained before anything was read: nothing is asked of the store that it has closed', async () => {
+  const { life, following, answer } = await followerThatBegins();
+  const restored = life.restore();
+  answer();
+  await expect(inTime('following', following)).rejects.toThrow('abort');
+  await inTime('restoring', restored);
+  const { applied } = life.shard!.status();
+  await inTime('the end', life.abandon());
+  // a life that was not asked yet when its next profile is due
+  await publishAll([purchase('c-2', { _id: 'e-2', atMs: Date.now(), price: 5 })], { nc: client.nc });
+  await inTime('restoring again', life.restore());
+  const folding = life.fold(() => undefined);
+  await inTime('draining', life.drain());
+  await inTime('folding', folding);
+  expect(life.storedThrough).toBe(applied);
+});
