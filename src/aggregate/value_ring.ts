@@ -44,6 +44,7 @@ export class ValueRing extends ChunkList {
     const chunks = this.chunks;
     let at = chunks.length - 1;
     if (at < 0) {
+      this.long = null; // all that a long one had has left
       this.addChunk(0, this.row(timeMs, value));
       return;
     }
@@ -91,11 +92,6 @@ export class ValueRing extends ChunkList {
     found.chunk = at;
     found.offset = offset;
     return data[offset]!;
-  }
-
-  /** The time of the first row; NaN when there is none. */
-  frontMs(): number {
-    return this.chunks.length === 0 ? NaN : this.firstMs(0);
   }
 
   /** The rows of a chunk, unpacked and kept so for a while. */

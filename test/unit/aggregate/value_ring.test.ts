@@ -56,7 +56,7 @@ type Step =
   | { kind: 'run'; from: number; step: number; count: number }
   | { kind: 'scatter'; count: number; seed: number }
   | { kind: 'take' | 'before' | 'seek'; share: number }
-  | { kind: 'reload' };
+  | { kind: 'reload' | 'leave' };
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('insert' as const), time: fc.integer({ min: -5, max: 40 }) }) },
@@ -77,7 +77,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ kind: fc.constantFrom('take' as const, 'before' as const, 'seek' as const, 'seek' as const), share }),
   },
-  { weight: 1, arbitrary: fc.constant({ kind: 'reload' as const }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('reload' as const, 'leave' as const) }) },
 );
 
 /** A ring of fewer chunks than eight is never packed. */
@@ -121,13 +121,16 @@ describe('the ring', () => {
             expect(left >= 0 && left < (s.share < 0.2 ? 1 : 32)).toBe(true); // in bulk
             expect(outside === rows.length && left > 0).toBe(false); // or when they are all
             rows.splice(0, rows.length - ring.size);
+          } else if (s.kind === 'leave') {
+            ring.dropBefore(1e9);
+            rows.length = 0;
           } else if (s.kind === 'seek') {
             for (const startMs of [Math.floor(s.share * 900) - 50, -1e9, 1e9]) expectFrom(ring, rows, startMs);
           } else if (s.kind === 'reload') ring = reloaded(ring);
           if (s.kind !== 'reload')
             expect([...ring.removed].sort()).toEqual(stored.filter((id) => !ring.chunks.some((chunk) => chunk.id === id)).sort());
           expect(ring.size).toBe(rows.length);
-          expect(ring.frontMs()).toBe(rows[0]?.time ?? NaN);
+          expect(ring.seek(-Infinity)).toBe(rows[0]?.time ?? NaN);
           expect(new Set(ring.chunks.map((chunk) => chunk.id)).size).toBe(ring.chunks.length);
           expect(Math.max(0, ...ring.chunks.map((chunk) => chunk.id))).toBeLessThan(ring.nextId);
           expect(unpacked(ring)).toBeLessThanOrEqual(Math.max(OPEN_MAX + 1, SHORT_CHUNKS_MAX));
@@ -169,7 +172,20 @@ describe('the ring', () => {
     for (let i = 0; i < 12 * CHUNK_ROWS; i++) ring.insert(i, 0, WINDOWS);
     ring.seek(5 * CHUNK_ROWS); // first times are known from here on
     expect([ring.takeFront(CHUNK_ROWS).length, ring.chunks[0]!.packed === null]).toEqual([CHUNK_ROWS, false]);
-    expect([ring.frontMs(), ring.seek(0), ring.seek(CHUNK_ROWS + 1)]).toEqual([CHUNK_ROWS, CHUNK_ROWS, CHUNK_ROWS + 1]);
+    expect([ring.seek(-Infinity), ring.seek(0), ring.seek(CHUNK_ROWS + 1)]).toEqual([CHUNK_ROWS, CHUNK_ROWS, CHUNK_ROWS + 1]);
+  });
+
+  it('is short again after all rows of a long one have left', () => {
+    const ring = new ValueRing(true);
+    for (let i = 0; i < 12 * CHUNK_ROWS; i++) ring.insert(i, 0, WINDOWS);
+    ring.seek(5 * CHUNK_ROWS); // first times are known from here on
+    ring.dropBefore(1e6);
+    expect([ring.size, ring.seek(-Infinity)]).toEqual([0, NaN]);
+    for (let i = 0; i < 12 * CHUNK_ROWS; i++) {
+      ring.insert(2e6 + i, 1, WINDOWS);
+      expect([ring.seek(-Infinity), ring.seek(2e6 + i)]).toEqual([2e6, 2e6 + i]);
+    }
+    expect(unpacked(ring)).toBeLessThanOrEqual(OPEN_MAX + 1);
   });
 
   it('keeps a long history packed, however it is read', () => {
