@@ -1,12 +1,11 @@
-// `subject` and `publish`: where a message goes, and sending one.
+// `publish`: sending one message.
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { parseRfc3339 } from '../base/time.ts';
 import type { RecordOperation } from '../message/decode.ts';
-import { encodeId, identityKey } from '../message/identity.ts';
-import { inputSubject } from '../message/subject.ts';
 import { checkOperation, needsNoBody } from '../producer/message_kind.ts';
+import { inputSubject } from '../message/subject.ts';
 import { command, settingsOf, withClient, type CommonOptions } from './command.ts';
 import { asWrongUse, knownAdmission } from './live_admission.ts';
 import { print, printJson } from './output.ts';
@@ -18,24 +17,6 @@ const OPERATIONS = ['create', 'merge', 'delete'] as const satisfies readonly Rec
 type PublishOptions = CommonOptions & { readonly operation?: RecordOperation; readonly lastUpdated?: string };
 
 export function registerPublish(program: Command): void {
-  command(
-    program,
-    'subject <namespace> <id>',
-    'print the subject that messages about an identity are published to',
-    'subject customerId ada@example.com --dataset orders',
-  )
-    .option('--dataset <name>', 'the dataset; without it the subject says <dataset> there')
-    .option('--json', 'print one JSON object')
-    .action(async (namespace: string, id: string, options: CommonOptions & { readonly dataset?: string }) => {
-      const identity = { namespace, id };
-      const { root } = settingsOf(options);
-      const { dataset } = options;
-      const subject =
-        dataset === undefined ? `${root}.in.<dataset>.${identityKey(identity)}` : inputSubject(root, dataset, identity);
-      if (options.json === true) await printJson({ subject, dataset: dataset ?? null, namespace, encodedId: encodeId(id) });
-      else await print(subject);
-    });
-
   command(
     program,
     'publish <dataset> <namespace> <id> [file]',

@@ -1,31 +1,12 @@
 // A command of the command line in this process: what a process of its own would print, without its second of start-up.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import { vi } from 'vitest';
-import { registerDead } from '../../src/cli/dead.ts';
-import { registerDelete } from '../../src/cli/delete.ts';
 import { reportFailure } from '../../src/cli/failure.ts';
-import { registerEvents } from '../../src/cli/events.ts';
-import { registerExplain } from '../../src/cli/explain.ts';
-import { registerGet } from '../../src/cli/get.ts';
-import { registerPublish } from '../../src/cli/publish.ts';
-import { registerResync } from '../../src/cli/resync.ts';
-import { registerToken } from '../../src/cli/token.ts';
+import { programFor } from '../../src/cli/program.ts';
 import type { World } from './world.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
-
-const COMMANDS = [
-  registerPublish,
-  registerGet,
-  registerEvents,
-  registerExplain,
-  registerDelete,
-  registerDead,
-  registerResync,
-  registerToken,
-];
 
 /** A settings file for the commands of a world. */
 export function configFile({ folder, server, settings }: World): string {
@@ -43,11 +24,9 @@ export async function runCommand(args: readonly string[]): Promise<Ran> {
       return true;
     }),
   );
-  const program = new Command('visage').exitOverride();
-  for (const register of COMMANDS) register(program);
   let code = 0;
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await (await programFor(args[0])).parseAsync(args, { from: 'user' });
   } catch (error) {
     code = reportFailure(error);
   } finally {
