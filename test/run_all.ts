@@ -4,9 +4,9 @@
 //   node test/run_all.ts --only unit,integration  some stages or folders
 //
 // R1: the last line alone says the result, `N passed, N failed` (and `, N skipped` if any), and the exit code agrees with it.
-// R2: a stage over its budget is a failure; one far over it is killed, with everything it started. Budgets are about twice of what a quiet
-//     machine takes: the same commit took 39 and 84 s to lint on one machine within an hour. Whether the whole took more than fifteen
-//     minutes is said, and is no failure.
+// R2: a stage over its budget is a failure; one far over it is killed, with everything it started. Budgets are two and a half times of
+//     what a quiet machine takes: the same commit took 30 and 82 s to lint on the same kind of machine on two days. Whether the whole took
+//     more than fifteen minutes is said, and is no failure.
 // R3: with CI=true a skipped test is a failure.
 // R4: a folder without tests is not a stage: it is not listed, and it is never counted as passed.
 // R5: what failed is named once more above the last line: what is kept of a long output is often only its end.
@@ -78,12 +78,12 @@ const STAGES: readonly Stage[] = [
   vitestStage('unit and property', 240_000, ['unit', 'property']),
   vitestStage('conformance', 60_000, ['conformance']),
   vitestStage('simulation', 150_000, ['simulation']),
-  vitestStage('integration', 400_000, ['integration']),
+  vitestStage('integration', 480_000, ['integration']),
   vitestStage('faults', 420_000, ['faults']),
-  vitestStage('e2e', 320_000, ['e2e'], BUILD),
+  vitestStage('e2e', 450_000, ['e2e'], BUILD),
   {
     title: 'bench smoke',
-    budgetMs: 200_000,
+    budgetMs: 280_000,
     names: ['bench'],
     exists: () => existsSync(join(ROOT, 'bench/main.ts')),
     run: () => runTools([BENCH_SMOKE], 1),
