@@ -52,6 +52,6 @@ export class ReadWaiters {
   }
 }
 
-function stoppedError(): VisageError {
+export function stoppedError(): VisageError {
   return new VisageError('stopped', 'the shard is stopping; try again', { kind: 'retry' });
 }

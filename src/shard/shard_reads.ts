@@ -1,6 +1,7 @@
 // What a shard answers of its profiles: as of what it has applied.
 // SR1: reads change nothing that counts: what they load may be dropped at once, what they merge is not kept.
 // SR2: whoever asks for what comes later waits for it, for a while.
+// SR3: after `stop` nothing is looked up any more: the store may be closed.
 import type { IdentityState, Tombstone } from '../aggregate/identity_state.ts';
 import type { IdentityKey } from '../message/identity.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -11,7 +12,7 @@ import type { Fold } from './fold.ts';
 import { policyNamed } from './policy_named.ts';
 import type { ProfileCache } from './profile_cache.ts';
 import { profileView, type ViewPoint } from './profile_view.ts';
-import { ReadWaiters } from './read_waiters.ts';
+import { ReadWaiters, stoppedError } from './read_waiters.ts';
 
 export type ShardReadsOptions = {
   readonly shard: number;
@@ -26,6 +27,7 @@ export class ShardReads {
   through = 0;
   private readonly options: ShardReadsOptions;
   private readonly waiters = new ReadWaiters();
+  private stopped = false;
 
   constructor(options: ShardReadsOptions) {
     this.options = options;
@@ -38,6 +40,7 @@ export class ShardReads {
   }
 
   stop(): void {
+    this.stopped = true;
     this.waiters.stop();
   }
 
@@ -61,8 +64,10 @@ export class ShardReads {
     return view;
   }
 
-  /** The state as it is shown, to be read only; undefined when there is none. There may be nothing to see in it. */
+  /** The state as it is shown, to be read only; undefined when there is none. There may be nothing to see in it.
+   *  @throws VisageError `stopped` (retry) */
   stateOf(key: IdentityKey): IdentityState | undefined {
+    if (this.stopped) throw stoppedError();
     const { cache } = this.options;
     const fold = this.options.fold();
     if (fold.plan === null) return undefined;

@@ -36,6 +36,7 @@ describe('a shard', () => {
     await life.shard.drain();
     expect(life.ended).toEqual({ error: undefined });
     expect(world.clock.armed).toEqual([]);
+    await expect(life.shard.reads.get('customerId.nobody', 0, 100)).rejects.toMatchObject({ code: 'stopped', kind: 'retry' });
   });
 
   it('lets a value leave on time although the worker was down when it was due', async () => {
