@@ -19,8 +19,8 @@ export interface ProducerRoot {
   open(options?: ProducerOptions): Promise<Producer>;
   /** Everything in the log but controls. */
   logged(): Promise<Logged[]>;
-  /** Removes the oldest messages of the log and keeps `keep`. */
-  purge(keep: number): Promise<void>;
+  /** Removes the messages of the log before a sequence. @param sequence without it all but the last */
+  purge(sequence?: number): Promise<void>;
   closeAll(): Promise<void>;
 }
 
@@ -67,8 +67,8 @@ async function producerRoot(world: World, root: string, overrides: Overrides = {
       }
       return messages;
     },
-    async purge(keep) {
-      await jsm.streams.purge(logStream, { keep });
+    async purge(seq) {
+      await jsm.streams.purge(logStream, seq === undefined ? { keep: 1 } : { seq });
     },
     async closeAll() {
       for (const producer of producers) await producer.close();
