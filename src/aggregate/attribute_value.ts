@@ -202,12 +202,12 @@ export function distinct(
 ): { readonly value: number; readonly sampled: number; readonly level: number } {
   const startMs = startOf(state, attribute);
   const sets: DistinctValues[] = partsOf(state, attribute).map(({ keepers }) => keepers!.distinct!);
-  const level = sets.reduce((most, set) => Math.max(most, set.level), 0);
+  const level = sets.reduce((most, set) => Math.max(most, set.levelFrom(startMs)), 0);
   // the largest counts as it is, each other one by what the ones before it lack: as a rule little
   sets.sort((a, b) => b.size - a.size);
   let sampled = 0;
   for (let i = 0; i < sets.length; i++) {
-    const isPlain = i === 0 && sets[0]!.level === level;
+    const isPlain = i === 0 && sets[0]!.levelFrom(startMs) === level;
     sampled += isPlain ? sets[0]!.countFrom(startMs) : sets[i]!.countUnseen(startMs, level, sets.slice(0, i));
   }
   return { value: sampled * 2 ** level, sampled, level };

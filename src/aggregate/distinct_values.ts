@@ -7,6 +7,8 @@ import { hash64 } from '../base/fnv1a.ts';
 import { ChunkList, CHUNK_ROWS, moveNumbers } from './chunk_list.ts';
 
 const STRIDE = 2;
+/** Neighbours that together have no more rows than this become one chunk. */
+const JOIN_ROWS = CHUNK_ROWS >> 1;
 const LINEAR_ROWS = 24; // up to here a scan beats a table
 const words = new Uint32Array(2);
 
@@ -26,14 +28,27 @@ export class DistinctValues extends ChunkList {
   level = 0;
   /** The last time of a value that was not kept; −Infinity: all were. Until it has left, an empty sample is not an exact zero. */
   unkeptMs = -Infinity;
+  /** As before fold version 6: the sample stays one until something else is dropped, although all that was not kept has left. */
+  unkeptStays = false;
   private lastSeen: Map<number, number> | null = null;
 
   constructor() {
     super(STRIDE);
   }
 
+  /** The level of what was seen since `startMs`: 0 when all of it was kept. */
+  levelFrom(startMs: number): number {
+    return this.unkeptMs >= startMs || this.unkeptStays ? this.level : 0;
+  }
+
+  /** The time of the last value that was not kept, at or after `startMs`; NaN when there is none. When it leaves, what is left is
+   *  everything again. */
+  unkeptFrom(startMs: number): number {
+    return this.level > 0 && !this.unkeptStays && this.unkeptMs >= startMs ? this.unkeptMs : NaN;
+  }
+
   /** Takes in a value's hash. @returns whether anything changed. Cost: O(log n) plus short moves */
-  take(hash: number, timeMs: number, rowsMax: number): boolean {
+  take(hash: number, timeMs: number, rowsMax: number, unkeptStays = false): boolean {
     if (this.level > 0 && hash % 2 ** this.level !== 0) {
       if (timeMs > this.unkeptMs) this.unkeptMs = timeMs;
       return false;
@@ -45,6 +60,7 @@ export class DistinctValues extends ChunkList {
     }
     this.insert(timeMs, hash);
     this.lastSeen?.set(hash, timeMs);
+    if (this.level === 0) this.unkeptStays = unkeptStays;
     while (this.size > rowsMax) this.raiseLevel();
     return true;
   }
@@ -131,10 +147,22 @@ export class DistinctValues extends ChunkList {
           moveNumbers(data, i, i + STRIDE, data.length);
           data.length -= STRIDE;
           chunk.dirty = true;
+          this.joinWithNext(c);
+          this.joinWithNext(c - 1);
         }
         return;
       }
     }
+  }
+
+  /** What values that were seen again left over must not stay in pieces. */
+  private joinWithNext(at: number): void {
+    const chunk = this.chunks[at];
+    const next = this.chunks[at + 1];
+    if (chunk === undefined || next === undefined || chunk.data.length + next.data.length > JOIN_ROWS * STRIDE) return;
+    for (let i = 0; i < next.data.length; i++) chunk.data.push(next.data[i]!);
+    chunk.dirty = true;
+    this.dropChunk(at + 1);
   }
 
   private insert(timeMs: number, hash: number): void {

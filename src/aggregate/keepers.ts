@@ -18,6 +18,7 @@ export type Taken = {
   readonly nowMs: number;
   readonly rowsMax: number;
   readonly withTies: boolean;
+  readonly unkeptStays: boolean;
 };
 
 export class Keepers {
@@ -58,8 +59,13 @@ export class Keepers {
       const isInside = atMs >= startMs;
       if (this.distinct.level > 0) this.distinct.dropBefore(startMs); // what was not kept may have left, with nothing due
       const { size } = this.distinct;
-      if (hash >= 0 && isInside && this.distinct.take(hash, atMs, taken.rowsMax))
-        dueMs = this.distinct.size > size ? Math.min(dueMs, firstLeave(measure.distinct!, atMs, nowMs)) : DUE_UNKNOWN;
+      if (hash >= 0 && isInside) {
+        const changed = this.distinct.take(hash, atMs, taken.rowsMax, taken.unkeptStays);
+        if (changed && this.distinct.size <= size) dueMs = DUE_UNKNOWN;
+        // what is not kept has to leave too: then what is left is everything again
+        else if (changed || this.distinct.unkeptFrom(atMs) === atMs)
+          dueMs = Math.min(dueMs, firstLeave(measure.distinct!, atMs, nowMs));
+      }
     }
     return dueMs;
   }
@@ -79,6 +85,7 @@ export class Keepers {
       earliest === null ? Infinity : firstOut(measure.earliest!, nowMs, earliest),
       list === null ? Infinity : firstOut(measure.list!, nowMs, list),
       distinct === null ? Infinity : firstOut(measure.distinct!, nowMs, distinct),
+      distinct === null ? Infinity : firstOut(measure.distinct!, nowMs, { timeFrom: (startMs) => distinct.unkeptFrom(startMs) }),
     );
   }
 

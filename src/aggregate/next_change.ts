@@ -92,7 +92,16 @@ function extremeHeld(state: IdentityState, attribute: Attribute, startMs: number
 /** A value that another dataset has seen later stays when its row here leaves. */
 function distinctHeld(state: IdentityState, attribute: Attribute, startMs: number): number {
   const sets = partsOf(state, attribute).map(({ keepers }) => keepers!.distinct!);
-  if (sets.length <= 1) return sets[0]?.timeFrom(startMs) ?? NaN;
+  // when the last value that was not kept leaves, what is left is everything again
+  let firstMs = NaN;
+  for (const set of sets) {
+    const unkeptMs = set.unkeptFrom(startMs);
+    if (unkeptMs === unkeptMs && !(firstMs <= unkeptMs)) firstMs = unkeptMs;
+  }
+  if (sets.length === 1) {
+    const heldMs = sets[0]!.timeFrom(startMs);
+    return firstMs <= heldMs || heldMs !== heldMs ? firstMs : heldMs;
+  }
   const { level } = distinct(state, attribute);
   const lastSeen = new Map<number, number>();
   for (const { chunks } of sets) {
@@ -104,7 +113,6 @@ function distinctHeld(state: IdentityState, attribute: Attribute, startMs: numbe
       }
     }
   }
-  let firstMs = NaN;
   for (const timeMs of lastSeen.values()) if (!(firstMs <= timeMs)) firstMs = timeMs;
   return firstMs;
 }

@@ -66,6 +66,8 @@ export type Arrival = {
   readonly exactEvents: number;
   /** Before fold version 4 `earliest` joined rows of one time to different ones. */
   readonly withTies?: boolean;
+  /** Before fold version 6 a count of distinct values went on as a sample after all that was not kept had left. */
+  readonly unkeptStays?: boolean;
 };
 
 /** Takes in one event's value. `advance` must have brought the part to `nowMs`.
@@ -108,7 +110,7 @@ export function insertValue(part: Part, measure: Measure, value: unknown, arriva
 }
 
 function takeShown(part: Part, measure: Measure, value: unknown, arrival: Arrival): void {
-  const { atMs, sequence, nowMs, exactEvents, withTies = false } = arrival;
+  const { atMs, sequence, nowMs, exactEvents, withTies = false, unkeptStays = false } = arrival;
   // of a measure without value it is shown only that there was an event
   const shown = measure.hasValue ? value : true;
   const isPlain = isPlainValue(shown);
@@ -118,7 +120,11 @@ function takeShown(part: Part, measure: Measure, value: unknown, arrival: Arriva
     part.recentValue = shown;
   }
   if (part.keepers === null) return;
-  const leavesMs = part.keepers.take(measure, { value, atMs, sequence, nowMs, rowsMax: exactEvents, withTies }, isPlain);
+  const leavesMs = part.keepers.take(
+    measure,
+    { value, atMs, sequence, nowMs, rowsMax: exactEvents, withTies, unkeptStays },
+    isPlain,
+  );
   if (leavesMs === DUE_UNKNOWN) part.dueMs = dueOf(part, measure, nowMs);
   else if (leavesMs < part.dueMs) part.dueMs = leavesMs;
 }

@@ -100,7 +100,9 @@ export class Staircase extends ChunkList {
       rows += offset / STRIDE;
       if (offset < data.length) break;
     }
-    if (rows >= OUTSIDE_MAX || (rows > 0 && rows === this.size)) this.dropFront(rows);
+    if (rows < OUTSIDE_MAX && (rows === 0 || rows < this.size)) return;
+    this.dropFront(rows);
+    this.forgetSpans();
   }
 
   /** Joins neighbours until at most three quarters of `rowsMax` are left. @param starts where the windows begin */
@@ -112,8 +114,29 @@ export class Staircase extends ChunkList {
   /** The longest that a value since `startMs` may stay too long; 0 when none was joined. */
   longestSpan(startMs: number): number {
     let span = 0;
-    for (const [timeMs, firstMs] of this.spans ?? []) if (timeMs >= startMs) span = Math.max(span, timeMs - firstMs);
+    const { spans } = this;
+    if (spans === null) return 0;
+    for (const { data } of this.chunks) {
+      for (let i = 0; i < data.length; i += STRIDE) {
+        const timeMs = data[i]!;
+        if (timeMs >= startMs) span = Math.max(span, timeMs - (spans.get(timeMs) ?? timeMs));
+      }
+    }
     return span;
+  }
+
+  /** Of rows that went. */
+  private forgetSpans(): void {
+    const { spans } = this;
+    if (spans === null) return;
+    const kept = new Map<number, number>();
+    for (const { data } of this.chunks) {
+      for (let i = 0; i < data.length; i += STRIDE) {
+        const firstMs = spans.get(data[i]!);
+        if (firstMs !== undefined) kept.set(data[i]!, firstMs);
+      }
+    }
+    this.spans = kept.size === 0 ? null : kept;
   }
 
   /** Joins row by row with the one after it. @returns are few enough left? */

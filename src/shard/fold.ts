@@ -10,15 +10,7 @@ import { assert, unreachable } from '../base/assert.ts';
 import { VisageError } from '../base/errors.ts';
 import { extendsPlan, type Plan } from '../aggregate/plan.ts';
 import { DEFAULT_FOLD_SETTINGS, isFor, parseControl, type ClockMode, type FoldSettings } from '../message/control.ts';
-import {
-  decodeMessage,
-  isRefusal,
-  PACKED_VERSION,
-  RECORDS_VERSION,
-  splitSubject,
-  type Decoded,
-  type DecodeContext,
-} from '../message/decode.ts';
+import { decodeMessage, isRefusal, RECORDS_VERSION, splitSubject, type Decoded, type DecodeContext } from '../message/decode.ts';
 import type { LogMessage } from '../message/log_message.ts';
 import type { Refusal } from '../message/refusal.ts';
 import { shardLogPrefix } from '../message/subject.ts';
@@ -31,15 +23,16 @@ import { Deletions } from './deletions.ts';
 import type { DueIndex } from './due_index.ts';
 import type { DeadLetter, Effects } from './effects.ts';
 import { noCounters } from './fold_counters.ts';
-import { IdentityFold } from './identity_fold.ts';
+import { IdentityFold, UNKEPT_VERSION } from './identity_fold.ts';
 import type { ProfileCache } from './profile_cache.ts';
 
 /** The version of everything that `apply` computes. A log, a commit or a state of a later version is refused.
  *  2: values past `exactEvents` are folded; a log of version 1 does not name it, and folds as it did.
  *  3: payloads are checked against schemas; records, deletes.
  *  4: past `exactEvents` of events of one time the first is the earliest.
- *  5: bodies may be MessagePack. */
-export const FOLD_VERSION = PACKED_VERSION;
+ *  5: bodies may be MessagePack.
+ *  6: a sample of distinct values is none any more once all that was not kept has left. */
+export const FOLD_VERSION = UNKEPT_VERSION;
 const DUE_PER_MESSAGE = 16;
 const DUE_PER_TICK = 256;
 /** One event loop has many shards, and each of them sweeps: what comes meanwhile must not wait long. */

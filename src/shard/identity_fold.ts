@@ -40,6 +40,8 @@ export type IdentityFoldOptions = {
 
 /** Since then `earliest` goes by ER2. */
 const TIES_VERSION = 4;
+/** Since then a sample of distinct values is none any more once all that was not kept has left. */
+export const UNKEPT_VERSION = 6;
 
 export class IdentityFold {
   /** Now, the greatest stamp of the log, and the settings and version in force: the fold sets them. */
@@ -60,7 +62,7 @@ export class IdentityFold {
   private readonly eventClock: boolean;
   private readonly idHash = new Uint32Array(2);
   /** One for all events: no garbage for each. Doubles from the start. */
-  private readonly arrival = { atMs: 0.5, sequence: 0.5, nowMs: 0.5, exactEvents: 0.5, withTies: false };
+  private readonly arrival = { atMs: 0.5, sequence: 0.5, nowMs: 0.5, exactEvents: 0.5, withTies: false, unkeptStays: false };
   private datasetHashes: readonly number[] = [];
 
   constructor(options: IdentityFoldOptions) {
@@ -293,6 +295,7 @@ export class IdentityFold {
     arrival.nowMs = this.nowMs;
     arrival.exactEvents = this.settings.exactEvents;
     arrival.withTies = this.foldVersion < TIES_VERSION;
+    arrival.unkeptStays = this.foldVersion < UNKEPT_VERSION;
     const measures = plan.byEventType.get(event.eventType) ?? plan.anyEventType;
     for (let i = 0; i < measures.length; i++) {
       const measure = plan.measures[measures[i]!]!;

@@ -207,6 +207,7 @@ function readKeepers(keepers: Keepers, measureId: number, datasetHash: number, b
   if (keepers.distinct === null) throw unknownMeasure('countDistinct');
   keepers.distinct.level = reader.uint();
   if (keepers.distinct.level > 0) keepers.distinct.unkeptMs = baseMs - reader.int();
+  keepers.distinct.unkeptStays = keepers.distinct.level > 0 && (flags & layout.KEEPERS_UNKEPT_LEAVES) === 0;
   readList(keepers.distinct, partList(measureId, datasetHash, 'distinct'), baseMs);
 }
 

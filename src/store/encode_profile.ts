@@ -255,7 +255,8 @@ function writeKeepers(keepers: Keepers, state: IdentityState, { measureId, datas
     (earliest === null ? 0 : layout.KEEPERS_EARLIEST) |
       (list === null ? 0 : layout.KEEPERS_LIST) |
       (distinct === null ? 0 : layout.KEEPERS_DISTINCT) |
-      (firstValue === undefined ? 0 : layout.KEEPERS_FIRST),
+      (firstValue === undefined ? 0 : layout.KEEPERS_FIRST) |
+      (distinct !== null && distinct.level > 0 && !distinct.unkeptStays ? layout.KEEPERS_UNKEPT_LEAVES : 0),
   );
   if (firstValue !== undefined) {
     head.int(state.evaluatedMs - keepers.firstMs);

@@ -58,6 +58,8 @@ export const KEEPERS_EARLIEST = 1;
 export const KEEPERS_LIST = 2;
 export const KEEPERS_DISTINCT = 4;
 export const KEEPERS_FIRST = 8;
+/** A sample of distinct values from fold version 6 on. */
+export const KEEPERS_UNKEPT_LEAVES = 16;
 
 /** What a latest value is. */
 export const VALUE_FALSE = 1;

@@ -10,7 +10,7 @@ import { FOLD_VERSION } from '../../../src/shard/fold.ts';
 import { FoldRun, LogWriter, planWith } from './fold_run.ts';
 
 const PINNED = {
-  foldVersion: 5,
+  foldVersion: 6,
   log: '438de7eb151fb74a5574d06aaf9d7f4b',
   state: 'c42bfc064a4aa388b6e7399edb767865',
   changes: '162ac1722f293ec38700a3e4438ccbda',
