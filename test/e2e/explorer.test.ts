@@ -141,7 +141,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
 
   test('a value enters, and leaves its window, before the eyes of whoever looks; the events add up all the while', async () => {
     const page = await opened(profileUrl(world.url, 'lin'));
-    await page.getByText('There is no such profile').waitFor();
+    await page.locator('#main').getByText('There is no such profile').waitFor();
     await live(page);
     await page.evaluate('globalThis.isTheSame = true');
     await world.order('lin', 'l-1', 25);
@@ -224,7 +224,7 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     await page.locator('.tile').first().waitFor();
     await world.killWorker();
     await page.getByRole('link', { name: 'Fields' }).click();
-    await page.getByText('The worker does not answer').first().waitFor();
+    await page.locator('#main').getByText('The worker does not answer').first().waitFor();
     await world.startWorker();
     await page.getByRole('rowheader', { name: 'commerce.order.priceTotal' }).waitFor();
     await closed();
