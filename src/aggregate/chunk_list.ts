@@ -4,6 +4,8 @@
 // CL2: a chunk's id is never used again within its list, so the store can name chunks by it.
 
 export const CHUNK_ROWS = 128;
+/** Neighbours that together have no more rows than this become one chunk. */
+const JOIN_ROWS = CHUNK_ROWS >> 1;
 
 /** `data`: its rows; empty while they are `packed` (only a value ring packs). `values`: one a row, in lists that have any.
  *  `dirty`: changed since it was last encoded. `stored`: the store holds a record of its own for it. */
@@ -124,6 +126,22 @@ export class ChunkList {
       this.addChunk(this.chunks.length, data.slice(from, from + numbers), values?.slice(row, row + CHUNK_ROWS) ?? null);
     }
     this.size = data.length / this.stride;
+  }
+
+  /** A chunk has lost rows: it becomes one with a neighbour where few are left of both. Not for lists with values or packed rows. */
+  protected joinAround(at: number): void {
+    if (this.chunks.length === 1) return;
+    this.joinWithNext(at);
+    this.joinWithNext(at - 1);
+  }
+
+  private joinWithNext(at: number): void {
+    const chunk = this.chunks[at];
+    const next = this.chunks[at + 1];
+    if (chunk === undefined || next === undefined || chunk.data.length + next.data.length > JOIN_ROWS * this.stride) return;
+    for (let i = 0; i < next.data.length; i++) chunk.data.push(next.data[i]!);
+    chunk.dirty = true;
+    this.dropChunk(at + 1);
   }
 
   /** Its rows are not taken off `size`. */

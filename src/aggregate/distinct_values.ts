@@ -7,8 +7,6 @@ import { hash64 } from '../base/fnv1a.ts';
 import { ChunkList, CHUNK_ROWS, moveNumbers } from './chunk_list.ts';
 
 const STRIDE = 2;
-/** Neighbours that together have no more rows than this become one chunk. */
-const JOIN_ROWS = CHUNK_ROWS >> 1;
 const LINEAR_ROWS = 24; // up to here a scan beats a table
 const words = new Uint32Array(2);
 
@@ -147,22 +145,11 @@ export class DistinctValues extends ChunkList {
           moveNumbers(data, i, i + STRIDE, data.length);
           data.length -= STRIDE;
           chunk.dirty = true;
-          this.joinWithNext(c);
-          this.joinWithNext(c - 1);
+          this.joinAround(c); // else values that are seen again leave a chunk for each row
         }
         return;
       }
     }
-  }
-
-  /** What values that were seen again left over must not stay in pieces. */
-  private joinWithNext(at: number): void {
-    const chunk = this.chunks[at];
-    const next = this.chunks[at + 1];
-    if (chunk === undefined || next === undefined || chunk.data.length + next.data.length > JOIN_ROWS * STRIDE) return;
-    for (let i = 0; i < next.data.length; i++) chunk.data.push(next.data[i]!);
-    chunk.dirty = true;
-    this.dropChunk(at + 1);
   }
 
   private insert(timeMs: number, hash: number): void {

@@ -10,8 +10,6 @@ import { CHUNK_ROWS, ChunkList, moveNumbers, type Chunk } from './chunk_list.ts'
 import { mayJoin, thinUntil } from './thinning.ts';
 
 const STRIDE = 2; // time, value
-/** Neighbours that together have no more rows than this become one chunk: what a new extreme left over must not stay in pieces. */
-const JOIN_ROWS = CHUNK_ROWS >> 1;
 const OUTSIDE_MAX = 32;
 
 export class Staircase extends ChunkList {
@@ -74,7 +72,7 @@ export class Staircase extends ChunkList {
     data.length -= to - from - STRIDE;
     chunk.dirty = true;
     this.size += 1 - gone;
-    this.joinAround(chunk);
+    this.joinAround(this.chunks.indexOf(chunk));
     return gone;
   }
 
@@ -216,22 +214,6 @@ export class Staircase extends ChunkList {
     data[to] = timeMs;
     data[to + 1] = value;
     chunk.dirty = true;
-  }
-
-  private joinAround(chunk: Chunk): void {
-    if (this.chunks.length === 1) return;
-    const at = this.chunks.indexOf(chunk);
-    this.joinWithNext(at);
-    this.joinWithNext(at - 1);
-  }
-
-  private joinWithNext(at: number): void {
-    const chunk = this.chunks[at];
-    const next = this.chunks[at + 1];
-    if (chunk === undefined || next === undefined || chunk.data.length + next.data.length > JOIN_ROWS * STRIDE) return;
-    for (let i = 0; i < next.data.length; i++) chunk.data.push(next.data[i]!);
-    chunk.dirty = true;
-    this.dropChunk(at + 1);
   }
 
   /** Position of the last chunk that starts at or before the time; 0 when none does. */
